@@ -1,0 +1,78 @@
+/*
+ * Character devices: where a serial port's or a monitor's bytes come from and go to.
+ *
+ * A Chardev is the host side (a back end); a CharFrontend is what uses it (a UART, a monitor).  One front
+ * end per back end, except `mux`, which gives several front ends the same terminal.  All calls on the
+ * main thread with the machine lock held, except chardev_write(), which any thread may call.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "object.h"
+#include "property.h"
+
+typedef struct Chardev Chardev;
+typedef struct CharFrontend CharFrontend;
+typedef struct ChardevType ChardevType;
+
+typedef enum CharEvent {
+    CHAR_EVENT_OPENED, CHAR_EVENT_CLOSED, CHAR_EVENT_BREAK,
+    CHAR_EVENT_MUX_IN, CHAR_EVENT_MUX_OUT,          /* this front end got / lost the terminal */
+} CharEvent;
+
+struct CharFrontend {
+    Chardev *chr;                                   /* NULL: none, writes vanish */
+    void *opaque;
+    /* How many bytes the front end takes now; 0 stops reading until chardev_accept_input(). */
+    int (*can_receive)(void *opaque);
+    void (*receive)(void *opaque, const uint8_t *buf, size_t len);      /* len ≤ can_receive() */
+    void (*event)(void *opaque, CharEvent event);
+    bool is_open;
+};
+
+/* Connects: the front end hears OPENED at once if the back end is. Fails if it is taken. */
+bool chardev_attach(CharFrontend *fe, Chardev *chr, GError **error);
+void chardev_detach(CharFrontend *fe);
+/*
+ * Queues all of `buf`; what the peer does not take at once waits in memory up to a limit, then the oldest
+ * unsent output is dropped for guests (`chardev_write`).  Never blocks.
+ */
+void chardev_write(CharFrontend *fe, const void *buf, size_t len);
+/* Bytes that can be written without loss; fn is called when there is room again (monitor paging, UART THR). */
+size_t chardev_write_room(CharFrontend *fe);
+void chardev_notify_room(CharFrontend *fe, void (*fn)(void *opaque), void *opaque);
+void chardev_accept_input(CharFrontend *fe);
+void chardev_set_echo(CharFrontend *fe, bool echo);
+void chardev_send_break(CharFrontend *fe, bool on);
+
+/* ---- back ends ---- */
+typedef struct ChardevInfo { const char *label; char *filename; bool frontend_open; } ChardevInfo;
+
+/*
+ * From "-chardev BACKEND,id=ID,opts": `opts` is the text after -chardev.  From a legacy word of
+ * -serial/-monitor/-qmp ("stdio", "mon:stdio", "unix:/x,server=on", "tcp:…", "pty", "null", "none",
+ * "file:…", "vc", "chardev:ID") with a label to give it.  Known by label from then on.
+ */
+Chardev *chardev_new_from_opts(const char *opts, GError **error);
+Chardev *chardev_new_from_legacy(const char *label, const char *word, bool with_mux, GError **error);
+Chardev *chardev_find(const char *label);                   /* NULL: none */
+bool chardev_remove(const char *label, GError **error);     /* refused while in use */
+const GPtrArray *chardev_list(void);                        /* Chardev *, newest first as QEMU lists */
+void chardev_info(Chardev *chr, ChardevInfo *info);
+const char *chardev_label(const Chardev *chr);
+void chardev_close_all(void);                               /* restores terminals */
+/* Names of back ends, NULL-terminated, for -chardev help and completion. */
+const char *const *chardev_backend_names(void);
+/* One mux key ahead: Ctrl-a by default (-echr). */
+void chardev_set_escape(uint8_t byte);
+/* Called for mux keys the chardev layer cannot carry out itself: 'x' quit, 'b' break handled inside. */
+void chardev_set_quit_handler(void (*fn)(void *opaque), void *opaque);
+bool chardev_is_terminal(const Chardev *chr);               /* stdio on a tty, or a mux over it */
+bool chardev_is_mux(const Chardev *chr);
+
+/* A property holding a chardev by label; the field is a CharFrontend. */
+extern const PropType prop_chardev;
+#define PROP_CHARDEV(s, f, ...) PROP_OF(prop_chardev, CharFrontend, s, f, __VA_ARGS__)

@@ -1,0 +1,235 @@
+/*
+ * The software CPU: shared by all files of this folder, seen by no other.
+ *
+ *   decode.c      bytes → Zydis → micro-ops of one basic block (decode_*.c by instruction group)
+ *   block.c       cache of blocks, chaining, invalidation when their bytes are written
+ *   exec.c        the loop: events, interrupts, find the block, run it; AccelOps
+ *   ops_*.c       the micro-ops
+ *   mmu.c         TLB, page walks, guest loads and stores
+ *   seg.c interrupt.c sysreg.c    segmentation, exception delivery, system registers
+ *
+ * A micro-op is a function and its operands.  It does its work on the TcgCpu and passes control to the
+ * next one by NEXT(u): a sibling call in optimised builds, so dispatch is one indirect jump per
+ * micro-op; a plain return to the loop in exec.c where the compiler will not do sibling calls.  A
+ * micro-op may only read `u`; blocks are immutable and shared by all vCPUs.
+ *
+ * Faults: tcg_raise() and everything that can fault long-jumps to exec.c, which delivers.  State is
+ * architectural at any such point except rip: an instruction's rip is cpu->block_rip + u->insn_off.
+ * A micro-op that can fault must not have changed anything yet; memory is checked before registers
+ * change.  Flags live in x86.rflags; a flag-setting op has a twin that does not compute them, chosen by the
+ * decoder when no later op of the block reads them (faults and interrupts are taken at boundaries where
+ * flags are complete: see decode.c).
+ */
+#pragma once
+
+#include <setjmp.h>
+
+#include "accel.h"
+#include "x86_cpu.h"
+
+typedef struct TcgCpu TcgCpu;
+typedef struct UOp UOp;
+typedef struct Block Block;
+typedef const UOp *(*UOpFn)(TcgCpu *cpu, const UOp *u);
+
+/* 32 bytes, two to a cache line. */
+struct UOp {
+    UOpFn fn;
+    union { uint64_t imm; int64_t simm; const void *ptr; };
+    int32_t disp;               /* address: displacement */
+    uint8_t r1, r2;             /* register operands: destination first */
+    uint8_t base, index;        /* address: gpr numbers; 16 (always 0) for none */
+    uint8_t scale;              /* address: shift 0–3 */
+    uint8_t seg;                /* address: SEG_*, or UOP_SEG_NONE where base is 0 and no limit applies */
+    uint8_t addr_bits;          /* 16, 32 or 64 */
+    uint8_t aux;                /* third operand, condition, width … as the op says */
+    uint16_t insn_off;          /* of its instruction, from the block's start */
+    uint8_t insn_len;
+    uint8_t flags;              /* UOP_* */
+};
+_Static_assert(sizeof(UOp) == 40 || sizeof(UOp) == 32, "micro-ops stay small");
+
+#define UOP_SEG_NONE 0xff
+enum { UOP_LOCK = 1, UOP_REP = 2, UOP_REPNE = 4, UOP_HIGH1 = 8, UOP_HIGH2 = 16, UOP_LAST = 32 };
+
+#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && \
+    !defined(RHEA_NO_SIBLING_CALLS)
+#define TCG_THREADED 1
+#define NEXT(u) return (u)[1].fn(cpu, (u) + 1)
+#else
+#define TCG_THREADED 0
+#define NEXT(u) return (u) + 1
+#endif
+/* Ends the run of a block: back to the loop in exec.c, which looks at events and the next block. */
+#define LEAVE() return NULL
+
+/* ---- TLB (mmu.c) ---- */
+
+/*
+ * Direct mapped, one table per privilege class.  `addend` + virtual address is the host address, valid
+ * when the page's tag for the access equals (addr + size - 1) & ~0xfff: an access that crosses a page
+ * misses and takes the slow path.  Tags that must be slow (MMIO, ROM writes, pages with translated code or
+ * clean dirty bits, watchpoints) hold TLB_INVALID.
+ */
+#define TLB_BITS 10
+#define TLB_SIZE (1u << TLB_BITS)
+#define TLB_INVALID UINT64_C(1)
+enum { ACCESS_READ, ACCESS_WRITE, ACCESS_EXEC };
+typedef struct TlbEntry {
+    uint64_t tag[3];
+    uintptr_t addend;
+} TlbEntry;
+
+/* Privilege classes: supervisor, user, supervisor that may touch user pages (EFLAGS.AC or implicit). */
+enum { MMU_KERNEL, MMU_USER, MMU_KERNEL_AC, MMU_CLASSES };
+
+struct TcgCpu {
+    X86Cpu x86;                         /* first: a TcgCpu is an X86Cpu */
+
+    /* running block */
+    uint64_t block_rip;                 /* linear offset (rip) of the block's first instruction */
+    const UOp *fault_uop;               /* set by whoever raises */
+    TlbEntry *tlb;                      /* of the current privilege class */
+    TlbEntry tlbs[MMU_CLASSES][TLB_SIZE];
+    struct TcgCodeCache *code;          /* per-vCPU jump cache: rip → block; block.c */
+    sigjmp_buf fault_jmp;               /* use __builtin_setjmp-like cheap jumps in exec.c */
+    struct { uint8_t vector; bool has_error, soft; uint32_t error; uint64_t next_rip; } fault;
+    uint64_t insn_count;                /* blocks entered, for info jit */
+    void *mmu, *sys;                    /* private parts of mmu.c and sysreg.c */
+};
+
+#define TCG(cpu_) ((TcgCpu *)(cpu_))
+
+/*
+ * Guest memory by linear address, current privilege.  `u` is the micro-op on whose behalf it happens, for
+ * rip and #PF.  Defined inline in tcg_mem.h: TLB hit → host access; else the *_slow functions.
+ * addresses here are linear (segment base added, limit checked); see tcg_ea() in tcg_mem.h.
+ */
+uint64_t mmu_load_slow(TcgCpu *cpu, const UOp *u, uint64_t addr, unsigned size);
+void mmu_store_slow(TcgCpu *cpu, const UOp *u, uint64_t addr, uint64_t value, unsigned size);
+void mmu_load_bytes(TcgCpu *cpu, const UOp *u, uint64_t addr, void *buf, unsigned len);     /* ≤ 4096 */
+void mmu_store_bytes(TcgCpu *cpu, const UOp *u, uint64_t addr, const void *buf, unsigned len);
+/* Faults as a write (or read) of `size` bytes would, changes nothing. */
+void mmu_probe(TcgCpu *cpu, const UOp *u, uint64_t addr, unsigned size, int access);
+/*
+ * Host pointer for a LOCKed or read-modify-write access that lies in one page of RAM, checked for writing and
+ * with code on the page invalidated; NULL: MMIO, ROM or a page crossing — use load and store under
+ * the bus lock (mmu_bus_lock).
+ */
+void *mmu_rmw_ptr(TcgCpu *cpu, const UOp *u, uint64_t addr, unsigned size);
+void mmu_bus_lock(void);
+void mmu_bus_unlock(void);
+/* System accesses (descriptor tables, TSS): supervisor whatever the CPL, no SMAP. */
+uint64_t mmu_load_sys(TcgCpu *cpu, const UOp *u, uint64_t addr, unsigned size);
+void mmu_store_sys(TcgCpu *cpu, const UOp *u, uint64_t addr, uint64_t value, unsigned size);
+/*
+ * Code fetch at a linear address: physical page address, and host pointer (NULL: not RAM/ROM; then fetch by
+ * mem_load).  Raises #PF with `u` NULL.
+ */
+uint8_t *mmu_fetch_page(TcgCpu *cpu, uint64_t addr, uint64_t *phys, RamBlock **block, uint64_t *block_page);
+void mmu_flush_all(TcgCpu *cpu);                    /* this vCPU's TLB; globals too */
+void mmu_flush_non_global(TcgCpu *cpu);             /* CR3 write */
+void mmu_flush_page(TcgCpu *cpu, uint64_t addr);    /* INVLPG */
+void mmu_flush_host_page(TcgCpu *cpu, const uint8_t *host_page);    /* a page got translated code: writes become slow */
+void mmu_update_class(TcgCpu *cpu);                 /* after CPL, AC, CR4 or CR0 changed: cpu->tlb */
+void mmu_init(TcgCpu *cpu);
+void mmu_finish(TcgCpu *cpu);
+bool mmu_engine_init(Vm *vm, GError **error);       /* memory listener: flushes on view change */
+void mmu_engine_finish(Vm *vm);
+
+/* ---- faults ---- */
+G_NORETURN void tcg_raise(TcgCpu *cpu, const UOp *u, unsigned vector);                   /* no error code */
+G_NORETURN void tcg_raise_error(TcgCpu *cpu, const UOp *u, unsigned vector, uint32_t error);
+G_NORETURN void tcg_leave(TcgCpu *cpu, RunExit why);     /* abandon the block; state complete, rip set */
+static inline uint64_t tcg_insn_rip(const TcgCpu *cpu, const UOp *u)
+{
+    return cpu->block_rip + u->insn_off;
+}
+static inline uint64_t tcg_next_rip(const TcgCpu *cpu, const UOp *u)
+{
+    return cpu->block_rip + u->insn_off + u->insn_len;
+}
+
+/* ---- interrupt.c: called by exec.c with cpu->x86.rip set ---- */
+/*
+ * Delivers through the IDT in any mode (nested faults become #DF, then RUN_EXIT_SHUTDOWN by tcg_leave).
+ * `soft`: INT n, INT3, INTO; rip pushed is next_rip.
+ */
+void tcg_deliver(TcgCpu *cpu, unsigned vector, bool soft, bool has_error, uint32_t error, uint64_t return_rip);
+void tcg_iret(TcgCpu *cpu, const UOp *u, unsigned operand_bits);       /* sets rip; ends the block */
+void tcg_enter_smm(TcgCpu *cpu);
+void tcg_rsm(TcgCpu *cpu, const UOp *u);
+
+/* ---- seg.c ---- */
+void tcg_load_seg(TcgCpu *cpu, const UOp *u, int seg, uint16_t selector);  /* MOV Sreg, POP, LDS …; all checks */
+void tcg_far_jump(TcgCpu *cpu, const UOp *u, uint16_t selector, uint64_t offset, unsigned operand_bits);
+void tcg_far_call(TcgCpu *cpu, const UOp *u, uint16_t selector, uint64_t offset, unsigned operand_bits);
+void tcg_far_return(TcgCpu *cpu, const UOp *u, unsigned operand_bits, unsigned pop_bytes);
+void tcg_task_switch(TcgCpu *cpu, const UOp *u, uint16_t selector, int source /* TASK_* */, bool has_error,
+                     uint32_t error, uint64_t return_rip);
+enum { TASK_JUMP, TASK_CALL, TASK_IRET, TASK_INTERRUPT };
+void tcg_lldt(TcgCpu *cpu, const UOp *u, uint16_t selector);
+void tcg_ltr(TcgCpu *cpu, const UOp *u, uint16_t selector);
+/* LAR LSL VERR VERW: true and the value, or false (ZF clear). */
+bool tcg_lar(TcgCpu *cpu, const UOp *u, uint16_t selector, uint32_t *value);
+bool tcg_lsl(TcgCpu *cpu, const UOp *u, uint16_t selector, uint32_t *value);
+bool tcg_verify(TcgCpu *cpu, const UOp *u, uint16_t selector, bool write);
+/* Limit and canonical checks for one access; raises #GP/#SS. Returns the linear address. */
+uint64_t tcg_seg_check(TcgCpu *cpu, const UOp *u, int seg, uint64_t offset, unsigned size, int access);
+
+/* ---- sysreg.c ---- */
+void tcg_write_cr(TcgCpu *cpu, const UOp *u, unsigned n, uint64_t value);  /* ends the block */
+uint64_t tcg_read_cr(TcgCpu *cpu, const UOp *u, unsigned n);
+void tcg_write_dr(TcgCpu *cpu, const UOp *u, unsigned n, uint64_t value);
+uint64_t tcg_read_dr(TcgCpu *cpu, const UOp *u, unsigned n);
+void tcg_rdmsr(TcgCpu *cpu, const UOp *u);
+void tcg_wrmsr(TcgCpu *cpu, const UOp *u);
+void tcg_syscall(TcgCpu *cpu, const UOp *u);
+void tcg_sysret(TcgCpu *cpu, const UOp *u, unsigned operand_bits);
+void tcg_sysenter(TcgCpu *cpu, const UOp *u);
+void tcg_sysexit(TcgCpu *cpu, const UOp *u, unsigned operand_bits);
+void tcg_invpcid(TcgCpu *cpu, const UOp *u, uint64_t type, uint64_t addr_of_descriptor);
+void tcg_xsetbv(TcgCpu *cpu, const UOp *u);
+uint64_t tcg_tsc(TcgCpu *cpu);
+void tcg_set_rflags(TcgCpu *cpu, uint64_t value, uint64_t mask);       /* then x86_update_mode if IF/TF/VM/AC/IOPL changed */
+/* I/O permission: raises #GP per IOPL and the TSS bitmap. */
+void tcg_check_io(TcgCpu *cpu, const UOp *u, uint16_t port, unsigned size);
+/* Debug registers: data breakpoints are met in mmu.c's slow path, code ones at block boundaries. */
+void tcg_debug_check_code(TcgCpu *cpu);                                 /* exec.c, when CPU_MODE_BREAKS */
+void tcg_debug_data_hit(TcgCpu *cpu, uint64_t addr, unsigned size, int access);
+
+/* ---- block.c ---- */
+struct Block {
+    uint64_t phys;                      /* of its first byte */
+    uint32_t mode;                      /* the CPU_MODE_* bits it was decoded for */
+    uint16_t bytes, n_insns, n_uops;
+    Block *hash_next;
+    Block *chain[2];                    /* successors on the same page, atomic; NULL: look up */
+    /* page lists and references: block.c */
+    struct BlockPage *pages[2];
+    Block *page_next[2];
+    bool dead;                          /* invalidated, freed at the next quiet point; atomic */
+    UOp uops[];
+};
+/* CPU_MODE bits that select a block. */
+#define BLOCK_MODE_MASK (CPU_MODE_CPL | CPU_MODE_PE | CPU_MODE_VM86 | CPU_MODE_LMA | CPU_MODE_CS64 | \
+    CPU_MODE_CS32 | CPU_MODE_SS32 | CPU_MODE_FLAT | CPU_MODE_TF | CPU_MODE_SMM | CPU_MODE_AC | CPU_MODE_TS | \
+    CPU_MODE_EM | CPU_MODE_MP | CPU_MODE_OSFXSR | CPU_MODE_OSXSAVE | CPU_MODE_BREAKS | CPU_MODE_IOPL3)
+Block *block_find(TcgCpu *cpu);         /* for cpu->x86.rip and mode; decodes on a miss; may raise #PF */
+void block_code_written(RamBlock *ram, uint64_t page);      /* any thread: drops blocks of that page */
+void block_cpu_init(TcgCpu *cpu);
+void block_cpu_finish(TcgCpu *cpu);
+void block_engine_init(void);
+void block_engine_finish(void);
+void block_forget_rips(TcgCpu *cpu);    /* address mappings changed: empty the jump cache */
+void block_print_jit(GString *out);
+
+/* ---- decode: shared by decode.c and the decode_*.c of instruction groups ---- */
+typedef struct DecodeContext DecodeContext;         /* tcg_decode.h */
+
+/*
+ * One instruction by interpretation, on any engine's CPU (KVM's emulation failures): fetches at rip,
+ * executes, delivers a fault if it raises one. `cpu` must have been made with TcgCpu's size. False: it left
+ * the machine in shutdown.
+ */
+bool tcg_interpret_one(X86Cpu *cpu);

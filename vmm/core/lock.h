@@ -1,0 +1,37 @@
+/*
+ * The machine lock, and the order of all locks.
+ *
+ * The machine lock guards device state, the device tree, the memory map's writers, run state and
+ * everything that says nothing else.  The main thread holds it except while it waits for events; a
+ * vCPU thread takes it around a device access only; iothreads take it to touch a device that is not
+ * declared thread-safe.
+ *
+ * Lock order (take from top to bottom, never upwards):
+ *   1. machine lock
+ *   2. X86Cpu.work_lock        one per vCPU, its queue of work from other threads
+ *   3. tcg code lock           the block cache's tables (accel/tcg)
+ *   4. chardev write locks
+ *   5. log lock
+ * A thread inside a lower lock never calls device code.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+void machine_lock(void);
+void machine_unlock(void);
+bool machine_lock_held(void);               /* by the calling thread */
+
+/* Waits on `cond`, with the machine lock released meanwhile. */
+void machine_lock_wait(GCond *cond);
+bool machine_lock_wait_until(GCond *cond, gint64 end_monotonic_us);
+
+/* Takes the lock unless this thread has it; returns whether it took it. For dispatch code only. */
+bool machine_lock_enter(void);
+static inline void machine_lock_leave(bool taken)
+{
+    if (taken) {
+        machine_unlock();
+    }
+}

@@ -1,0 +1,45 @@
+/* Run states, with QMP's RunState names and transitions, and what subscribers hear about. */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum RunState {
+    RUN_STATE_DEBUG, RUN_STATE_INMIGRATE, RUN_STATE_INTERNAL_ERROR, RUN_STATE_IO_ERROR,
+    RUN_STATE_PAUSED, RUN_STATE_POSTMIGRATE, RUN_STATE_PRELAUNCH, RUN_STATE_FINISH_MIGRATE,
+    RUN_STATE_RESTORE_VM, RUN_STATE_RUNNING, RUN_STATE_SAVE_VM, RUN_STATE_SHUTDOWN,
+    RUN_STATE_SUSPENDED, RUN_STATE_WATCHDOG, RUN_STATE_GUEST_PANICKED, RUN_STATE_COLO,
+    RUN_STATE__COUNT
+} RunState;
+
+const char *run_state_name(RunState state);             /* "guest-panicked" */
+
+typedef enum ShutdownCause {                            /* QMP's ShutdownCause */
+    SHUTDOWN_CAUSE_NONE, SHUTDOWN_CAUSE_HOST_ERROR, SHUTDOWN_CAUSE_HOST_QMP_QUIT,
+    SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET, SHUTDOWN_CAUSE_HOST_SIGNAL, SHUTDOWN_CAUSE_HOST_UI,
+    SHUTDOWN_CAUSE_GUEST_SHUTDOWN, SHUTDOWN_CAUSE_GUEST_RESET, SHUTDOWN_CAUSE_GUEST_PANIC,
+    SHUTDOWN_CAUSE_SUBSYSTEM_RESET, SHUTDOWN_CAUSE_SNAPSHOT_LOAD, SHUTDOWN_CAUSE__COUNT
+} ShutdownCause;
+
+const char *shutdown_cause_name(ShutdownCause cause);   /* "guest-shutdown" */
+bool shutdown_cause_is_guest(ShutdownCause cause);
+
+/* What happened, for monitors, displays and migration.  One row per QMP event about the machine. */
+typedef enum VmEventKind {
+    VM_EVENT_STOP, VM_EVENT_RESUME, VM_EVENT_RESET, VM_EVENT_SHUTDOWN, VM_EVENT_POWERDOWN,
+    VM_EVENT_SUSPEND, VM_EVENT_WAKEUP, VM_EVENT_GUEST_PANICKED, VM_EVENT_WATCHDOG,
+    VM_EVENT_RTC_CHANGE, VM_EVENT_DEVICE_DELETED, VM_EVENT_DEVICE_ADDED,
+    VM_EVENT_DEBUG,                     /* a vCPU met a breakpoint; not a QMP event */
+    VM_EVENT_RUN_STATE,                 /* any transition; not a QMP event */
+    VM_EVENT_EXIT,                      /* the process is about to leave its main loop */
+} VmEventKind;
+
+typedef struct VmEvent {
+    VmEventKind kind;
+    ShutdownCause cause;                /* RESET, SHUTDOWN */
+    const char *action;                 /* GUEST_PANICKED: "pause", "poweroff", "run"; WATCHDOG: its action */
+    int64_t offset_s;                   /* RTC_CHANGE */
+    const char *device, *path;          /* DEVICE_*: id (may be NULL) and object path */
+    int cpu_index;                      /* DEBUG */
+} VmEvent;

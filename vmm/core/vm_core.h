@@ -1,0 +1,120 @@
+/*
+ * The machine, as devices and engines see it.  Doors (monitor/, qmp/, ui/) use vm.h instead.
+ *
+ * One Vm per process.  Fields are set up in vm_core_init() and by the board; after that they change
+ * only under the machine lock.
+ */
+#pragma once
+
+#include "clock.h"
+#include "device.h"
+#include "irq.h"
+#include "lock.h"
+#include "memmap.h"
+#include "runstate.h"
+
+typedef struct X86Cpu X86Cpu;
+typedef struct AccelOps AccelOps;
+typedef struct Board Board;
+
+/* -smp */
+typedef struct CpuTopology { unsigned cpus, sockets, dies, cores, threads, max_cpus; } CpuTopology;
+
+/* What the command line decided; strings are owned. */
+typedef struct VmConfig {
+    char *name, *process_name;              /* -name */
+    uint8_t uuid[16]; bool has_uuid;        /* -uuid */
+    uint64_t ram_bytes, max_ram_bytes;      /* -m */
+    char *mem_backend;
+    CpuTopology topo;                       /* -smp */
+    char *cpu_model;                        /* -cpu: whole text; NULL: the board's default */
+    char *kernel, *initrd, *append, *bios, *dtb;
+    char *data_dir;                         /* -L */
+    char *kernel_irqchip;                   /* on|off|split or NULL */
+    bool hpet, acpi, smm, vmport, graphics, pit;    /* -machine suboptions; graphics: -nographic clears */
+    char *boot_order;                       /* -boot order= ; boot_set changes it */
+    bool start_stopped;                     /* -S */
+    bool no_reboot, no_shutdown;
+    char *rtc_base; bool rtc_clock_vm, rtc_slew;    /* -rtc: "utc", "localtime" or a date */
+    char *panic_action;                     /* -action panic= */
+    bool nodefaults;
+} VmConfig;
+
+struct Vm {
+    VmConfig config;
+    const Board *board;
+    const AccelOps *accel;
+
+    /* memory: board puts RAM and devices into these */
+    MemRegion system_memory, system_io;
+    AddressSpace memory, io;
+    MemRegion *ram_region;                  /* pc.ram */
+    uint64_t ram_below_4g, ram_above_4g;
+
+    /* parts */
+    Bus *system_bus;
+    GPtrArray *cpus;                        /* X86Cpu *, by index */
+    const DeviceType *const *device_types;
+    IrqLine *isa_irq;                       /* 16 inputs, set by the board; NULL: no ISA */
+    IrqLine *gsi;                           /* 24 inputs */
+    unsigned n_gsi;
+    Device *rtc, *fw_cfg, *pm;              /* found by other parts; NULL: the board has none */
+    /* the interrupt acknowledge of the 8259 pair: vector or -1; set by the board */
+    int (*pic_acknowledge)(Vm *vm);
+    /* what core asks of the vCPU threads; filled in by accel's vcpus_create(), NULL without CPUs */
+    void (*cpus_pause)(Vm *vm);
+    void (*cpus_resume)(Vm *vm);
+    void (*cpus_reset)(Vm *vm);
+    void (*cpu_kick)(X86Cpu *cpu);          /* any thread: wake it or make it leave the guest */
+    /* an MSI write from a device: (address, data) */
+    void (*msi_send)(Vm *vm, uint64_t address, uint32_t data);
+    bool a20;                               /* address line 20 enabled */
+    void (*a20_changed)(Vm *vm);
+
+    VmClock clock;
+    RunState run_state;
+    GMainContext *context;                  /* main loop's */
+    GPtrArray *subscribers;
+    /* requests from any thread, carried out by the main loop in this order */
+    unsigned pending_requests;              /* atomic bits of VmRequest */
+    ShutdownCause reset_cause, shutdown_cause;
+    int exit_code;
+    bool quitting;
+    int64_t suspend_wake_reason;
+};
+
+/* `device_types`: every type the program knows. */
+void vm_core_init(Vm *vm, GMainContext *context, const DeviceType *const *device_types);
+void vm_core_finish(Vm *vm);
+
+/* ---- requests: any thread, carried out soon on the main loop ---- */
+void vm_request_reset(Vm *vm, ShutdownCause cause);
+void vm_request_shutdown(Vm *vm, ShutdownCause cause);
+void vm_request_powerdown(Vm *vm);
+void vm_request_suspend(Vm *vm);
+void vm_request_wakeup(Vm *vm);
+void vm_request_stop(Vm *vm, RunState state);       /* DEBUG, INTERNAL_ERROR, IO_ERROR, GUEST_PANICKED, … */
+void vm_request_guest_panic(Vm *vm, const char *action);
+/* -device isa-debug-exit: leave with this code, at once. */
+void vm_request_exit(Vm *vm, int code);
+void vm_run_requests(Vm *vm);                       /* main loop only */
+
+/* ---- run state: main thread, machine lock ---- */
+bool vm_is_running(const Vm *vm);                   /* any thread */
+void vm_start(Vm *vm);                              /* clocks, vCPUs; RESUME */
+void vm_stop(Vm *vm, RunState state);               /* waits until every vCPU stands; STOP */
+void vm_set_run_state(Vm *vm, RunState state);      /* g_assert on a transition QMP's table does not have */
+void vm_reset(Vm *vm, ShutdownCause cause);         /* CPUs, devices, then RESET event unless cause is NONE */
+
+/* ---- reset hooks: after all devices, in order of registration (boot loader, CPUs) ---- */
+typedef void (*VmResetFn)(void *opaque);
+void vm_add_reset(Vm *vm, VmResetFn fn, void *opaque);
+
+/* ---- events ---- */
+typedef void (*VmEventFn)(Vm *vm, const VmEvent *event, void *opaque);
+void vm_subscribe(Vm *vm, VmEventFn fn, void *opaque);      /* called on the main thread, machine lock held */
+void vm_unsubscribe(Vm *vm, VmEventFn fn, void *opaque);
+void vm_emit(Vm *vm, const VmEvent *event);                 /* main thread */
+
+/* The IRQ input of an ISA pin: vm->isa_irq[n], or an unconnected line. */
+IrqLine vm_isa_irq(Vm *vm, unsigned n);

@@ -1,0 +1,52 @@
+/*
+ * CPU models, feature names and CPUID leaves.
+ *
+ * A model is a row: vendor, family/model/stepping, feature words.  -cpu MODEL,+flag,-flag,flag=on|off
+ * edits a copy.  Flags the engine cannot give are dropped with one warning each.  Flag names are QEMU's.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vm_core.h"
+
+typedef enum FeatureWord {
+    FEAT_1_EDX, FEAT_1_ECX, FEAT_7_0_EBX, FEAT_7_0_ECX, FEAT_7_0_EDX, FEAT_7_1_EAX,
+    FEAT_8000_0001_EDX, FEAT_8000_0001_ECX, FEAT_8000_0007_EDX, FEAT_8000_0008_EBX, FEAT_8000_000A_EDX,
+    FEAT_XSAVE, FEAT_6_EAX, FEAT_KVM, FEAT_ARCH_CAPABILITIES,
+    FEATURE_WORDS
+} FeatureWord;
+
+struct X86CpuModel {
+    char *name;                         /* "qemu64" */
+    char vendor[13];
+    uint32_t family, model, stepping;
+    uint32_t features[FEATURE_WORDS];
+    uint32_t level, xlevel;             /* highest basic and extended leaf */
+    char model_id[49];
+    uint8_t phys_bits, virt_bits;
+    bool host_passthrough;              /* host/max under kvm: leaves come from the engine */
+    bool check, enforce;
+    bool pmu, hypervisor, kvm, lapic_x2;
+    CpuTopology topo;
+};
+
+/*
+ * From -cpu text (NULL: the default model, qemu64) for this machine's engine: drops what the engine
+ * cannot give (warning once per flag unless the model is "max"/"host"), fails on unknown names.
+ */
+X86CpuModel *x86_cpu_model_parse(Vm *vm, const char *text, GError **error);
+void x86_cpu_model_free(X86CpuModel *model);
+const char *const *x86_cpu_model_names(void);          /* NULL-terminated, for -cpu help */
+bool x86_cpu_has(const X86CpuModel *model, FeatureWord word, unsigned bit);
+
+/* Feature bit by name ("sse4.2", "lm"), false if unknown. */
+bool x86_feature_find(const char *name, FeatureWord *word, unsigned *bit);
+
+/* What CPUID answers on this CPU, run-time bits (OSXSAVE, APIC id, XSAVE sizes) included. */
+void x86_cpuid(const X86Cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+
+/* What tcg implements; the filter for its models. */
+extern const uint32_t tcg_features[FEATURE_WORDS];

@@ -1,0 +1,23 @@
+/* FXSAVE and XSAVE images of X86Fpu. SDM volume 1, 10.5.1 (FXSAVE), chapter 13 (XSAVE). */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "x86_cpu.h"
+
+#define XSTATE_X87 (1u << 0)
+#define XSTATE_SSE (1u << 1)
+#define XSTATE_AVX (1u << 2)
+#define MXCSR_MASK 0xffffu
+
+/* The legacy 512-byte area. `rex_w`: 64-bit FIP/FDP form. Loading rejects reserved MXCSR bits (false). */
+void fpu_to_fxsave(const X86Fpu *fpu, uint8_t image[512], bool rex_w, bool with_sse);
+bool fpu_from_fxsave(X86Fpu *fpu, const uint8_t image[512], bool rex_w, bool with_sse);
+
+/* Standard-format image: legacy area, header, AVX area. `components` masks what is moved. */
+void fpu_to_xsave(const X86Fpu *fpu, uint8_t *image, size_t size, uint64_t components);
+bool fpu_from_xsave(X86Fpu *fpu, const uint8_t *image, size_t size, uint64_t components);
+
+uint16_t fpu_full_tag_word(const X86Fpu *fpu);      /* as FSTENV stores it */
+void fpu_reset(X86Fpu *fpu);                        /* power-on: FCW 0x40 … table 9-1; then FNINIT values */

@@ -1,0 +1,105 @@
+/*
+ * PCI: configuration space, BARs, interrupt pins, one bus (and bridges later).
+ * PCI Local Bus Specification 3.0, chapter 6 (configuration space).  Machine lock.
+ */
+#pragma once
+
+#include "device.h"
+
+#define PCI_CONFIG_SIZE 256
+#define PCI_NUM_BARS    7                   /* 6 and the expansion ROM */
+#define PCI_ROM_BAR     6
+
+enum {
+    PCI_VENDOR_ID = 0x00, PCI_DEVICE_ID = 0x02, PCI_COMMAND = 0x04, PCI_STATUS = 0x06,
+    PCI_REVISION_ID = 0x08, PCI_CLASS_PROG = 0x09, PCI_CLASS_DEVICE = 0x0a, PCI_HEADER_TYPE = 0x0e,
+    PCI_BAR0 = 0x10, PCI_SUBSYSTEM_VENDOR_ID = 0x2c, PCI_SUBSYSTEM_ID = 0x2e, PCI_ROM_ADDRESS = 0x30,
+    PCI_CAPABILITY_LIST = 0x34, PCI_INTERRUPT_LINE = 0x3c, PCI_INTERRUPT_PIN = 0x3d,
+};
+#define PCI_COMMAND_IO      0x001
+#define PCI_COMMAND_MEMORY  0x002
+#define PCI_COMMAND_MASTER  0x004
+#define PCI_COMMAND_INTX_DISABLE 0x400
+#define PCI_STATUS_INTERRUPT 0x008
+#define PCI_STATUS_CAP_LIST 0x010
+
+typedef struct PciDevice PciDevice;
+typedef struct PciBus PciBus;
+
+/* Constant facts of a type: DeviceType.bus_class. */
+typedef struct PciClass {
+    uint16_t vendor_id, device_id, class_id;
+    uint8_t revision, prog_if;
+    uint16_t subsystem_vendor_id, subsystem_id;     /* 0: 1af4:1100 */
+    const char *romfile;                            /* option ROM by default, or NULL */
+    bool is_bridge;                                 /* header type 1 */
+    /* NULL: the plain behaviour. A type's own version calls pci_default_*() as well. */
+    uint32_t (*config_read)(PciDevice *dev, uint32_t offset, unsigned size);
+    void (*config_write)(PciDevice *dev, uint32_t offset, uint32_t value, unsigned size);
+} PciClass;
+
+typedef struct PciBar {
+    MemRegion *region;                              /* NULL: BAR not present */
+    uint8_t type;                                   /* low bits of the register: 1 io, 4 64-bit, 8 prefetch */
+    uint64_t size, addr;                            /* addr UINT64_MAX: not mapped */
+} PciBar;
+
+struct PciDevice {
+    Device dev;
+    /* configuration */
+    int32_t devfn;                                  /* slot << 3 | function; -1: next free (addr=) */
+    char *romfile; uint32_t romsize; bool rombar_on; bool multifunction;
+    uint32_t acpi_index;
+    /* wiring */
+    PciBus *pci_bus;
+    PciBar bars[PCI_NUM_BARS];
+    MemRegion rom_region;
+    bool has_rom;
+    MemRegion bus_master;                           /* what DMA sees: system memory while MASTER is set */
+    AddressSpace dma;
+    /* guest-visible state */
+    uint8_t config[PCI_CONFIG_SIZE];
+    uint8_t wmask[PCI_CONFIG_SIZE], w1cmask[PCI_CONFIG_SIZE];       /* fixed at realize */
+    uint32_t intx_level;                            /* bit n: pin n asserted by this device */
+};
+
+struct PciBus {
+    Bus bus;
+    MemRegion *mem, *io;                            /* where BARs are placed */
+    PciDevice *slots[256];
+    /* Wiring of the board: pin (0–3) of a slot → input of the interrupt router, and that router. */
+    int (*map_irq)(PciDevice *dev, int pin);
+    void (*set_irq)(void *opaque, int input, int level);
+    void *irq_opaque;
+    int irq_count[4];
+};
+
+extern const BusType pci_bus_type;
+
+PciBus *pci_bus_new(Device *parent, const char *name, MemRegion *mem, MemRegion *io);
+uint32_t pci_default_config_read(PciDevice *dev, uint32_t offset, unsigned size);
+void pci_default_config_write(PciDevice *dev, uint32_t offset, uint32_t value, unsigned size);
+/* Configuration cycle on bus:devfn. Absent devices read all ones. */
+uint32_t pci_config_read(PciBus *root, unsigned bus, unsigned devfn, uint32_t offset, unsigned size);
+void pci_config_write(PciBus *root, unsigned bus, unsigned devfn, uint32_t offset, uint32_t value,
+                      unsigned size);
+
+/* In a type's realize: `type` is PCI_BAR_IO or PCI_BAR_MEM [| PCI_BAR_64 | PCI_BAR_PREFETCH]. */
+#define PCI_BAR_MEM 0x0
+#define PCI_BAR_IO 0x1
+#define PCI_BAR_64 0x4
+#define PCI_BAR_PREFETCH 0x8
+void pci_register_bar(PciDevice *dev, unsigned n, uint8_t type, MemRegion *region);
+int pci_add_capability(PciDevice *dev, uint8_t id, uint8_t offset, uint8_t size);   /* offset 0: next free */
+void pci_set_intx(PciDevice *dev, int level);       /* the pin in PCI_INTERRUPT_PIN */
+void pci_update_bars(PciDevice *dev);
+void pci_reset(PciDevice *dev);
+/* Gives every BAR an address and every pin a line, as firmware would; for direct boot. */
+void pci_assign_resources(PciBus *root);
+PciBus *pci_root_bus(Vm *vm);                       /* NULL: none */
+extern const StateDesc pci_device_state;            /* embed first in a type's table */
+
+static inline void pci_set_word(uint8_t *p, uint16_t v) { p[0] = v; p[1] = v >> 8; }
+static inline void pci_set_long(uint8_t *p, uint32_t v) { pci_set_word(p, v); pci_set_word(p + 2, v >> 16); }
+static inline uint16_t pci_get_word(const uint8_t *p) { return p[0] | p[1] << 8; }
+static inline uint32_t pci_get_long(const uint8_t *p) { return pci_get_word(p) | (uint32_t)pci_get_word(p + 2) << 16; }
