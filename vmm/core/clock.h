@@ -49,7 +49,8 @@ typedef struct VmClock {
     int64_t stopped_ns;                 /* machine time while stopped or manual */
     unsigned seq;                       /* seqlock for lock-free readers */
     GPtrArray *heap;                    /* VmTimer *, binary heap from index 1 */
-    GSource *source;                    /* on the main loop */
+    int timer_fd;                       /* set to the first deadline: GLib's own timers count in ms */
+    GSource *source;                    /* watches timer_fd on the main loop */
 } VmClock;
 
 void vm_clock_init(VmClock *clock, Vm *vm, GMainContext *context);

@@ -39,7 +39,7 @@ struct Property {
 };
 
 extern const PropType prop_bool, prop_uint8, prop_uint16, prop_uint32, prop_uint64, prop_int32,
-    prop_int64, prop_size, prop_string, prop_enum, prop_on_off_auto, prop_bit;
+    prop_int64, prop_size, prop_string, prop_enum, prop_on_off_auto;
 
 typedef enum OnOffAuto { ON_OFF_AUTO_AUTO, ON_OFF_AUTO_ON, ON_OFF_AUTO_OFF } OnOffAuto;
 

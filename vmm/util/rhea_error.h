@@ -8,6 +8,8 @@
 #pragma once
 
 #include <glib.h>
+#include <stdbool.h>
+#include <stddef.h>
 
 typedef enum RheaErrorCode {
     RHEA_ERROR_GENERIC,

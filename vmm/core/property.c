@@ -1,0 +1,333 @@
+#include "property.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "rhea_error.h"
+#include "sizes.h"
+
+/* ---- numbers: one reader and two printers serve every width ---- */
+
+static bool set_unsigned(const Object *obj, const Property *prop, const char *text, uint64_t max,
+                         uint64_t *value, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+
+    if (parse_uint(text, max, value, &why)) {
+        return true;
+    }
+    set_error(error, "Property '%s.%s': %s", obj->type_name, prop->name, why->message);
+    return false;
+}
+
+#define UNSIGNED_PROP(name_, ctype_, max_, type_name_) \
+    static bool name_##_parse(Object *obj, const Property *prop, void *field, const char *text, \
+                              GError **error) \
+    { \
+        uint64_t value; \
+        if (!set_unsigned(obj, prop, text, max_, &value, error)) { \
+            return false; \
+        } \
+        *(ctype_ *)field = value; \
+        return true; \
+    } \
+    static char *name_##_print(const Object *obj, const Property *prop, const void *field) \
+    { \
+        return g_strdup_printf("%" PRIu64, (uint64_t)*(const ctype_ *)field); \
+    } \
+    static char *name_##_qtree(const Object *obj, const Property *prop, const void *field) \
+    { \
+        uint64_t value = *(const ctype_ *)field; \
+        return g_strdup_printf("%" PRIu64 " (0x%" PRIx64 ")", value, value); \
+    } \
+    const PropType name_ = { type_name_, PROP_JSON_INT, name_##_parse, name_##_print, \
+                             name_##_qtree, NULL };
+
+UNSIGNED_PROP(prop_uint8, uint8_t, UINT8_MAX, "uint8")
+UNSIGNED_PROP(prop_uint16, uint16_t, UINT16_MAX, "uint16")
+UNSIGNED_PROP(prop_uint32, uint32_t, UINT32_MAX, "uint32")
+UNSIGNED_PROP(prop_uint64, uint64_t, UINT64_MAX, "uint64")
+
+static bool set_signed(const Object *obj, const Property *prop, const char *text, int64_t min,
+                       int64_t max, int64_t *value, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+
+    if (parse_int(text, min, max, value, &why)) {
+        return true;
+    }
+    set_error(error, "Property '%s.%s': %s", obj->type_name, prop->name, why->message);
+    return false;
+}
+
+#define SIGNED_PROP(name_, ctype_, min_, max_, type_name_) \
+    static bool name_##_parse(Object *obj, const Property *prop, void *field, const char *text, \
+                              GError **error) \
+    { \
+        int64_t value; \
+        if (!set_signed(obj, prop, text, min_, max_, &value, error)) { \
+            return false; \
+        } \
+        *(ctype_ *)field = value; \
+        return true; \
+    } \
+    static char *name_##_print(const Object *obj, const Property *prop, const void *field) \
+    { \
+        return g_strdup_printf("%" PRId64, (int64_t)*(const ctype_ *)field); \
+    } \
+    static char *name_##_qtree(const Object *obj, const Property *prop, const void *field) \
+    { \
+        ctype_ value = *(const ctype_ *)field; \
+        uint64_t bits = (uint64_t)value & (UINT64_MAX >> (64 - 8 * sizeof(value))); \
+        return g_strdup_printf("%" PRId64 " (0x%" PRIx64 ")", (int64_t)value, bits); \
+    } \
+    const PropType name_ = { type_name_, PROP_JSON_INT, name_##_parse, name_##_print, \
+                             name_##_qtree, NULL };
+
+SIGNED_PROP(prop_int32, int32_t, INT32_MIN, INT32_MAX, "int32")
+SIGNED_PROP(prop_int64, int64_t, INT64_MIN, INT64_MAX, "int64")
+
+/* ---- size ---- */
+
+static bool prop_size_parse(Object *obj, const Property *prop, void *field, const char *text,
+                            GError **error)
+{
+    if (parse_size(text, field, error)) {
+        return true;
+    }
+    g_prefix_error(error, "Property '%s.%s': ", obj->type_name, prop->name);
+    return false;
+}
+
+static char *prop_size_qtree(const Object *obj, const Property *prop, const void *field)
+{
+    uint64_t bytes = *(const uint64_t *)field;
+    g_autofree char *human = format_size(bytes);
+
+    return g_strdup_printf("%" PRIu64 " (%s)", bytes, human);
+}
+
+const PropType prop_size = { "size", PROP_JSON_INT, prop_size_parse, prop_uint64_print,
+                             prop_size_qtree, NULL };
+
+/* ---- bool ---- */
+
+static bool prop_bool_parse(Object *obj, const Property *prop, void *field, const char *text,
+                            GError **error)
+{
+    if (parse_bool(text, field, NULL)) {
+        return true;
+    }
+    set_error(error, "Parameter '%s' expects 'on' or 'off'", prop->name);
+    return false;
+}
+
+static char *prop_bool_print(const Object *obj, const Property *prop, const void *field)
+{
+    return g_strdup(*(const bool *)field ? "true" : "false");
+}
+
+const PropType prop_bool = { "bool", PROP_JSON_BOOL, prop_bool_parse, prop_bool_print, NULL, NULL };
+
+/* ---- string ---- */
+
+static bool prop_string_parse(Object *obj, const Property *prop, void *field, const char *text,
+                              GError **error)
+{
+    char **owned = field;
+
+    g_free(*owned);
+    *owned = g_strdup(text);
+    return true;
+}
+
+static char *prop_string_print(const Object *obj, const Property *prop, const void *field)
+{
+    const char *text = *(char *const *)field;
+
+    return g_strdup(text != NULL ? text : "");
+}
+
+static char *prop_string_qtree(const Object *obj, const Property *prop, const void *field)
+{
+    const char *text = *(char *const *)field;
+
+    return g_strdup_printf("\"%s\"", text != NULL ? text : "");
+}
+
+static void prop_string_release(Object *obj, const Property *prop, void *field)
+{
+    g_clear_pointer((char **)field, g_free);
+}
+
+const PropType prop_string = { "str", PROP_JSON_STRING, prop_string_parse, prop_string_print,
+                               prop_string_qtree, prop_string_release };
+
+/* ---- enums ---- */
+
+static bool parse_enum(const Property *prop, const char *const *names, int *field,
+                       const char *text, GError **error)
+{
+    const char *near;
+
+    for (int i = 0; names[i] != NULL; i++) {
+        if (g_str_equal(names[i], text)) {
+            *field = i;
+            return true;
+        }
+    }
+    set_error(error, "Parameter '%s' does not accept value '%s'", prop->name, text);
+    near = nearest_name(text, names, g_strv_length((char **)names));
+    if (near != NULL) {
+        error_add_hint(error, "Did you mean '%s'?", near);
+    }
+    return false;
+}
+
+static bool prop_enum_parse(Object *obj, const Property *prop, void *field, const char *text,
+                            GError **error)
+{
+    return parse_enum(prop, prop->names, field, text, error);
+}
+
+static char *prop_enum_print(const Object *obj, const Property *prop, const void *field)
+{
+    return g_strdup(prop->names[*(const int *)field]);
+}
+
+static char *prop_enum_qtree(const Object *obj, const Property *prop, const void *field)
+{
+    return g_strdup_printf("\"%s\"", prop->names[*(const int *)field]);
+}
+
+const PropType prop_enum = { "str", PROP_JSON_STRING, prop_enum_parse, prop_enum_print,
+                             prop_enum_qtree, NULL };
+
+static const char *const on_off_auto_names[] = { "auto", "on", "off", NULL };
+
+static bool prop_on_off_auto_parse(Object *obj, const Property *prop, void *field,
+                                   const char *text, GError **error)
+{
+    int value;
+
+    if (!parse_enum(prop, on_off_auto_names, &value, text, error)) {
+        return false;
+    }
+    *(OnOffAuto *)field = value;
+    return true;
+}
+
+static char *prop_on_off_auto_print(const Object *obj, const Property *prop, const void *field)
+{
+    return g_strdup(on_off_auto_names[*(const OnOffAuto *)field]);
+}
+
+static char *prop_on_off_auto_qtree(const Object *obj, const Property *prop, const void *field)
+{
+    return g_strdup_printf("\"%s\"", on_off_auto_names[*(const OnOffAuto *)field]);
+}
+
+const PropType prop_on_off_auto = { "OnOffAuto", PROP_JSON_STRING, prop_on_off_auto_parse,
+                                    prop_on_off_auto_print, prop_on_off_auto_qtree, NULL };
+
+/* ---- objects ---- */
+
+#define FOREACH_PROPERTY(obj_, prop_) \
+    for (const Property *const *table_ = (obj_)->props; table_ != NULL && *table_ != NULL; table_++) \
+        for (const Property *prop_ = *table_; prop_->name != NULL; prop_++)
+
+const Property *property_find(const Object *obj, const char *name)
+{
+    FOREACH_PROPERTY(obj, prop) {
+        if (g_str_equal(prop->name, name)) {
+            return prop;
+        }
+    }
+    return NULL;
+}
+
+const Property *property_nearest(const Object *obj, const char *name)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    const char *near;
+
+    FOREACH_PROPERTY(obj, prop) {
+        g_ptr_array_add(names, (char *)prop->name);
+    }
+    near = nearest_name(name, (const char *const *)names->pdata, names->len);
+    return near != NULL ? property_find(obj, near) : NULL;
+}
+
+static void set_number(void *field, const PropType *type, int64_t value)
+{
+    if (type == &prop_bool) {
+        *(bool *)field = value;
+    } else if (type == &prop_uint8) {
+        *(uint8_t *)field = value;
+    } else if (type == &prop_uint16) {
+        *(uint16_t *)field = value;
+    } else if (type == &prop_uint64 || type == &prop_int64 || type == &prop_size) {
+        *(int64_t *)field = value;
+    } else {                                    /* 32 bits, and enums */
+        *(int32_t *)field = value;
+    }
+}
+
+void properties_set_defaults(Object *obj)
+{
+    FOREACH_PROPERTY(obj, prop) {
+        void *field = property_field(obj, prop);
+
+        if (prop->def_text != NULL) {
+            bool ok = prop->type->parse(obj, prop, field, prop->def_text, NULL);
+
+            g_assert(ok);
+        } else if (prop->def != 0) {
+            set_number(field, prop->type, prop->def);
+        }
+    }
+}
+
+void properties_release(Object *obj)
+{
+    FOREACH_PROPERTY(obj, prop) {
+        if (prop->type->release != NULL) {
+            prop->type->release(obj, prop, property_field(obj, prop));
+        }
+    }
+}
+
+static const Property *find_or_fail(const Object *obj, const char *name, GError **error)
+{
+    const Property *prop = property_find(obj, name), *near;
+
+    if (prop == NULL) {
+        set_error(error, "Property '%s.%s' not found", obj->type_name, name);
+        near = property_nearest(obj, name);
+        if (near != NULL) {
+            error_add_hint(error, "Did you mean '%s'?", near->name);
+        }
+    }
+    return prop;
+}
+
+bool property_set(Object *obj, const char *name, const char *text, GError **error)
+{
+    const Property *prop = find_or_fail(obj, name, error);
+
+    if (prop == NULL) {
+        return false;
+    }
+    if (prop->read_only) {
+        set_error(error, "Property '%s.%s' is not writable", obj->type_name, name);
+        return false;
+    }
+    return prop->type->parse(obj, prop, property_field(obj, prop), text, error);
+}
+
+char *property_get(const Object *obj, const char *name, GError **error)
+{
+    const Property *prop = find_or_fail(obj, name, error);
+
+    return prop != NULL ? prop->type->print(obj, prop, property_field(obj, prop)) : NULL;
+}
