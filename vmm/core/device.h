@@ -24,6 +24,7 @@ typedef struct BusType BusType;
 
 struct BusType {
     const char *name;                       /* "PCI", "ISA", "System" */
+    size_t size;                            /* of its struct, Bus first; 0: a plain Bus. bus_new() allocates it */
     const Property *device_props;           /* every device on such a bus has these; may be NULL.
                                              * Offsets are from the bus's device base struct */
     /* Checks the address, gives one if none was asked for. Called before the device's realize. */

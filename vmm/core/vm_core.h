@@ -48,6 +48,7 @@ struct Vm {
     /* memory: board puts RAM and devices into these */
     MemRegion system_memory, system_io;
     AddressSpace memory, io;
+    AddressSpace smm_memory;                /* what a CPU in SMM sees; root NULL: the board has no SMRAM */
     MemRegion *ram_region;                  /* pc.ram */
     uint64_t ram_below_4g, ram_above_4g;
 
