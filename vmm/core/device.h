@@ -48,6 +48,9 @@ struct Bus {
 /* What a device can show of itself in a monitor; all append text in QEMU's layout. */
 typedef enum DeviceView { VIEW_PIC, VIEW_IRQ, VIEW_LAPIC, VIEW_COUNT } DeviceView;
 
+/* Named lines of a type, as `info qtree` lists them. */
+typedef struct DeviceGpio { const char *direction, *name; unsigned count; } DeviceGpio;
+
 struct DeviceType {
     const char *name;                       /* what -device takes */
     const char *alias;                      /* another name it answers to, or NULL */
@@ -59,6 +62,7 @@ struct DeviceType {
     const StateDesc *state;                 /* opaque is the device; NULL: no state */
     bool board_only;                        /* part of a board, not for -device */
     bool hotpluggable;
+    const DeviceGpio *gpios;                /* ends with a NULL direction ("in", "out"); may be NULL */
     const void *bus_class;                  /* constant facts for the bus: PciClass for PCI devices */
     bool (*realize)(Device *dev, GError **error);
     void (*unrealize)(Device *dev);         /* also after a realize that failed half way */
@@ -74,9 +78,9 @@ struct Device {
     Bus *bus;
     GPtrArray *buses;                       /* child buses: Bus *; NULL: none */
     const Property *prop_tables[4];         /* obj.props points here: own, bus's */
-    bool realized, hotplugged, deleting;
+    bool realized, by_user, hotplugged, deleting;   /* by_user: from -device or device_add */
     GPtrArray *mmio;                        /* MemRegion * shown as `mmio` lines in qtree; NULL: none */
-    unsigned gpio_in, gpio_out;             /* shown in qtree */
+    unsigned gpio_in, gpio_out;             /* unnamed lines, shown in qtree before type->gpios */
 };
 
 #define DEVICE_CAST(dev, T) ((T *)(dev))    /* dev is the first member; types are fixed by the row */
@@ -90,6 +94,7 @@ extern const BusType system_bus_type;
 const DeviceType *device_type_find(const char *name);       /* by name or alias; NULL: none */
 const char *device_type_nearest(const char *name);
 const DeviceType *const *device_type_list(void);
+void device_types_set(const DeviceType *const *list);         /* by vm_core_init() */
 
 /* A device with default properties, not yet on a bus. Owned by the tree once realized. */
 Device *device_new(Vm *vm, const DeviceType *type, const char *id);

@@ -101,7 +101,7 @@ struct MemRegion {
     int priority;
     GPtrArray *subregions;                  /* MemRegion *, highest priority first; borrowed */
     GArray *ioeventfds;                     /* IoEventFd rows, or NULL */
-    bool busy;                              /* its device is issuing DMA: refuse re-entry */
+    Object *owner;                          /* the device it belongs to; its own DMA is refused here */
 };
 
 /* An eventfd that stands for a write; the view's listeners see it (KVM_IOEVENTFD). */
@@ -179,6 +179,7 @@ struct AddressSpace {
     MemRegion *root;
     MemView *view;                          /* _Atomic by use */
     GPtrArray *listeners;                   /* MemListener * */
+    GArray *eventfds;                       /* of the published view, by absolute address */
     uint64_t last;                          /* highest address: 0xffff for ports */
 };
 
@@ -226,7 +227,9 @@ MemResult mem_read_debug(AddressSpace *as, uint64_t addr, void *buf, uint64_t le
  */
 void *mem_host_ptr(AddressSpace *as, uint64_t addr, uint64_t *len, bool write);
 
-/* DMA by a device: as mem_read/mem_write, and MEM_REFUSED where it would re-enter `dev_region`'s owner. */
-typedef struct Device Device;
-MemResult dma_read(Device *dev, uint64_t addr, void *buf, uint64_t len);
-MemResult dma_write(Device *dev, uint64_t addr, const void *buf, uint64_t len);
+/*
+ * DMA by a device: as mem_read/mem_write, and MEM_REFUSED where it would re-enter a region of `owner`,
+ * also through another device's DMA.  Machine lock.
+ */
+MemResult dma_read(AddressSpace *as, Object *owner, uint64_t addr, void *buf, uint64_t len);
+MemResult dma_write(AddressSpace *as, Object *owner, uint64_t addr, const void *buf, uint64_t len);

@@ -15,6 +15,8 @@ typedef enum RunState {
 
 const char *run_state_name(RunState state);             /* "guest-panicked" */
 
+bool run_state_can_follow(RunState from, RunState to);  /* QMP's transitions */
+
 typedef enum ShutdownCause {                            /* QMP's ShutdownCause */
     SHUTDOWN_CAUSE_NONE, SHUTDOWN_CAUSE_HOST_ERROR, SHUTDOWN_CAUSE_HOST_QMP_QUIT,
     SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET, SHUTDOWN_CAUSE_HOST_SIGNAL, SHUTDOWN_CAUSE_HOST_UI,

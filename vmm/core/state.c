@@ -87,8 +87,6 @@ static void put_be(GByteArray *out, uint64_t value, unsigned width)
     g_byte_array_append(out, bytes, width);
 }
 
-static void save_fields(const StateDesc *desc, void *opaque, GByteArray *out);
-
 static void save_element(const StateField *field, void *p, GByteArray *out)
 {
     switch (field->kind) {
@@ -96,7 +94,7 @@ static void save_element(const StateField *field, void *p, GByteArray *out)
         g_byte_array_append(out, p, field->size);
         break;
     case STATE_KIND_STRUCT:
-        save_fields(field->desc, p, out);
+        state_save(field->desc, p, out);
         break;
     case STATE_KIND_UNUSED: {
         guint at = out->len;

@@ -55,6 +55,10 @@ struct Vm {
     /* parts */
     Bus *system_bus;
     GPtrArray *cpus;                        /* X86Cpu *, by index */
+    /* set by accel_start(): size of an X86Cpu with its engine's part behind it, and the CPUID bits the
+     * engine can give (NULL: tcg_features of cpuid.h) */
+    size_t cpu_size;
+    void (*engine_cpuid)(Vm *vm, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
     const DeviceType *const *device_types;
     IrqLine *isa_irq;                       /* 16 inputs, set by the board; NULL: no ISA */
     IrqLine *gsi;                           /* 24 inputs */
@@ -75,10 +79,14 @@ struct Vm {
     VmClock clock;
     RunState run_state;
     GMainContext *context;                  /* main loop's */
-    GPtrArray *subscribers;
+    GSource *request_source;
+    GPtrArray *subscribers, *reset_hooks;
+    unsigned emitting;                      /* depth of vm_emit() */
     /* requests from any thread, carried out by the main loop in this order */
     unsigned pending_requests;              /* atomic bits of VmRequest */
     ShutdownCause reset_cause, shutdown_cause;
+    RunState stop_state;
+    const char *panic_event;                /* "pause": panicked, "run": a crash kernel was loaded */
     int exit_code;
     bool quitting;
     int64_t suspend_wake_reason;

@@ -1,0 +1,370 @@
+#include "device.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "rhea_error.h"
+#include "vm_core.h"
+
+const BusType system_bus_type = { .name = "System" };
+
+/* ---- types ---- */
+
+static const DeviceType *const *type_list;
+
+void device_types_set(const DeviceType *const *list)
+{
+    type_list = list;
+}
+
+const DeviceType *const *device_type_list(void)
+{
+    return type_list;
+}
+
+const DeviceType *device_type_find(const char *name)
+{
+    for (const DeviceType *const *type = type_list; type != NULL && *type != NULL; type++) {
+        if (g_str_equal((*type)->name, name) ||
+            ((*type)->alias != NULL && g_str_equal((*type)->alias, name))) {
+            return *type;
+        }
+    }
+    return NULL;
+}
+
+const char *device_type_nearest(const char *name)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+    for (const DeviceType *const *type = type_list; type != NULL && *type != NULL; type++) {
+        if (!(*type)->board_only) {
+            g_ptr_array_add(names, (char *)(*type)->name);
+        }
+    }
+    return nearest_name(name, (const char *const *)names->pdata, names->len);
+}
+
+/* ---- buses ---- */
+
+Bus *bus_new(Device *parent, const BusType *type, const char *name)
+{
+    Bus *bus = g_malloc0(MAX(type->size, sizeof(Bus)));
+
+    object_init(&bus->obj, type->name);
+    bus->type = type;
+    bus->name = g_strdup(name);
+    bus->parent = parent;
+    bus->devices = g_ptr_array_new();
+    if (parent != NULL) {
+        if (parent->buses == NULL) {
+            parent->buses = g_ptr_array_new();
+        }
+        g_ptr_array_add(parent->buses, bus);
+        object_add_child(&parent->obj, name, &bus->obj);
+    }
+    return bus;
+}
+
+void bus_free(Bus *bus)
+{
+    if (bus == NULL) {
+        return;
+    }
+    while (bus->devices->len > 0) {
+        device_free(g_ptr_array_index(bus->devices, bus->devices->len - 1));
+    }
+    if (bus->parent != NULL) {
+        g_ptr_array_remove(bus->parent->buses, bus);
+    }
+    object_finish(&bus->obj);
+    g_ptr_array_unref(bus->devices);
+    g_free((char *)bus->name);
+    g_free(bus);
+}
+
+static Bus *bus_find_below(Bus *bus, const char *name, const BusType *type)
+{
+    if ((name == NULL || g_str_equal(bus->name, name)) && (type == NULL || bus->type == type)) {
+        return bus;
+    }
+    for (guint i = 0; i < bus->devices->len; i++) {
+        Device *dev = g_ptr_array_index(bus->devices, i);
+
+        for (guint n = 0; dev->buses != NULL && n < dev->buses->len; n++) {
+            Bus *found = bus_find_below(g_ptr_array_index(dev->buses, n), name, type);
+
+            if (found != NULL) {
+                return found;
+            }
+        }
+    }
+    return NULL;
+}
+
+Bus *bus_find(Vm *vm, const char *name, const BusType *type)
+{
+    return bus_find_below(vm->system_bus, name, type);
+}
+
+/* ---- life ---- */
+
+Device *device_new(Vm *vm, const DeviceType *type, const char *id)
+{
+    Device *dev = g_malloc0(type->size);
+    unsigned n = 0;
+
+    object_init(&dev->obj, type->name);
+    dev->type = type;
+    dev->vm = vm;
+    dev->id = g_strdup(id);
+    if (type->props != NULL) {
+        dev->prop_tables[n++] = type->props;
+    }
+    if (type->bus->device_props != NULL) {
+        dev->prop_tables[n++] = type->bus->device_props;
+    }
+    dev->obj.props = dev->prop_tables;
+    properties_set_defaults(&dev->obj);
+    return dev;
+}
+
+bool device_set(Device *dev, const char *prop, const char *text, GError **error)
+{
+    const Property *found = property_find(&dev->obj, prop);
+
+    if (found != NULL && dev->realized && !found->live) {
+        set_error(error, "Attempt to set property '%s' on device '%s' (type '%s') after it was "
+                  "realized", prop, dev->id != NULL ? dev->id : "", dev->type->name);
+        return false;
+    }
+    return property_set(&dev->obj, prop, text, error);
+}
+
+static bool choose_bus(Device *dev, Bus **bus, GError **error)
+{
+    const BusType *wanted = dev->type->bus;
+
+    if (*bus == NULL) {
+        *bus = bus_find(dev->vm, NULL, wanted);
+    }
+    if (*bus == NULL) {
+        set_error(error, "No '%s' bus found for device '%s'", wanted->name, dev->type->name);
+        return false;
+    }
+    if ((*bus)->type != wanted) {
+        set_error(error, "Device '%s' can't go on %s bus", dev->type->name, (*bus)->type->name);
+        return false;
+    }
+    return true;
+}
+
+static void place_in_tree(Device *dev)
+{
+    if (dev->obj.parent != NULL) {
+        return;                                 /* the board gave it a name */
+    }
+    if (!dev->by_user) {
+        object_add_child(object_container("/machine/unattached"), "device[*]", &dev->obj);
+    } else if (dev->id != NULL) {
+        object_add_child(object_container("/machine/peripheral"), dev->id, &dev->obj);
+    } else {
+        object_add_child(object_container("/machine/peripheral-anon"), "device[*]", &dev->obj);
+    }
+}
+
+bool device_realize(Device *dev, Bus *bus, GError **error)
+{
+    if (!choose_bus(dev, &bus, error)) {
+        device_free(dev);
+        return false;
+    }
+    place_in_tree(dev);
+    dev->bus = bus;
+    g_ptr_array_add(bus->devices, dev);
+    mem_transaction_begin();
+    dev->realized = (bus->type->plug == NULL || bus->type->plug(bus, dev, error)) &&
+                    (dev->type->realize == NULL || dev->type->realize(dev, error)) &&
+                    (bus->type->realized == NULL || bus->type->realized(bus, dev, error));
+    mem_transaction_commit();
+    if (!dev->realized) {
+        device_free(dev);
+        return false;
+    }
+    return true;
+}
+
+void device_free(Device *dev)
+{
+    if (dev == NULL) {
+        return;
+    }
+    while (dev->buses != NULL && dev->buses->len > 0) {
+        bus_free(g_ptr_array_index(dev->buses, dev->buses->len - 1));
+    }
+    mem_transaction_begin();
+    if (dev->bus != NULL) {
+        if (dev->type->unrealize != NULL) {
+            dev->type->unrealize(dev);
+        }
+        if (dev->bus->type->unplug != NULL) {
+            dev->bus->type->unplug(dev->bus, dev);
+        }
+        g_ptr_array_remove(dev->bus->devices, dev);
+    }
+    mem_transaction_commit();
+    properties_release(&dev->obj);
+    object_finish(&dev->obj);
+    g_clear_pointer(&dev->buses, g_ptr_array_unref);
+    g_clear_pointer(&dev->mmio, g_ptr_array_unref);
+    g_free((char *)dev->id);
+    g_free(dev);
+}
+
+void device_add_mmio(Device *dev, MemRegion *mr)
+{
+    if (dev->mmio == NULL) {
+        dev->mmio = g_ptr_array_new();
+    }
+    g_ptr_array_add(dev->mmio, mr);
+}
+
+/* ---- walking ---- */
+
+static void foreach_below(Bus *bus, void (*fn)(Device *dev, void *opaque), void *opaque)
+{
+    for (guint i = 0; i < bus->devices->len; i++) {
+        Device *dev = g_ptr_array_index(bus->devices, i);
+
+        fn(dev, opaque);
+        for (guint n = 0; dev->buses != NULL && n < dev->buses->len; n++) {
+            foreach_below(g_ptr_array_index(dev->buses, n), fn, opaque);
+        }
+    }
+}
+
+void devices_foreach(Vm *vm, void (*fn)(Device *dev, void *opaque), void *opaque)
+{
+    foreach_below(vm->system_bus, fn, opaque);
+}
+
+static void reset_one(Device *dev, void *opaque)
+{
+    if (dev->type->reset != NULL) {
+        dev->type->reset(dev);
+    }
+}
+
+void devices_reset(Vm *vm)
+{
+    mem_transaction_begin();
+    devices_foreach(vm, reset_one, NULL);
+    mem_transaction_commit();
+}
+
+typedef struct Search {
+    const char *id;
+    const Object *obj;
+    Device *found;
+} Search;
+
+static void match_device(Device *dev, void *opaque)
+{
+    Search *search = opaque;
+
+    if ((search->obj != NULL && &dev->obj == search->obj) ||
+        (search->id != NULL && dev->id != NULL && g_str_equal(dev->id, search->id))) {
+        search->found = dev;
+    }
+}
+
+Device *device_find(Vm *vm, const char *id_or_path)
+{
+    Search search = { 0 };
+
+    if (*id_or_path == '/') {
+        search.obj = object_resolve(id_or_path, NULL);
+        if (search.obj == NULL) {
+            return NULL;
+        }
+    } else {
+        search.id = id_or_path;
+    }
+    devices_foreach(vm, match_device, &search);
+    return search.found;
+}
+
+/* ---- info qtree ---- */
+
+static void print_bus(const Bus *bus, GString *out, int indent);
+
+static void print_properties(const Device *dev, const Property *props, GString *out, int indent)
+{
+    for (const Property *prop = props; prop != NULL && prop->name != NULL; prop++) {
+        char *(*print)(const Object *, const Property *, const void *) =
+            prop->type->print_qtree != NULL ? prop->type->print_qtree : prop->type->print;
+        g_autofree char *text = NULL;
+
+        if (!prop->hidden) {
+            text = print(&dev->obj, prop, property_field(&dev->obj, prop));
+            g_string_append_printf(out, "%*s%s = %s\n", indent, "", prop->name, text);
+        }
+    }
+}
+
+static void print_lines(const Device *dev, GString *out, int indent)
+{
+    for (const DeviceGpio *gpio = dev->type->gpios; gpio != NULL && gpio->direction != NULL; gpio++) {
+        g_string_append_printf(out, "%*sgpio-%s \"%s\" %u\n", indent, "", gpio->direction,
+                               gpio->name, gpio->count);
+    }
+    if (dev->gpio_in > 0) {
+        g_string_append_printf(out, "%*sgpio-in \"\" %u\n", indent, "", dev->gpio_in);
+    }
+    if (dev->gpio_out > 0) {
+        g_string_append_printf(out, "%*sgpio-out \"\" %u\n", indent, "", dev->gpio_out);
+    }
+}
+
+static void print_mmio(const Device *dev, GString *out, int indent)
+{
+    for (guint i = 0; dev->mmio != NULL && i < dev->mmio->len; i++) {
+        const MemRegion *mr = g_ptr_array_index(dev->mmio, i);
+        uint64_t addr = mr->container != NULL ? mr->addr : UINT64_MAX;
+
+        g_string_append_printf(out, "%*smmio %016" PRIx64 "/%016" PRIx64 "\n", indent, "", addr,
+                               mr->size);
+    }
+}
+
+static void print_one(const Device *dev, GString *out, int indent)
+{
+    g_string_append_printf(out, "%*sdev: %s, id \"%s\"\n", indent, "", dev->type->name,
+                           dev->id != NULL ? dev->id : "");
+    indent += 2;
+    print_lines(dev, out, indent);
+    for (const Property *const *table = dev->obj.props; *table != NULL; table++) {
+        print_properties(dev, *table, out, indent);
+    }
+    print_mmio(dev, out, indent);
+    if (dev->bus->type->print_device != NULL) {
+        dev->bus->type->print_device(dev->bus, dev, out, indent);
+    }
+    for (guint i = 0; dev->buses != NULL && i < dev->buses->len; i++) {
+        print_bus(g_ptr_array_index(dev->buses, i), out, indent);
+    }
+}
+
+static void print_bus(const Bus *bus, GString *out, int indent)
+{
+    g_string_append_printf(out, "%*sbus: %s\n%*s  type %s\n", indent, "", bus->name, indent, "",
+                           bus->type->name);
+    for (guint i = bus->devices->len; i-- > 0;) {       /* newest first, as QEMU lists them */
+        print_one(g_ptr_array_index(bus->devices, i), out, indent + 2);
+    }
+}
+
+void devices_print_tree(Vm *vm, GString *out)
+{
+    print_bus(vm->system_bus, out, 0);
+}
