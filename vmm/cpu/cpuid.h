@@ -19,6 +19,9 @@ typedef enum FeatureWord {
     FEATURE_WORDS
 } FeatureWord;
 
+typedef struct X86CpuModel X86CpuModel;
+typedef struct X86Cpu X86Cpu;
+
 struct X86CpuModel {
     char *name;                         /* "qemu64" */
     char vendor[13];

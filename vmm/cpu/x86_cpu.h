@@ -216,6 +216,7 @@ struct X86Cpu {
 
     /* ---- debugging ---- */
     bool single_step;
+    bool debug_breaks;              /* the debugger has breakpoints or watchpoints armed (engine) */
     enum { DEBUG_NONE, DEBUG_BREAK, DEBUG_STEP, DEBUG_WATCH } debug_hit;
     uint64_t debug_addr;
 };
