@@ -121,9 +121,20 @@ void mem_region_store(MemRegion *mr, uint64_t offset, uint64_t value, unsigned s
 
 /* ---- one access ---- */
 
+/*
+ * A register is accessed whole even where a neighbour of higher priority covers some of its bytes, as
+ * the reset control at port cf9 does with PCI's configuration address at cf8.
+ */
 static bool whole(const FlatRange *range, uint64_t addr, unsigned size)
 {
-    return range != NULL && size - 1 <= range->last - addr;
+    if (range == NULL) {
+        return false;
+    }
+    if (size - 1 <= range->last - addr) {
+        return true;
+    }
+    uint64_t offset = range->offset + (addr - range->addr);
+    return range->mr->kind == MEM_IO && offset < range->mr->size && size <= range->mr->size - offset;
 }
 
 uint64_t mem_load(AddressSpace *as, uint64_t addr, unsigned size, MemResult *result)
