@@ -83,6 +83,8 @@ typedef struct AccelChoice {
  * One name is obeyed; several (or none) ask the probe.  An unknown name fails with the nearest.
  */
 bool accel_choose(const char *const *names, AccelChoice *choice, GError **error);
+/* Makes `ops` this machine's engine: vm->accel, vm->cpu_size, ops->init(). Before the board is built. */
+bool accel_start(Vm *vm, const AccelOps *ops, GError **error);
 void accel_print_info(Vm *vm, const AccelChoice *choice, GString *out);
 bool accel_probe(AccelProbe *probe);        /* vmm/accel/probe.c; ≤ 10 ms when not cached */
 

@@ -30,6 +30,9 @@ struct X86CpuModel {
     uint32_t level, xlevel;             /* highest basic and extended leaf */
     char model_id[49];
     uint8_t phys_bits, virt_bits;
+    uint32_t user_phys_bits;            /* phys-bits=, 0: not given */
+    bool host_phys_bits;                /* as many as the host has */
+    bool level_given, xlevel_given;     /* by the user: features do not raise them */
     bool host_passthrough;              /* host/max under kvm: leaves come from the engine */
     bool check, enforce;
     bool pmu, hypervisor, kvm, lapic_x2;
@@ -50,6 +53,10 @@ bool x86_feature_find(const char *name, FeatureWord *word, unsigned *bit);
 
 /* What CPUID answers on this CPU, run-time bits (OSXSAVE, APIC id, XSAVE sizes) included. */
 void x86_cpuid(const X86Cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+
+/* XCR0 bits this CPU can set (0: no XSAVE), and the size of a standard XSAVE area with `components`. */
+uint64_t x86_xcr0_mask(const X86Cpu *cpu);
+uint32_t x86_xsave_size(const X86Cpu *cpu, uint64_t components);
 
 /* What tcg implements; the filter for its models. */
 extern const uint32_t tcg_features[FEATURE_WORDS];
