@@ -1,0 +1,3 @@
+#include "isa.h"
+
+const BusType isa_bus_type = { .name = "ISA" };

@@ -1,0 +1,6 @@
+/* The ISA bus below the PIIX3: devices sit at the ports and lines their properties name. */
+#pragma once
+
+#include "device.h"
+
+extern const BusType isa_bus_type;
