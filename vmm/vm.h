@@ -10,6 +10,7 @@
 #include "chardev.h"
 #include "cpuid.h"
 #include "disas.h"
+#include "keyval.h"
 #include "pagewalk.h"
 #include "rhea_error.h"
 #include "sizes.h"
@@ -22,12 +23,29 @@
 #define QEMU_VERSION_MINOR 2
 #define QEMU_VERSION_MICRO 22
 
+/* ---- life cycle: main.c ---- */
+typedef struct Options Options;
+/*
+ * Builds the machine `options` describe (their strings move into it) and resets it.  *monitors gets a
+ * MonitorSpec * (options.h) for each monitor to attach.  False: the process should report and leave.
+ */
+bool vm_create(Vm *vm, Options *options, GPtrArray **monitors, GError **error);
+void vm_run(Vm *vm);                    /* starts unless -S, returns when the machine has ended */
+void vm_destroy(Vm *vm);                /* threads, terminals, the engine; memory goes with the process */
+
 Vm *vm_instance(void);                  /* the process's machine */
 const AccelChoice *vm_accel_choice(void);
 /* Stops the main loop; the SHUTDOWN event names the cause. */
 void vm_quit(Vm *vm, ShutdownCause cause);
 
 X86Cpu *vm_cpu(Vm *vm, unsigned index);                 /* NULL: none. State is synced. */
+
+/*
+ * -device and device_add.  `kv` has driver, and may have id, bus and the type's properties.  NULL: error.
+ * vm_device_help(): *text is what "help" or "DRIVER,help" asks for, NULL if `opts` asks for no help.
+ */
+Device *vm_device_add(Vm *vm, KeyVal *kv, GError **error);
+bool vm_device_help(const char *opts, char **text, GError **error);
 
 /* cont/stop/reset/… with QMP's error texts (e.g. resetting after shutdown). */
 bool vm_cmd_cont(Vm *vm, GError **error);

@@ -109,6 +109,35 @@ Bus *bus_find(Vm *vm, const char *name, const BusType *type)
 
 /* ---- life ---- */
 
+typedef struct Global {
+    char *driver, *prop, *text;
+} Global;
+
+static GArray *globals;
+
+void device_global_set(const char *driver, const char *prop, const char *text)
+{
+    Global global = { g_strdup(driver), g_strdup(prop), g_strdup(text) };
+
+    if (globals == NULL) {
+        globals = g_array_new(FALSE, FALSE, sizeof(Global));
+    }
+    g_array_append_val(globals, global);
+}
+
+static void apply_globals(Device *dev)
+{
+    for (guint i = 0; globals != NULL && i < globals->len; i++) {
+        const Global *global = &g_array_index(globals, Global, i);
+
+        if (g_str_equal(global->driver, dev->type->name) && dev->global_error == NULL &&
+            !property_set(&dev->obj, global->prop, global->text, &dev->global_error)) {
+            g_prefix_error(&dev->global_error, "-global %s.%s=%s: ", global->driver, global->prop,
+                           global->text);
+        }
+    }
+}
+
 Device *device_new(Vm *vm, const DeviceType *type, const char *id)
 {
     Device *dev = g_malloc0(type->size);
@@ -126,6 +155,7 @@ Device *device_new(Vm *vm, const DeviceType *type, const char *id)
     }
     dev->obj.props = dev->prop_tables;
     properties_set_defaults(&dev->obj);
+    apply_globals(dev);
     return dev;
 }
 
@@ -175,6 +205,11 @@ static void place_in_tree(Device *dev)
 
 bool device_realize(Device *dev, Bus *bus, GError **error)
 {
+    if (dev->global_error != NULL) {
+        g_propagate_error(error, g_steal_pointer(&dev->global_error));
+        device_free(dev);
+        return false;
+    }
     if (!choose_bus(dev, &bus, error)) {
         device_free(dev);
         return false;
@@ -217,6 +252,7 @@ void device_free(Device *dev)
     object_finish(&dev->obj);
     g_clear_pointer(&dev->buses, g_ptr_array_unref);
     g_clear_pointer(&dev->mmio, g_ptr_array_unref);
+    g_clear_error(&dev->global_error);
     g_free((char *)dev->id);
     g_free(dev);
 }

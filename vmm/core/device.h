@@ -74,6 +74,7 @@ struct Device {
     Object obj;
     const DeviceType *type;
     Vm *vm;
+    GError *global_error;                   /* a -global this type refused */
     const char *id;                         /* the user's id, or NULL; owned */
     Bus *bus;
     GPtrArray *buses;                       /* child buses: Bus *; NULL: none */
@@ -99,6 +100,12 @@ void device_types_set(const DeviceType *const *list);         /* by vm_core_init
 /* A device with default properties, not yet on a bus. Owned by the tree once realized. */
 Device *device_new(Vm *vm, const DeviceType *type, const char *id);
 bool device_set(Device *dev, const char *prop, const char *text, GError **error);
+
+/*
+ * -global: `prop` of every device of type `driver` made from now on starts as `text`.  A value the type
+ * refuses fails device_realize().
+ */
+void device_global_set(const char *driver, const char *prop, const char *text);
 
 /*
  * Puts `dev` on `bus` (NULL: the first bus of the right kind with room), realizes it and places it in

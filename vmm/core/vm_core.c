@@ -78,6 +78,9 @@ static GSourceFuncs request_funcs = {
 
 /* ---- life ---- */
 
+/* A port nobody answers reads all ones. */
+static const MemOps no_port_ops = { .unlocked = true };
+
 void vm_core_init(Vm *vm, GMainContext *context, const DeviceType *const *device_types)
 {
     memset(vm, 0, sizeof(*vm));
@@ -98,8 +101,7 @@ void vm_core_init(Vm *vm, GMainContext *context, const DeviceType *const *device
     vm->system_bus = bus_new(NULL, &system_bus_type, "main-system-bus");
     mem_region_init(&vm->system_memory, NULL, "system", MEM_SIZE_ALL);
     object_add_child(object_container("/machine/unattached"), "system[*]", &vm->system_memory.obj);
-    mem_region_init(&vm->system_io, NULL, "io", 0x10000);
-    vm->system_io.kind = MEM_CONTAINER;
+    mem_region_init_io(&vm->system_io, NULL, "io", 0x10000, &no_port_ops, NULL);
     object_add_child(object_container("/machine/unattached"), "io[*]", &vm->system_io.obj);
     address_space_init(&vm->memory, "memory", &vm->system_memory);
     address_space_init(&vm->io, "I/O", &vm->system_io);

@@ -20,11 +20,16 @@ struct Board {
     bool (*build)(Vm *vm, GError **error);
     /* After all -device: firmware tables, direct boot, then the first reset. */
     bool (*finish)(Vm *vm, GError **error);
+    /* "cdn": boot_set while the machine runs; NULL: the board has no boot order. */
+    bool (*set_boot_order)(Vm *vm, const char *order, GError **error);
 };
 
 /* "pc" (alias of pc-i440fx-7.2), "none". NULL-terminated. */
 extern const Board *const boards[];
 const Board *board_find(const char *name);          /* by name or alias; NULL: none */
+
+/* Every device type there is, written out in device_list.c. */
+extern const DeviceType *const device_types[];
 
 /* ---- direct boot (boot.c): no firmware runs ---- */
 bool boot_load_kernel(Vm *vm, GError **error);      /* reads config.kernel, initrd, append; keeps what

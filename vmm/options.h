@@ -1,0 +1,53 @@
+/*
+ * The command line, read into what it asks for.
+ *
+ * Options are rows: name, argument, help, function.  Parsing only fills this struct; vm.c and main.c carry
+ * it out in the order the machine needs.  An error names the option as typed, what was wrong, what was
+ * expected, and the nearest valid name.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "keyval.h"
+#include "vm_core.h"
+
+/* A monitor to attach to a character device once the machine stands. */
+typedef struct MonitorSpec {
+    char *chardev;                      /* label */
+    bool control;                       /* QMP; else HMP */
+    bool pretty;
+} MonitorSpec;
+
+/* An option that is carried out later, with its place for error messages. */
+typedef struct LateOption {
+    char *place;                        /* "-device isa-serial,index=9" */
+    char *text;
+    bool control, pretty;               /* -qmp, -qmp-pretty, -mon */
+} LateOption;
+
+typedef struct Options {
+    VmConfig config;
+    char *machine;                      /* name; NULL: the default board */
+    GPtrArray *accels;                  /* char *, in order; "kvm:tcg" taken apart */
+    GPtrArray *machine_props;           /* LateOption: "key=value" the board may know */
+    GPtrArray *chardevs, *devices, *serials, *monitors, *mons, *debugcons;     /* LateOption */
+    GPtrArray *globals;                 /* "driver.property=value" */
+    bool nographic, no_monitor_default, daemonize, has_display;
+    char *pidfile, *log_items, *log_file;
+    bool done;                          /* -help, -version, -device help …: printed, leave with 0 */
+} Options;
+
+Options *options_new(void);
+void options_free(Options *options);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Options, options_free)
+
+/* argv[0] is skipped. False: `error` says what and where. */
+bool options_parse(Options *options, int argc, char **argv, GError **error);
+
+/* One option per line with its help, from the rows. New string. */
+char *options_help(void);
+
+/* Every option name without its dash, NULL-terminated: completion, tests. Free with g_free(). */
+const char **options_names(void);

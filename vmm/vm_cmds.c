@@ -1,0 +1,128 @@
+/* Operations on the running machine that doors share, with the texts clients know. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "keys.h"
+#include "machine.h"
+#include "vm.h"
+
+bool vm_cmd_cont(Vm *vm, GError **error)
+{
+    switch (vm->run_state) {
+    case RUN_STATE_INTERNAL_ERROR:
+    case RUN_STATE_SHUTDOWN:
+        set_error(error, "Resetting the Virtual Machine is required");
+        return false;
+    case RUN_STATE_SUSPENDED:
+        return true;                            /* system_wakeup ends a suspension */
+    default:
+        vm_start(vm);
+        return true;
+    }
+}
+
+bool vm_cmd_stop(Vm *vm, GError **error)
+{
+    if (vm_is_running(vm)) {
+        vm_stop(vm, RUN_STATE_PAUSED);
+    } else {
+        vm->config.start_stopped = true;        /* a stop before the start: do not start */
+    }
+    return true;
+}
+
+bool vm_cmd_inject_nmi(Vm *vm, GError **error)
+{
+    if (vm->cpus->len == 0) {
+        set_error(error, "machine does not provide NMIs");
+        return false;
+    }
+    for (guint i = 0; i < vm->cpus->len; i++) {
+        cpu_raise(g_ptr_array_index(vm->cpus, i), CPU_EVENT_NMI);
+    }
+    return true;
+}
+
+/* ---- saving memory to files ---- */
+
+typedef bool (*ReadFn)(const void *opaque, uint64_t addr, void *buf, size_t len);
+
+static bool read_virtual(const void *opaque, uint64_t addr, void *buf, size_t len)
+{
+    return x86_read_linear(opaque, addr, buf, len);
+}
+
+static bool read_physical(const void *opaque, uint64_t addr, void *buf, size_t len)
+{
+    mem_read_debug((AddressSpace *)opaque, addr, buf, len);
+    return true;
+}
+
+static bool save(ReadFn read, const void *opaque, uint64_t addr, uint64_t size, FILE *file,
+                 GError **error)
+{
+    uint8_t buf[4096];
+    uint64_t total = size;
+
+    while (size > 0) {
+        size_t piece = MIN(size, sizeof(buf) - (addr & (sizeof(buf) - 1)));
+
+        if (!read(opaque, addr, buf, piece)) {
+            set_error(error, "Invalid addr 0x%016" PRIx64 "/size %" PRIu64 " specified", addr, total);
+            return false;
+        }
+        if (fwrite(buf, 1, piece, file) != piece) {
+            set_errno_error(error, errno, "writing memory to file failed");
+            return false;
+        }
+        addr += piece;
+        size -= piece;
+    }
+    return true;
+}
+
+static bool save_to(const char *path, ReadFn read, const void *opaque, uint64_t addr, uint64_t size,
+                    GError **error)
+{
+    FILE *file = fopen(path, "wbe");
+    bool ok;
+
+    if (file == NULL) {
+        set_errno_error(error, errno, "Could not open '%s'", path);
+        return false;
+    }
+    ok = save(read, opaque, addr, size, file, error);
+    if (fclose(file) != 0 && ok) {
+        set_errno_error(error, errno, "writing memory to file failed");
+        ok = false;
+    }
+    return ok;
+}
+
+bool vm_cmd_memsave(Vm *vm, unsigned index, uint64_t addr, uint64_t size, const char *file,
+                    GError **error)
+{
+    X86Cpu *cpu = vm_cpu(vm, index);
+
+    if (cpu == NULL) {
+        set_error(error, "Parameter 'cpu-index' expects a CPU number");
+        return false;
+    }
+    return save_to(file, read_virtual, cpu, addr, size, error);
+}
+
+bool vm_cmd_pmemsave(Vm *vm, uint64_t addr, uint64_t size, const char *file, GError **error)
+{
+    return save_to(file, read_physical, &vm->memory, addr, size, error);
+}
+
+bool vm_cmd_boot_set(Vm *vm, const char *order, GError **error)
+{
+    if (vm->board->set_boot_order == NULL) {
+        set_error(error, "no function defined to set boot device list for this architecture");
+        return false;
+    }
+    return vm->board->set_boot_order(vm, order, error);
+}

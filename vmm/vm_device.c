@@ -1,0 +1,215 @@
+/* -device and device_add: one operation for the command line, HMP and QMP; and their help texts. */
+#include <string.h>
+
+#include "vm.h"
+
+/* ---- help ---- */
+
+static void print_type(GString *out, const DeviceType *type)
+{
+    g_string_append_printf(out, "name \"%s\"", type->name);
+    if (type->bus != NULL) {
+        g_string_append_printf(out, ", bus %s", type->bus->name);
+    }
+    if (type->alias != NULL) {
+        g_string_append_printf(out, ", alias \"%s\"", type->alias);
+    }
+    if (type->help != NULL) {
+        g_string_append_printf(out, ", desc \"%s\"", type->help);
+    }
+    g_string_append_c(out, '\n');
+}
+
+static const struct { const char *category, *title; } categories[] = {
+    { "bridge", "Controller/Bridge/Hub" }, { "usb", "USB" }, { "storage", "Storage" },
+    { "network", "Network" }, { "input", "Input" }, { "display", "Display" }, { "sound", "Sound" },
+    { "misc", "Misc" }, { "cpu", "CPU" }, { "watchdog", "Watchdog" }, { NULL, "Uncategorized" },
+};
+
+static int by_name(const void *a, const void *b)
+{
+    return g_strcmp0((*(const DeviceType *const *)a)->name, (*(const DeviceType *const *)b)->name);
+}
+
+static void list_category(GString *out, const char *category, const char *title)
+{
+    g_autoptr(GPtrArray) found = g_ptr_array_new();
+
+    for (const DeviceType *const *type = device_type_list(); *type != NULL; type++) {
+        if (!(*type)->board_only && g_strcmp0((*type)->category, category) == 0) {
+            g_ptr_array_add(found, (void *)*type);
+        }
+    }
+    if (found->len == 0) {
+        return;
+    }
+    g_ptr_array_sort(found, by_name);
+    g_string_append_printf(out, "%s%s devices:\n", out->len > 0 ? "\n" : "", title);
+    for (guint i = 0; i < found->len; i++) {
+        print_type(out, g_ptr_array_index(found, i));
+    }
+}
+
+static char *list_types(void)
+{
+    GString *out = g_string_new(NULL);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(categories); i++) {
+        list_category(out, categories[i].category, categories[i].title);
+    }
+    return g_string_free(out, FALSE);
+}
+
+/* "  %-22s - %s" lines in order of name; the default in brackets. */
+static void list_props(GString *out, const Property *props)
+{
+    for (const Property *prop = props; prop != NULL && prop->name != NULL; prop++) {
+        g_autofree char *left = g_strdup_printf("  %s=<%s>", prop->name, prop->type->name);
+
+        if (prop->hidden) {
+            continue;
+        }
+        g_string_append_printf(out, "%-24s", left);
+        if (prop->help != NULL) {
+            g_string_append_printf(out, " - %s", prop->help);
+        }
+        if (prop->def_text != NULL) {
+            g_string_append_printf(out, " (default: %s)", prop->def_text);
+        } else if (prop->type->json == PROP_JSON_BOOL) {
+            g_string_append_printf(out, " (default: %s)", prop->def != 0 ? "true" : "false");
+        } else if (prop->type->json == PROP_JSON_INT) {
+            g_string_append_printf(out, " (default: %" G_GINT64_FORMAT ")", prop->def);
+        }
+        g_string_append_c(out, '\n');
+    }
+}
+
+static const DeviceType *find_user_type(const char *name, GError **error)
+{
+    const DeviceType *type = device_type_find(name);
+    const char *near;
+
+    if (type != NULL && !type->board_only) {
+        return type;
+    }
+    set_error(error, "'%s' is not a valid device model name", name);
+    near = device_type_nearest(name);
+    if (near != NULL) {
+        error_add_hint(error, "Did you mean '%s'?", near);
+    }
+    return NULL;
+}
+
+bool vm_device_help(const char *opts, char **text, GError **error)
+{
+    g_autoptr(KeyVal) kv = keyval_parse(opts, "driver", error);
+    const DeviceType *type;
+    const char *driver;
+    GString *out;
+
+    *text = NULL;
+    if (kv == NULL) {
+        return false;
+    }
+    driver = keyval_get(kv, "driver");
+    if (driver != NULL && (g_str_equal(driver, "help") || g_str_equal(driver, "?"))) {
+        *text = list_types();
+        return true;
+    }
+    if (driver == NULL || (!keyval_has(kv, "help") && !keyval_has(kv, "?"))) {
+        return true;
+    }
+    type = find_user_type(driver, error);
+    if (type == NULL) {
+        return false;
+    }
+    out = g_string_new(NULL);
+    g_string_append_printf(out, "%s options:\n", type->name);
+    list_props(out, type->props);
+    list_props(out, type->bus->device_props);
+    *text = g_string_free(out, FALSE);
+    return true;
+}
+
+/* ---- adding ---- */
+
+static bool id_is_wellformed(const char *id)
+{
+    if (!g_ascii_isalpha(*id)) {
+        return false;
+    }
+    for (; *id != '\0'; id++) {
+        if (!g_ascii_isalnum(*id) && strchr("-._", *id) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool check_id(Vm *vm, const char *id, GError **error)
+{
+    if (id == NULL) {
+        return true;
+    }
+    if (!id_is_wellformed(id)) {
+        set_error(error, "Parameter 'id' expects an identifier");
+        error_add_hint(error, "Identifiers consist of letters, digits, '-', '.', '_', starting with a "
+                       "letter.");
+        return false;
+    }
+    if (device_find(vm, id) != NULL) {
+        set_error(error, "Duplicate device ID '%s'", id);
+        return false;
+    }
+    return true;
+}
+
+static bool set_props(Device *dev, KeyVal *kv, GError **error)
+{
+    static const char *const handled[] = { "driver", "id", "bus", NULL };
+
+    for (size_t i = 0; i < keyval_count(kv); i++) {
+        if (!g_strv_contains(handled, keyval_key(kv, i)) &&
+            !device_set(dev, keyval_key(kv, i), keyval_value(kv, i), error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool find_bus(Vm *vm, const char *name, Bus **bus, GError **error)
+{
+    *bus = NULL;
+    if (name == NULL) {
+        return true;
+    }
+    *bus = bus_find(vm, name, NULL);
+    if (*bus == NULL) {
+        set_error(error, "Bus '%s' not found", name);
+    }
+    return *bus != NULL;
+}
+
+Device *vm_device_add(Vm *vm, KeyVal *kv, GError **error)
+{
+    const char *driver = keyval_get(kv, "driver"), *id = keyval_get(kv, "id");
+    const DeviceType *type;
+    Device *dev;
+    Bus *bus;
+
+    if (driver == NULL) {
+        set_error(error, "Parameter 'driver' is missing");
+        return NULL;
+    }
+    type = find_user_type(driver, error);
+    if (type == NULL || !check_id(vm, id, error) || !find_bus(vm, keyval_get(kv, "bus"), &bus, error)) {
+        return NULL;
+    }
+    dev = device_new(vm, type, id);
+    dev->by_user = true;
+    if (!set_props(dev, kv, error)) {
+        device_free(dev);
+        return NULL;
+    }
+    return device_realize(dev, bus, error) ? dev : NULL;
+}

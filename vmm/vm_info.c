@@ -1,0 +1,78 @@
+/* Texts of info topics that are walks over the machine's parts. */
+#include <string.h>
+
+#include "pci.h"
+#include "rom.h"
+#include "vm.h"
+
+void vm_print_pci(Vm *vm, GString *out)
+{
+    PciBus *root = pci_root_bus(vm);
+
+    if (root != NULL) {
+        pci_print(root, out);
+    }
+}
+
+void vm_print_roms(Vm *vm, GString *out)
+{
+    rom_print(out);
+}
+
+static gint by_name(gconstpointer a, gconstpointer b)
+{
+    return strcmp((*(Object *const *)a)->name, (*(Object *const *)b)->name);
+}
+
+static void print_object(const Object *obj, GString *out, int indent)
+{
+    g_autoptr(GPtrArray) sorted = g_ptr_array_new();
+
+    g_string_append_printf(out, "%*s/%s (%s)\n", indent, "", obj->name, obj->type_name);
+    for (guint i = 0; obj->children != NULL && i < obj->children->len; i++) {
+        g_ptr_array_add(sorted, g_ptr_array_index(obj->children, i));
+    }
+    g_ptr_array_sort(sorted, by_name);
+    for (guint i = 0; i < sorted->len; i++) {
+        print_object(g_ptr_array_index(sorted, i), out, indent + 2);
+    }
+}
+
+void vm_print_qom_tree(Vm *vm, const char *path, GString *out)
+{
+    const Object *obj = object_resolve(path != NULL ? path : "/machine", NULL);
+
+    if (obj == NULL) {
+        g_string_append_printf(out, "Path '%s' could not be resolved.\n", path);
+        return;
+    }
+    print_object(obj, out, 0);
+}
+
+typedef struct ViewWalk { DeviceView view; GString *out; } ViewWalk;
+
+static void view_device(Device *dev, void *opaque)
+{
+    ViewWalk *walk = opaque;
+
+    if (dev->type->view != NULL) {
+        dev->type->view(dev, walk->view, walk->out);
+    }
+}
+
+void vm_print_view(Vm *vm, DeviceView view, int cpu_index, GString *out)
+{
+    ViewWalk walk = { view, out };
+    X86Cpu *cpu;
+
+    if (view != VIEW_LAPIC) {
+        devices_foreach(vm, view_device, &walk);
+        return;
+    }
+    cpu = vm_cpu(vm, cpu_index);
+    if (cpu == NULL || cpu->apic == NULL) {
+        g_string_append(out, "Local APIC state not available\n");
+        return;
+    }
+    view_device(cpu->apic, &walk);
+}
