@@ -33,7 +33,7 @@ typedef struct BreakPoint {
 struct AccelOps {
     const char *name;                                   /* "kvm", "tcg" */
     size_t cpu_size;                                    /* of the struct that starts with an X86Cpu */
-    /* Called once before the board is built: opens /dev/kvm, starts listeners. */
+    /* Called once, by accel_start(): opens /dev/kvm, starts listeners. */
     bool (*init)(Vm *vm, GError **error);
     void (*finish)(Vm *vm);
     IrqchipKind (*irqchip)(Vm *vm);
@@ -97,12 +97,16 @@ void vcpu_kick(X86Cpu *cpu);                /* any thread */
 bool vcpu_is_self(const X86Cpu *cpu);
 extern __thread X86Cpu *current_cpu;        /* the vCPU this thread drives, or NULL */
 
-/* Runs fn on the vCPU's thread with the CPU outside run(); waits. From the vCPU itself: at once. */
+/*
+ * Runs fn on the vCPU's thread with the CPU outside run(); waits.  From the vCPU itself: at once.  The
+ * machine lock is held by the caller, and by the vCPU's thread while fn runs; afterwards the vCPU stays
+ * outside run() until the caller lets go of the lock.
+ */
 typedef void (*VcpuWorkFn)(X86Cpu *cpu, void *opaque);
 void vcpu_run_on(X86Cpu *cpu, VcpuWorkFn fn, void *opaque);
 void vcpu_run_async(X86Cpu *cpu, VcpuWorkFn fn, void *opaque);
 
-/* State as of now: stops the vCPU for a moment if it runs. Main thread. */
+/* State as of now; the vCPU stands until the caller lets go of the machine lock. Main thread. */
 void vcpu_sync(X86Cpu *cpu);
 /* The X86Cpu was changed by a door; goes to the engine before the next run. */
 void vcpu_mark_dirty(X86Cpu *cpu);

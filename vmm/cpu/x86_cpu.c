@@ -23,7 +23,6 @@ X86Cpu *x86_cpu_new(Vm *vm, unsigned index, uint32_t apic_id, const X86CpuModel 
     cpu->model = model;
     cpu->exception = EXC_NONE;
     cpu->interrupt_injected = -1;
-    g_cond_init(&cpu->wake);
     g_mutex_init(&cpu->work_lock);
     g_queue_init(&cpu->work);
     object_init(&cpu->obj, g_intern_string(type_name));
@@ -43,7 +42,6 @@ void x86_cpu_free(X86Cpu *cpu)
     object_finish(&cpu->obj);
     g_queue_clear(&cpu->work);
     g_mutex_clear(&cpu->work_lock);
-    g_cond_clear(&cpu->wake);
     g_aligned_free(cpu);
 }
 

@@ -210,7 +210,7 @@ struct X86Cpu {
     bool in_run;                    /* atomic: between entry to and return from ops->run() */
     bool state_in_engine;           /* kvm: registers live in the kernel; get_state() fetches */
     bool state_changed;             /* put_state() before the next run */
-    GCond wake;                     /* with the machine lock */
+    uint32_t asleep;                /* atomic: its thread waits on `events` (vcpu.c) */
     GMutex work_lock;
     GQueue work;                    /* work_lock */
 
@@ -264,5 +264,5 @@ void x86_load_real_seg(X86Cpu *cpu, int seg, uint16_t selector);
 /* State for migration and savevm; layout is ours until migration pins it. */
 extern const StateDesc x86_cpu_state;
 
-/* Text of `info registers` for one CPU, to the character as QEMU 7.2 prints it. */
+/* Text of `info registers` for one CPU, "\nCPU#n\n" first, to the character as QEMU 7.2 prints it. */
 void x86_print_registers(const X86Cpu *cpu, GString *out);

@@ -1,0 +1,79 @@
+/* Which engine runs the guest. */
+#include <string.h>
+
+#include "accel.h"
+#include "rhea_error.h"
+
+static const AccelOps *const engines[] = { &accel_kvm, &accel_tcg };
+
+static const AccelOps *engine_find(const char *name, GError **error)
+{
+    const char *names[G_N_ELEMENTS(engines)];
+    const char *near;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(engines); i++) {
+        if (strcmp(name, engines[i]->name) == 0) {
+            return engines[i];
+        }
+        names[i] = engines[i]->name;
+    }
+    set_error(error, "invalid accelerator %s", name);
+    near = nearest_name(name, names, G_N_ELEMENTS(names));
+    error_add_hint(error, near ? "did you mean '%s'?" : "rhea has 'kvm' and 'tcg'%s", near ? near : "");
+    return NULL;
+}
+
+static void decide(AccelChoice *choice)
+{
+    const AccelProbe *probe = &choice->probe;
+
+    choice->probed = true;
+    if (!accel_probe(&choice->probe)) {
+        choice->ops = &accel_tcg;
+        choice->reason = g_strdup_printf("kvm cannot be used: %s", probe->kvm_problem);
+    } else if (probe->kvm_emulates) {
+        choice->ops = &accel_tcg;
+        choice->reason = g_strdup_printf("this host's kvm runs supervisor code through an instruction "
+                                         "emulator, %.1f million instructions a second",
+                                         probe->kvm_supervisor_mips);
+    } else {
+        choice->ops = &accel_kvm;
+        choice->reason = g_strdup("kvm runs the guest on the host's processor itself");
+    }
+}
+
+bool accel_choose(const char *const *names, AccelChoice *choice, GError **error)
+{
+    unsigned count = names ? g_strv_length((char **)names) : 0;
+    bool kvm = count == 0, tcg = count == 0;
+
+    *choice = (AccelChoice){ 0 };
+    for (unsigned i = 0; i < count; i++) {
+        const AccelOps *ops = engine_find(names[i], error);
+
+        if (!ops) {
+            return false;
+        }
+        kvm |= ops == &accel_kvm;
+        tcg |= ops == &accel_tcg;
+    }
+    if (kvm && tcg) {
+        decide(choice);
+    } else {
+        choice->ops = kvm ? &accel_kvm : &accel_tcg;
+        choice->reason = g_strdup("it was asked for by name");
+    }
+    return true;
+}
+
+bool accel_start(Vm *vm, const AccelOps *ops, GError **error)
+{
+    vm->accel = ops;
+    /* kvm hands single instructions to the software CPU, so every CPU has room for it. */
+    vm->cpu_size = MAX(accel_kvm.cpu_size, accel_tcg.cpu_size);
+    if (!ops->init(vm, error)) {
+        vm->accel = NULL;
+        return false;
+    }
+    return true;
+}
