@@ -95,7 +95,10 @@ struct TcgCpu {
     sigjmp_buf fault_jmp;               /* use __builtin_setjmp-like cheap jumps in exec.c */
     struct { uint8_t vector; bool has_error, soft; uint32_t error; uint64_t next_rip; } fault;
     uint64_t insn_count;                /* blocks entered, for info jit */
-    void *mmu, *sys;                    /* private parts of mmu.c and sysreg.c */
+    struct Mmu *mmu;                    /* private part of mmu.c */
+    /* DR6 bits of debug traps that are due after this instruction: tcg_debug_after_insn() */
+    uint32_t pending_db;
+    uint8_t delivering;                 /* interrupt.c: exception in delivery, for #DF; EXC_NONE outside */
 };
 
 #define TCG(cpu_) ((TcgCpu *)(cpu_))
@@ -119,7 +122,7 @@ void mmu_probe(TcgCpu *cpu, const UOp *u, uint64_t addr, unsigned size, int acce
 void *mmu_rmw_ptr(TcgCpu *cpu, const UOp *u, uint64_t addr, unsigned size);
 void mmu_bus_lock(void);
 void mmu_bus_unlock(void);
-/* System accesses (descriptor tables, TSS): supervisor whatever the CPL, no SMAP. */
+/* System accesses (descriptor tables, TSS): implicit supervisor accesses (SDM 3A 4.6) whatever the CPL. */
 uint64_t mmu_load_sys(TcgCpu *cpu, const UOp *u, uint64_t addr, unsigned size);
 void mmu_store_sys(TcgCpu *cpu, const UOp *u, uint64_t addr, uint64_t value, unsigned size);
 /*
@@ -130,8 +133,16 @@ uint8_t *mmu_fetch_page(TcgCpu *cpu, uint64_t addr, uint64_t *phys, RamBlock **b
 void mmu_flush_all(TcgCpu *cpu);                    /* this vCPU's TLB; globals too */
 void mmu_flush_non_global(TcgCpu *cpu);             /* CR3 write */
 void mmu_flush_page(TcgCpu *cpu, uint64_t addr);    /* INVLPG */
-void mmu_flush_host_page(TcgCpu *cpu, const uint8_t *host_page);    /* a page got translated code: writes become slow */
-void mmu_update_class(TcgCpu *cpu);                 /* after CPL, AC, CR4 or CR0 changed: cpu->tlb */
+/*
+ * A page got translated code (its DIRTY_CODE bit was set before): writes to it become slow.  Any thread may
+ * call this for any vCPU, so tags are read and written with relaxed atomics everywhere.
+ */
+void mmu_flush_host_page(TcgCpu *cpu, const uint8_t *host_page);
+/*
+ * After CPL, AC, CR4 or CR0 changed: cpu->tlb.  While alignment checks are live (CPU_MODE_AC) it is a
+ * table that never hits, so the slow path sees every access and raises #AC.
+ */
+void mmu_update_class(TcgCpu *cpu);
 void mmu_init(TcgCpu *cpu);
 void mmu_finish(TcgCpu *cpu);
 bool mmu_engine_init(Vm *vm, GError **error);       /* memory listener: flushes on view change */
@@ -195,8 +206,19 @@ void tcg_set_rflags(TcgCpu *cpu, uint64_t value, uint64_t mask);       /* then x
 /* I/O permission: raises #GP per IOPL and the TSS bitmap. */
 void tcg_check_io(TcgCpu *cpu, const UOp *u, uint16_t port, unsigned size);
 /* Debug registers: data breakpoints are met in mmu.c's slow path, code ones at block boundaries. */
-void tcg_debug_check_code(TcgCpu *cpu);                                 /* exec.c, when CPU_MODE_BREAKS */
+/*
+ * exec.c before each instruction while CPU_MODE_BREAKS (blocks hold one instruction then): raises #DB for a
+ * DR0–3 code breakpoint at rip unless RF is set, and clears RF.
+ */
+void tcg_debug_check_code(TcgCpu *cpu);
+/*
+ * exec.c after each instruction while CPU_MODE_BREAKS or CPU_MODE_TF was set before it: raises the debug trap
+ * that is due (data breakpoints; single-step if RFLAGS.TF was set before the instruction), rip being the next one.
+ */
+void tcg_debug_after_insn(TcgCpu *cpu, bool tf_before);
 void tcg_debug_data_hit(TcgCpu *cpu, uint64_t addr, unsigned size, int access);
+/* The debugger's WATCH_* rows of AccelOps.set_breakpoints (others are ignored); vCPUs standing. */
+void tcg_debug_set_watch(Vm *vm, const BreakPoint *list, size_t n);
 
 /* ---- block.c ---- */
 struct Block {
