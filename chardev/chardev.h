@@ -3,7 +3,8 @@
  *
  * A Chardev is the host side (a back end); a CharFrontend is what uses it (a UART, a monitor).  One front
  * end per back end, except `mux`, which gives several front ends the same terminal.  All calls on the
- * main thread with the machine lock held, except chardev_write(), which any thread may call.
+ * main thread with the machine lock held, except chardev_write(), chardev_write_room() and
+ * chardev_accept_input(), which any thread may call.  Callbacks run on the main thread.
  */
 #pragma once
 
@@ -31,9 +32,20 @@ struct CharFrontend {
     void (*receive)(void *opaque, const uint8_t *buf, size_t len);      /* len ≤ can_receive() */
     void (*event)(void *opaque, CharEvent event);
     bool is_open;
+    /* On a mux: attaching does not take the terminal from another front end (a monitor behind a UART). */
+    bool background;
+    /*
+     * On a mux: another front end is about to write while this one has the terminal (true), or has
+     * written (false), so that a line being edited can step aside.  Main thread.  May be NULL.
+     */
+    void (*others_write)(void *opaque, bool before);
 };
 
-/* Connects: the front end hears OPENED at once if the back end is. Fails if it is taken. */
+/*
+ * Connects: the front end hears OPENED at once if the back end is. Fails if it is taken.  A property
+ * that holds a chardev has attached it already; attaching again after filling in the callbacks is how
+ * realize hears OPENED.
+ */
 bool chardev_attach(CharFrontend *fe, Chardev *chr, GError **error);
 void chardev_detach(CharFrontend *fe);
 /*
@@ -54,7 +66,9 @@ typedef struct ChardevInfo { const char *label; char *filename; bool frontend_op
 /*
  * From "-chardev BACKEND,id=ID,opts": `opts` is the text after -chardev.  From a legacy word of
  * -serial/-monitor/-qmp ("stdio", "mon:stdio", "unix:/x,server=on", "tcp:…", "pty", "null", "none",
- * "file:…", "vc", "chardev:ID") with a label to give it.  Known by label from then on.
+ * "file:…", "vc", "chardev:ID") with a label to give it.  Known by label from then on.  "none" gives NULL
+ * without an error.  `with_mux`: "mon:" may stand in front; the device is a mux then
+ * (chardev_is_mux()) and the caller puts a monitor on it.
  */
 Chardev *chardev_new_from_opts(const char *opts, GError **error);
 Chardev *chardev_new_from_legacy(const char *label, const char *word, bool with_mux, GError **error);
@@ -72,6 +86,11 @@ void chardev_set_escape(uint8_t byte);
 void chardev_set_quit_handler(void (*fn)(void *opaque), void *opaque);
 bool chardev_is_terminal(const Chardev *chr);               /* stdio on a tty, or a mux over it */
 bool chardev_is_mux(const Chardev *chr);
+bool chardev_has_focus(const CharFrontend *fe);      /* on a mux: has the terminal; else: attached */
+/* Back ends that keep their output in memory; the other two are for those only. */
+bool chardev_is_ringbuf(const Chardev *chr);
+size_t chardev_ringbuf_read(Chardev *chr, uint8_t *buf, size_t len);
+void chardev_ringbuf_write(Chardev *chr, const uint8_t *buf, size_t len);
 
 /* A property holding a chardev by label; the field is a CharFrontend. */
 extern const PropType prop_chardev;

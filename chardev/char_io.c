@@ -1,0 +1,285 @@
+/* Input sources and output queues on the main loop. */
+#include "backend.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* How long a closing back end waits for a peer that takes nothing. */
+#define CHAR_DRAIN_MS   100
+
+/* ---- input ---- */
+
+/*
+ * Polls the descriptor only while the front end takes bytes: a peer that has hung up would otherwise
+ * keep the loop spinning with POLLHUP until the front end catches up.
+ */
+typedef struct InputSource {
+    GSource source;
+    Chardev *chr;
+    int fd;
+    gpointer tag;
+} InputSource;
+
+static gboolean input_prepare(GSource *source, gint *timeout_ms)
+{
+    InputSource *in = (InputSource *)source;
+    bool wanted = in->fd >= 0 && chardev_can_deliver(in->chr) > 0;
+
+    *timeout_ms = -1;
+    if (in->chr->type->pending != NULL && in->chr->type->pending(in->chr)) {
+        return TRUE;
+    }
+    if (wanted && in->tag == NULL) {
+        in->tag = g_source_add_unix_fd(source, in->fd, G_IO_IN);
+    } else if (!wanted && in->tag != NULL) {
+        g_source_remove_unix_fd(source, in->tag);
+        in->tag = NULL;
+    }
+    return FALSE;
+}
+
+static gboolean input_check(GSource *source)
+{
+    InputSource *in = (InputSource *)source;
+
+    return in->tag != NULL && g_source_query_unix_fd(source, in->tag) != 0;
+}
+
+static void input_read(Chardev *chr)
+{
+    uint8_t buf[4096];
+    size_t room = MIN(chardev_can_deliver(chr), sizeof(buf));
+    ssize_t got;
+
+    if (room == 0) {
+        return;
+    }
+    got = read(chr->in_fd, buf, room);
+    if (got > 0) {
+        chardev_deliver(chr, buf, got);
+    } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+        if (chr->type->hangup != NULL) {
+            chr->type->hangup(chr);
+        } else {
+            chardev_watch_input(chr, -1);
+        }
+    }
+}
+
+static gboolean input_dispatch(GSource *source, GSourceFunc callback, gpointer opaque)
+{
+    Chardev *chr = ((InputSource *)source)->chr;
+
+    if (chr->type->input != NULL) {
+        chr->type->input(chr);
+    } else {
+        input_read(chr);
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+static GSourceFuncs input_funcs = { input_prepare, input_check, input_dispatch, NULL, NULL, NULL };
+
+void chardev_watch_input(Chardev *chr, int fd)
+{
+    if (chr->in_source != NULL) {
+        g_source_destroy(chr->in_source);
+        g_clear_pointer(&chr->in_source, g_source_unref);
+    }
+    chr->in_fd = fd;
+    if (fd >= 0 || fd == CHAR_PENDING_ONLY) {
+        InputSource *in = (InputSource *)g_source_new(&input_funcs, sizeof(*in));
+
+        in->chr = chr;
+        in->fd = fd;
+        chr->in_source = &in->source;
+        g_source_attach(chr->in_source, NULL);
+    }
+}
+
+/* ---- output ---- */
+
+static size_t queued(const Chardev *chr)
+{
+    return chr->out != NULL ? chr->out->len - chr->out_head : 0;
+}
+
+static void out_consume(Chardev *chr, size_t len)
+{
+    chr->out_head += len;
+    if (chr->out_head == chr->out->len) {
+        g_byte_array_set_size(chr->out, 0);
+        chr->out_head = 0;
+    } else if (chr->out_head > CHAR_OUT_LIMIT / 2) {
+        g_byte_array_remove_range(chr->out, 0, chr->out_head);
+        chr->out_head = 0;
+    }
+}
+
+static void out_stop(Chardev *chr)
+{
+    if (chr->out_source != NULL) {
+        g_source_destroy(chr->out_source);
+        g_clear_pointer(&chr->out_source, g_source_unref);
+    }
+}
+
+static gboolean out_ready(gint fd, GIOCondition condition, gpointer opaque)
+{
+    Chardev *chr = opaque;
+    void (*room_fn)(void *) = NULL;
+    void *room_opaque = NULL;
+    bool more;
+
+    g_mutex_lock(&chr->write_lock);
+    if (queued(chr) > 0) {
+        out_consume(chr, chr->type->write(chr, chr->out->data + chr->out_head, queued(chr)));
+    }
+    more = queued(chr) > 0;
+    if (!more) {
+        out_stop(chr);
+        room_fn = chr->room_fn;
+        room_opaque = chr->room_opaque;
+        chr->room_fn = NULL;
+    }
+    g_mutex_unlock(&chr->write_lock);
+    if (room_fn != NULL) {
+        room_fn(room_opaque);
+    }
+    return more ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+}
+
+static void out_enqueue(Chardev *chr, const uint8_t *buf, size_t len)
+{
+    size_t total = queued(chr) + len;
+
+    if (chr->out == NULL) {
+        chr->out = g_byte_array_new();
+    }
+    if (len > CHAR_OUT_LIMIT) {
+        buf += len - CHAR_OUT_LIMIT;
+        len = CHAR_OUT_LIMIT;
+        total = queued(chr) + len;
+    }
+    if (total > CHAR_OUT_LIMIT) {
+        out_consume(chr, total - CHAR_OUT_LIMIT);
+    }
+    g_byte_array_append(chr->out, buf, len);
+    if (chr->out_source == NULL) {
+        chr->out_source = g_unix_fd_source_new(chr->out_fd, G_IO_OUT);
+        g_source_set_callback(chr->out_source, G_SOURCE_FUNC(out_ready), chr, NULL);
+        g_source_attach(chr->out_source, NULL);
+    }
+}
+
+void chardev_io_write(Chardev *chr, const uint8_t *buf, size_t len)
+{
+    size_t taken = 0;
+
+    g_mutex_lock(&chr->write_lock);
+    if (chr->log_fd >= 0 && write(chr->log_fd, buf, len) < 0) {
+        close(chr->log_fd);
+        chr->log_fd = -1;
+    }
+    if (chr->type->write != NULL) {
+        if (queued(chr) == 0) {
+            taken = chr->type->write(chr, buf, len);
+        }
+        if (taken < len && chr->out_fd >= 0) {
+            out_enqueue(chr, buf + taken, len - taken);
+        }
+    }
+    g_mutex_unlock(&chr->write_lock);
+}
+
+size_t chardev_io_room(Chardev *chr)
+{
+    size_t used;
+
+    g_mutex_lock(&chr->write_lock);
+    used = queued(chr);
+    g_mutex_unlock(&chr->write_lock);
+    return CHAR_OUT_LIMIT - MIN(used, CHAR_OUT_LIMIT);
+}
+
+/* A front end that waits for room hears CLOSED from the back end when its peer is gone. */
+void chardev_set_output(Chardev *chr, int fd)
+{
+    g_mutex_lock(&chr->write_lock);
+    out_stop(chr);
+    chr->out_fd = fd;
+    if (chr->out != NULL) {
+        g_byte_array_set_size(chr->out, 0);
+        chr->out_head = 0;
+    }
+    g_mutex_unlock(&chr->write_lock);
+}
+
+void chardev_drain(Chardev *chr)
+{
+    struct pollfd pfd = { .fd = chr->out_fd, .events = POLLOUT };
+
+    g_mutex_lock(&chr->write_lock);
+    while (queued(chr) > 0 && poll(&pfd, 1, CHAR_DRAIN_MS) > 0) {
+        out_consume(chr, chr->type->write(chr, chr->out->data + chr->out_head, queued(chr)));
+    }
+    g_mutex_unlock(&chr->write_lock);
+}
+
+void chardev_close_fds(Chardev *chr)
+{
+    int in_fd = chr->in_fd, out_fd = chr->out_fd;
+
+    chardev_watch_input(chr, -1);
+    chardev_set_output(chr, -1);
+    if (in_fd >= 0) {
+        close(in_fd);
+    }
+    if (out_fd >= 0 && out_fd != in_fd) {
+        close(out_fd);
+    }
+}
+
+void chardev_io_finish(Chardev *chr)
+{
+    chardev_watch_input(chr, -1);
+    chardev_set_output(chr, -1);
+    g_clear_pointer(&chr->out, g_byte_array_unref);
+}
+
+/* An error counts as taken: the peer's end shows up on the input side. */
+size_t chardev_fd_write(Chardev *chr, const uint8_t *buf, size_t len)
+{
+    size_t done = 0;
+
+    if (chr->out_fd < 0) {
+        return len;
+    }
+    while (done < len) {
+        ssize_t put = write(chr->out_fd, buf + done, len - done);
+
+        if (put > 0) {
+            done += put;
+        } else if (put < 0 && errno == EINTR) {
+            continue;
+        } else if (put < 0 && errno == EAGAIN) {
+            break;
+        } else {
+            return len;
+        }
+    }
+    return done;
+}
+
+int chardev_reopen_nonblocking(int fd, int flags)
+{
+    char path[32];
+    
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}

@@ -1,0 +1,436 @@
+/*
+ * A stream socket, TCP or UNIX: a server that takes one client at a time, or a client that may come
+ * back after losing its peer.
+ *
+ * Left out: telnet and websocket framing and TLS; asking for them is refused.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <limits.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "backend.h"
+#include "sizes.h"
+#include "socket_address.h"
+
+typedef struct CharSocket {
+    Chardev chr;
+    /* configuration */
+    bool server, nodelay;
+    unsigned reconnect_s;                   /* 0: never again */
+    char *text;                             /* the address for people: "unix:/x,server=on" */
+    char *unlink_path;                      /* the listening socket's file, ours to remove */
+    GArray *addresses;                      /* SocketAddress, tried in turn */
+    /* where it stands: at most one of the sources is there */
+    int listen_fd, fd;                      /* -1: none */
+    guint address;                          /* the one being tried */
+    GSource *source;                        /* a client arrives, a connect ends, time to try again */
+} CharSocket;
+
+static void socket_listen(CharSocket *sock);
+static void socket_connect(CharSocket *sock);
+
+static void stop_source(CharSocket *sock)
+{
+    if (sock->source != NULL) {
+        g_source_destroy(sock->source);
+        g_clear_pointer(&sock->source, g_source_unref);
+    }
+}
+
+static void start_source(CharSocket *sock, GSource *source, GSourceFunc fn)
+{
+    stop_source(sock);
+    sock->source = source;
+    g_source_set_callback(source, fn, sock, NULL);
+    g_source_attach(source, NULL);
+}
+
+/* ---- connected ---- */
+
+static void socket_connected(CharSocket *sock, int fd)
+{
+    int on = 1;
+
+    stop_source(sock);
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    if (sock->nodelay) {
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    }
+    sock->fd = fd;
+    chardev_set_output(&sock->chr, fd);
+    chardev_watch_input(&sock->chr, fd);
+    chardev_set_open(&sock->chr, true);
+}
+
+static void socket_disconnect(CharSocket *sock)
+{
+    chardev_watch_input(&sock->chr, -1);
+    chardev_set_output(&sock->chr, -1);
+    if (sock->fd >= 0) {
+        close(sock->fd);
+        sock->fd = -1;
+    }
+}
+
+static gboolean reconnect_due(gpointer opaque)
+{
+    socket_connect(opaque);
+    return G_SOURCE_REMOVE;
+}
+
+static void socket_lost(CharSocket *sock)
+{
+    socket_disconnect(sock);
+    chardev_set_open(&sock->chr, false);
+    if (sock->server && sock->listen_fd >= 0) {
+        socket_listen(sock);
+    } else if (sock->reconnect_s > 0) {
+        start_source(sock, g_timeout_source_new_seconds(sock->reconnect_s), reconnect_due);
+    }
+}
+
+static void socket_hangup(Chardev *chr)
+{
+    socket_lost((CharSocket *)chr);
+}
+
+static size_t socket_write(Chardev *chr, const uint8_t *buf, size_t len)
+{
+    size_t done = 0;
+
+    if (chr->out_fd < 0) {
+        return len;
+    }
+    while (done < len) {
+        ssize_t put = send(chr->out_fd, buf + done, len - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (put >= 0) {
+            done += put;
+        } else if (errno == EAGAIN) {
+            break;
+        } else if (errno != EINTR) {
+            return len;                     /* the input side will see the end */
+        }
+    }
+    return done;
+}
+
+/* ---- server ---- */
+
+static gboolean client_arrives(gint listen_fd, GIOCondition condition, gpointer opaque)
+{
+    int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+
+    if (fd >= 0) {
+        socket_connected(opaque, fd);
+        return G_SOURCE_REMOVE;
+    }
+    return G_SOURCE_CONTINUE;
+}
+
+static void socket_listen(CharSocket *sock)
+{
+    start_source(sock, g_unix_fd_source_new(sock->listen_fd, G_IO_IN),
+                 G_SOURCE_FUNC(client_arrives));
+}
+
+/* wait=on: the machine is not built before somebody is there. */
+static bool wait_for_client(CharSocket *sock, GError **error)
+{
+    struct pollfd pfd = { .fd = sock->listen_fd, .events = POLLIN };
+    int fd;
+
+    g_printerr("rhea: waiting for a connection to %s\n", sock->text);
+    if (poll(&pfd, 1, -1) < 0 || (fd = accept4(sock->listen_fd, NULL, NULL, SOCK_CLOEXEC)) < 0) {
+        set_errno_error(error, errno, "%s: no connection", sock->text);
+        return false;
+    }
+    socket_connected(sock, fd);
+    return true;
+}
+
+static bool socket_serve(CharSocket *sock, bool wait, GError **error)
+{
+    fcntl(sock->listen_fd, F_SETFL, fcntl(sock->listen_fd, F_GETFL) | O_NONBLOCK);
+    fcntl(sock->listen_fd, F_SETFD, FD_CLOEXEC);
+    if (wait) {
+        return wait_for_client(sock, error);
+    }
+    socket_listen(sock);
+    return true;
+}
+
+static bool open_server(CharSocket *sock, const CharOpts *opts, GError **error)
+{
+    const SocketAddress *address = &g_array_index(sock->addresses, SocketAddress, 0);
+    unsigned last_port = char_opts_number(opts, "to", 0);
+
+    sock->listen_fd = socket_address_listen(address, last_port, error);
+    if (sock->listen_fd < 0) {
+        return false;
+    }
+    if (address->addr.ss_family == AF_UNIX && !char_opts_bool(opts, "abstract", false)) {
+        sock->unlink_path = g_strdup(char_opts_string(opts, "path"));
+    }
+    return socket_serve(sock, char_opts_bool(opts, "wait", true), error);
+}
+
+/* ---- client ---- */
+
+static void connect_failed(CharSocket *sock)
+{
+    close(sock->fd);
+    sock->fd = -1;
+    if (++sock->address < sock->addresses->len) {
+        socket_connect(sock);
+        return;
+    }
+    start_source(sock, g_timeout_source_new_seconds(sock->reconnect_s), reconnect_due);
+}
+
+static gboolean connect_ends(gint fd, GIOCondition condition, gpointer opaque)
+{
+    CharSocket *sock = opaque;
+    int problem = 0;
+    socklen_t len = sizeof(problem);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &len) == 0 && problem == 0) {
+        socket_connected(sock, fd);
+    } else {
+        connect_failed(sock);
+    }
+    return G_SOURCE_REMOVE;
+}
+
+/* Never waits; a failure tries the next address, then again in reconnect_s seconds. */
+static void socket_connect(CharSocket *sock)
+{
+    const SocketAddress *address;
+
+    if (sock->address >= sock->addresses->len) {
+        sock->address = 0;
+    }
+    address = &g_array_index(sock->addresses, SocketAddress, sock->address);
+    sock->fd = socket(address->addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (sock->fd < 0) {
+        start_source(sock, g_timeout_source_new_seconds(sock->reconnect_s), reconnect_due);
+    } else if (connect(sock->fd, (const struct sockaddr *)&address->addr, address->len) == 0) {
+        socket_connected(sock, sock->fd);
+    } else if (errno == EINPROGRESS) {
+        start_source(sock, g_unix_fd_source_new(sock->fd, G_IO_OUT), G_SOURCE_FUNC(connect_ends));
+    } else {
+        connect_failed(sock);
+    }
+}
+
+/* Without reconnect the peer has to be there now. */
+static bool connect_now(CharSocket *sock, GError **error)
+{
+    int fd = -1, problem = 0;
+
+    for (guint i = 0; i < sock->addresses->len && fd < 0; i++) {
+        fd = socket_address_connect(&g_array_index(sock->addresses, SocketAddress, i));
+        problem = errno;
+    }
+    if (fd < 0) {
+        g_autofree char *name = NULL;
+
+        name = socket_address_format(&g_array_index(sock->addresses, SocketAddress, 0));
+        set_errno_error(error, problem, "Failed to connect to '%s'", name);
+        return false;
+    }
+    socket_connected(sock, fd);
+    return true;
+}
+
+static bool open_client(CharSocket *sock, GError **error)
+{
+    if (sock->reconnect_s == 0) {
+        return connect_now(sock, error);
+    }
+    socket_connect(sock);
+    return true;
+}
+
+/* ---- options ---- */
+
+static bool refuse_on(const CharOpts *opts, const char *name, GError **error)
+{
+    if (char_opts_bool(opts, name, false)) {
+        set_error(error, "chardev: socket: %s=on is not supported, the bytes go as they are", name);
+        return true;
+    }
+    return false;
+}
+
+static bool options_agree(const CharOpts *opts, GError **error)
+{
+    bool server = char_opts_bool(opts, "server", false);
+    unsigned given = (char_opts_string(opts, "path") != NULL) +
+                     (char_opts_string(opts, "fd") != NULL) +
+                     (char_opts_string(opts, "host") != NULL ||
+                      char_opts_string(opts, "port") != NULL);
+
+    if (refuse_on(opts, "telnet", error) || refuse_on(opts, "websocket", error) ||
+        refuse_on(opts, "tn3270", error)) {
+        return false;
+    }
+    if (char_opts_string(opts, "tls-creds") != NULL) {
+        set_error(error, "chardev: socket: TLS is not supported");
+    } else if (given != 1) {
+        set_error(error, "chardev: socket: exactly one of 'path', 'fd' or 'host' and 'port' is needed");
+    } else if (server && char_opts_number(opts, "reconnect", 0) > 0) {
+        set_error(error, "'reconnect' option is incompatible with socket in server listen mode");
+    } else if (!server && char_opts_string(opts, "wait") != NULL) {
+        set_error(error, "'wait' option is incompatible with socket in client connect mode");
+    } else if (char_opts_string(opts, "host") != NULL && char_opts_string(opts, "port") == NULL) {
+        set_error(error, "chardev: socket: no port given");
+    } else {
+        return true;
+    }
+    return false;
+}
+
+/* fd=N: a socket somebody opened for us, listening or connected. */
+static bool open_inherited(CharSocket *sock, const CharOpts *opts, GError **error)
+{
+    const char *text = char_opts_string(opts, "fd");
+    uint64_t number;
+    int kind = 0, listening = 0;
+    socklen_t len = sizeof(kind);
+
+    if (!parse_uint(text, INT_MAX, &number, NULL)) {
+        set_error(error, "Unable to parse FD number %s", text);
+        return false;
+    }
+    if (getsockopt(number, SOL_SOCKET, SO_TYPE, &kind, &len) != 0 || kind != SOCK_STREAM) {
+        set_error(error, "File descriptor '%s' is not a stream socket", text);
+        return false;
+    }
+    len = sizeof(listening);
+    getsockopt(number, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len);
+    if (sock->server != (listening != 0)) {
+        set_error(error, "File descriptor '%s' is %sa listening socket", text,
+                  listening ? "" : "not ");
+        return false;
+    }
+    sock->text = g_strdup_printf("fd:%s%s", text, sock->server ? ",server=on" : "");
+    if (!sock->server) {
+        socket_connected(sock, number);
+        return true;
+    }
+    sock->listen_fd = number;
+    return socket_serve(sock, char_opts_bool(opts, "wait", true), error);
+}
+
+static bool find_addresses(CharSocket *sock, const CharOpts *opts, GError **error)
+{
+    const char *path = char_opts_string(opts, "path"), *host = char_opts_string(opts, "host");
+    const char *port = char_opts_string(opts, "port");
+    bool abstract = char_opts_bool(opts, "abstract", false);
+    bool tight = char_opts_bool(opts, "tight", true);
+
+    if (path != NULL) {
+        sock->text = g_strdup_printf("unix:%s%s%s", path,
+                                     abstract ? tight ? ",abstract=on,tight=on" : ",abstract=on" : "",
+                                     sock->server ? ",server=on" : "");
+        return socket_address_unix(sock->addresses, path, abstract, tight, error);
+    }
+    sock->text = g_strdup_printf("tcp:%s:%s%s", host != NULL ? host : "", port,
+                                 sock->server ? ",server=on" : "");
+    return socket_address_tcp(sock->addresses, host, port, char_opts_string(opts, "ipv4"),
+                              char_opts_string(opts, "ipv6"), sock->server, error);
+}
+
+static bool socket_open(Chardev *chr, const CharOpts *opts, GError **error)
+{
+    CharSocket *sock = (CharSocket *)chr;
+
+    sock->listen_fd = sock->fd = -1;
+    sock->server = char_opts_bool(opts, "server", false);
+    sock->nodelay = !char_opts_bool(opts, "delay", true) || char_opts_bool(opts, "nodelay", false);
+    sock->reconnect_s = MIN(char_opts_number(opts, "reconnect", 0), 86400);
+    sock->addresses = g_array_new(FALSE, TRUE, sizeof(SocketAddress));
+    if (!options_agree(opts, error)) {
+        return false;
+    }
+    if (char_opts_string(opts, "fd") != NULL) {
+        return open_inherited(sock, opts, error);
+    }
+    if (!find_addresses(sock, opts, error)) {
+        return false;
+    }
+    return sock->server ? open_server(sock, opts, error) : open_client(sock, error);
+}
+
+static void socket_close(Chardev *chr)
+{
+    CharSocket *sock = (CharSocket *)chr;
+
+    stop_source(sock);
+    if (sock->fd >= 0) {
+        chardev_drain(chr);
+    }
+    socket_disconnect(sock);
+    if (sock->listen_fd >= 0) {
+        close(sock->listen_fd);
+    }
+    if (sock->unlink_path != NULL) {
+        unlink(sock->unlink_path);
+    }
+    g_free(sock->unlink_path);
+    g_free(sock->text);
+    g_array_unref(sock->addresses);
+}
+
+static char *socket_filename(Chardev *chr)
+{
+    CharSocket *sock = (CharSocket *)chr;
+    g_autofree char *ends = NULL;
+
+    if (!chr->open) {
+        return g_strconcat("disconnected:", sock->text, NULL);
+    }
+    ends = socket_ends_format(sock->fd, sock->server);
+    return ends != NULL ? g_steal_pointer(&ends) : g_strdup(sock->text);
+}
+
+static const CharOption socket_options[] = {
+    { "path", CHAR_OPTION_STRING, "UNIX socket" },
+    { "abstract", CHAR_OPTION_BOOL, "the path is a name in the abstract namespace" },
+    { "tight", CHAR_OPTION_BOOL, "an abstract name is not padded to the full length" },
+    { "host", CHAR_OPTION_STRING, "TCP host, or address to listen at" },
+    { "port", CHAR_OPTION_STRING, "TCP port, a number or a service name" },
+    { "to", CHAR_OPTION_NUMBER, "server: last port to try when the first is in use" },
+    { "ipv4", CHAR_OPTION_BOOL, "use IPv4" },
+    { "ipv6", CHAR_OPTION_BOOL, "use IPv6" },
+    { "fd", CHAR_OPTION_STRING, "a socket inherited from the parent process" },
+    { "server", CHAR_OPTION_BOOL, "listen instead of connecting" },
+    { "wait", CHAR_OPTION_BOOL, "server: start only when a client is there" },
+    { "reconnect", CHAR_OPTION_NUMBER, "client: seconds until the next try after losing the peer" },
+    { "nodelay", CHAR_OPTION_BOOL, "send small pieces at once (TCP_NODELAY)" },
+    { "delay", CHAR_OPTION_BOOL, "the opposite of nodelay" },
+    { "telnet", CHAR_OPTION_BOOL, "not supported" },
+    { "websocket", CHAR_OPTION_BOOL, "not supported" },
+    { "tn3270", CHAR_OPTION_BOOL, "not supported" },
+    { "tls-creds", CHAR_OPTION_STRING, "not supported" },
+    {}
+};
+
+const ChardevType chardev_socket_type = {
+    .name = "socket", .options = socket_options, .size = sizeof(CharSocket),
+    .open = socket_open, .close = socket_close, .write = socket_write, .hangup = socket_hangup,
+    .filename = socket_filename,
+};
