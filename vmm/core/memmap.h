@@ -65,8 +65,11 @@ static inline bool ram_dirty_test(const RamBlock *block, DirtyClient client, uin
 void ram_dirty_set(RamBlock *block, DirtyClient client, uint64_t page);
 void ram_dirty_clear(RamBlock *block, DirtyClient client, uint64_t page);
 
-/* Called by ram_mark_dirty() for a page whose DIRTY_CODE bit is set (tcg installs it). */
-typedef void (*RamCodeWrittenFn)(RamBlock *block, uint64_t page);
+/*
+ * Called by ram_mark_dirty() for the part of a write that lies in one page whose DIRTY_CODE bit is set
+ * (tcg installs it).
+ */
+typedef void (*RamCodeWrittenFn)(RamBlock *block, uint64_t offset, uint64_t len);
 void ram_set_code_written(RamCodeWrittenFn fn);
 
 /* ---- regions ---- */

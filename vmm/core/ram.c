@@ -177,7 +177,10 @@ void ram_mark_dirty(RamBlock *block, uint64_t offset, uint64_t len)
         ram_dirty_set(block, DIRTY_DISPLAY, page);
         ram_dirty_set(block, DIRTY_MIGRATION, page);
         if (ram_dirty_test(block, DIRTY_CODE, page) && code_written != NULL) {
-            code_written(block, page);
+            uint64_t first = MAX(offset, page << PAGE_SHIFT);
+            uint64_t end = MIN(offset + len, (page + 1) << PAGE_SHIFT);
+
+            code_written(block, first, end - first);
         }
     }
 }

@@ -14,7 +14,10 @@
 #include "vm_core.h"
 
 enum { R_RAX, R_RCX, R_RDX, R_RBX, R_RSP, R_RBP, R_RSI, R_RDI, R_R8, R_R9, R_R10, R_R11, R_R12,
-       R_R13, R_R14, R_R15 };
+       R_R13, R_R14, R_R15,
+       GPR_NONE,                    /* always 0: "no register" in address forms */
+       GPR_BLOCK_RIP,               /* software CPU: rip of the running block, base of rip-relative forms */
+       GPR_COUNT };
 enum { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_COUNT };
 
 #define RFLAGS_CF       (1u << 0)
@@ -158,7 +161,7 @@ typedef struct X86CpuModel X86CpuModel;             /* cpuid.h */
 
 struct X86Cpu {
     /* ---- hot: what the software CPU touches every instruction ---- */
-    uint64_t gpr[17];               /* [16] is always 0: "no register" in address forms */
+    uint64_t gpr[GPR_COUNT];
     uint64_t rip;
     uint64_t rflags;
     uint32_t events;                /* atomic: CPU_EVENT_* */

@@ -143,7 +143,6 @@ void mmu_flush_all(TcgCpu *cpu)
     for (unsigned i = 0; i < PHYS_SLOTS; i++) {
         cpu->mmu->phys[i].page = PHYS_NONE;
     }
-    block_forget_rips(cpu);
 }
 
 void mmu_flush_non_global(TcgCpu *cpu)
@@ -151,7 +150,6 @@ void mmu_flush_non_global(TcgCpu *cpu)
     for (int mmu_class = 0; mmu_class < MMU_CLASSES; mmu_class++) {
         class_flush(cpu, mmu_class, true);
     }
-    block_forget_rips(cpu);
 }
 
 /* Entries of 4 KiB pieces of a large page that holds `addr`. */
@@ -180,7 +178,6 @@ void mmu_flush_page(TcgCpu *cpu, uint64_t addr)
             slot_drop(cpu, mmu_class, slot);
         }
     }
-    block_forget_rips(cpu);
 }
 
 void mmu_flush_host_page(TcgCpu *cpu, const uint8_t *host_page)
@@ -434,6 +431,18 @@ static Span span_of(TcgCpu *cpu, const UOp *u, uint64_t addr, unsigned len, int 
     return span;
 }
 
+/* A store into bytes of the running block starts its instruction again, alone. */
+static void check_code(TcgCpu *cpu, const UOp *u, const Span *span)
+{
+    for (unsigned i = 0; i < 2 && span->len[i] != 0; i++) {
+        const PhysPage *page = mmu_phys_page(cpu, TLB_PAGE(span->phys[i]));
+
+        if (page->writable && ram_dirty_test(page->ram, DIRTY_CODE, page->ram_page)) {
+            block_check_store(cpu, u, page->host + (span->phys[i] & (PAGE_SIZE_4K - 1)), span->len[i]);
+        }
+    }
+}
+
 /* Rows DR0–3 and the debugger's list, while the page is watched. */
 static void check_watch(TcgCpu *cpu, uint64_t addr, unsigned size, int access)
 {
@@ -471,6 +480,7 @@ static void store(TcgCpu *cpu, const UOp *u, uint64_t addr, uint64_t value, unsi
     Span span = span_of(cpu, u, addr, size, ACCESS_WRITE, mmu_class);
     uint8_t bytes[8];
 
+    check_code(cpu, u, &span);
     if (G_LIKELY(span.len[1] == 0)) {
         phys_store(cpu, span.phys[0], value, size);
         return;
@@ -520,6 +530,7 @@ void mmu_store_bytes(TcgCpu *cpu, const UOp *u, uint64_t addr, const void *buf, 
         return;
     }
     span = span_of(cpu, u, addr, len, ACCESS_WRITE, current_class(cpu));
+    check_code(cpu, u, &span);
     phys_write(cpu, span.phys[0], buf, span.len[0]);
     if (span.len[1] != 0) {
         phys_write(cpu, span.phys[1], (const uint8_t *)buf + span.len[0], span.len[1]);
@@ -545,7 +556,8 @@ void *mmu_rmw_ptr(TcgCpu *cpu, const UOp *u, uint64_t addr, unsigned size)
         return NULL;
     }
     page = mmu_phys_page(cpu, TLB_PAGE(span.phys[0]));
-    if (!page->writable) {
+    /* Code must be dropped after the write, which only the store path can do. */
+    if (!page->writable || ram_dirty_test(page->ram, DIRTY_CODE, page->ram_page)) {
         return NULL;
     }
     if (write_followed(page)) {

@@ -14,7 +14,8 @@
  * micro-op may only read `u`; blocks are immutable and shared by all vCPUs.
  *
  * Faults: tcg_raise() and everything that can fault long-jumps to exec.c, which delivers.  State is
- * architectural at any such point except rip: an instruction's rip is cpu->block_rip + u->insn_off.
+ * architectural at any such point except rip: an instruction's is tcg_insn_rip(cpu, u), and whoever ends a
+ * block early by tcg_leave() sets x86.rip first.
  * A micro-op that can fault must not have changed anything yet; memory is checked before registers
  * change.  Flags live in x86.rflags; a flag-setting op has a twin that does not compute them, chosen by the
  * decoder when no later op of the block reads them (faults and interrupts are taken at boundaries where
@@ -80,25 +81,29 @@ typedef struct TlbEntry {
     uintptr_t addend;
 } TlbEntry;
 
+#define JUMP_CACHE_BITS 12
+#define JUMP_CACHE_SIZE (1u << JUMP_CACHE_BITS)
+
 /* Privilege classes: supervisor, user, supervisor that may touch user pages (EFLAGS.AC or implicit). */
 enum { MMU_KERNEL, MMU_USER, MMU_KERNEL_AC, MMU_CLASSES };
 
 struct TcgCpu {
     X86Cpu x86;                         /* first: a TcgCpu is an X86Cpu */
 
-    /* running block */
-    uint64_t block_rip;                 /* linear offset (rip) of the block's first instruction */
-    const UOp *fault_uop;               /* set by whoever raises */
+    /* running block; its rip is x86.gpr[GPR_BLOCK_RIP] */
     TlbEntry *tlb;                      /* of the current privilege class */
+    Block **link;                       /* where the block just left wants its successor noted, or NULL */
+    Block *jump_cache[JUMP_CACHE_SIZE]; /* by linear address; never NULL; see block_jump() in tcg_block.h */
     TlbEntry tlbs[MMU_CLASSES][TLB_SIZE];
-    struct TcgCodeCache *code;          /* per-vCPU jump cache: rip → block; block.c */
-    sigjmp_buf fault_jmp;               /* use __builtin_setjmp-like cheap jumps in exec.c */
+    struct TcgCodeCache *code;          /* per-vCPU part of block.c */
+    sigjmp_buf fault_jmp;               /* exec.c's, armed while the guest runs */
     struct { uint8_t vector; bool has_error, soft; uint32_t error; uint64_t next_rip; } fault;
-    uint64_t insn_count;                /* blocks entered, for info jit */
+    bool one_insn;                      /* run the next instruction alone: block_check_store() */
     struct Mmu *mmu;                    /* private part of mmu.c */
     /* DR6 bits of debug traps that are due after this instruction: tcg_debug_after_insn() */
     uint32_t pending_db;
     uint8_t delivering;                 /* interrupt.c: exception in delivery, for #DF; EXC_NONE outside */
+    uint8_t ext;                        /* EXT bit of error codes: 1 while an event is delivered */
 };
 
 #define TCG(cpu_) ((TcgCpu *)(cpu_))
@@ -115,9 +120,9 @@ void mmu_store_bytes(TcgCpu *cpu, const UOp *u, uint64_t addr, const void *buf, 
 /* Faults as a write (or read) of `size` bytes would, changes nothing. */
 void mmu_probe(TcgCpu *cpu, const UOp *u, uint64_t addr, unsigned size, int access);
 /*
- * Host pointer for a LOCKed or read-modify-write access that lies in one page of RAM, checked for writing and
- * with code on the page invalidated; NULL: MMIO, ROM or a page crossing — use load and store under
- * the bus lock (mmu_bus_lock).
+ * Host pointer for a LOCKed or read-modify-write access that lies in one page of RAM, checked for writing;
+ * NULL: MMIO, ROM, a page crossing or translated code on the page: use load and store under the bus lock
+ * (mmu_bus_lock).
  */
 void *mmu_rmw_ptr(TcgCpu *cpu, const UOp *u, uint64_t addr, unsigned size);
 void mmu_bus_lock(void);
@@ -154,11 +159,11 @@ G_NORETURN void tcg_raise_error(TcgCpu *cpu, const UOp *u, unsigned vector, uint
 G_NORETURN void tcg_leave(TcgCpu *cpu, RunExit why);     /* abandon the block; state complete, rip set */
 static inline uint64_t tcg_insn_rip(const TcgCpu *cpu, const UOp *u)
 {
-    return cpu->block_rip + u->insn_off;
+    return cpu->x86.gpr[GPR_BLOCK_RIP] + u->insn_off;
 }
 static inline uint64_t tcg_next_rip(const TcgCpu *cpu, const UOp *u)
 {
-    return cpu->block_rip + u->insn_off + u->insn_len;
+    return cpu->x86.gpr[GPR_BLOCK_RIP] + u->insn_off + u->insn_len;
 }
 
 /* ---- interrupt.c: called by exec.c with cpu->x86.rip set ---- */
@@ -221,29 +226,44 @@ void tcg_debug_data_hit(TcgCpu *cpu, uint64_t addr, unsigned size, int access);
 void tcg_debug_set_watch(Vm *vm, const BreakPoint *list, size_t n);
 
 /* ---- block.c ---- */
+
+/*
+ * A basic block.  It is found by where its bytes lie in host memory and by the mode they were decoded
+ * for, so it does not depend on the address the guest runs it at.
+ */
 struct Block {
-    uint64_t phys;                      /* of its first byte */
-    uint32_t mode;                      /* the CPU_MODE_* bits it was decoded for */
+    const uint8_t *host;                /* its first byte; NULL: dead, its bytes were written; atomic */
+    uint32_t mode;                      /* BLOCK_MODE_MASK bits, and BLOCK_* below */
     uint16_t bytes, n_insns, n_uops;
-    Block *hash_next;
     Block *chain[2];                    /* successors on the same page, atomic; NULL: look up */
-    /* page lists and references: block.c */
-    struct BlockPage *pages[2];
+    Block *hash_next;
+    struct BlockPage *pages[2];         /* the second: an instruction that straddles */
     Block *page_next[2];
-    bool dead;                          /* invalidated, freed at the next quiet point; atomic */
     UOp uops[];
 };
 /* CPU_MODE bits that select a block. */
 #define BLOCK_MODE_MASK (CPU_MODE_CPL | CPU_MODE_PE | CPU_MODE_VM86 | CPU_MODE_LMA | CPU_MODE_CS64 | \
     CPU_MODE_CS32 | CPU_MODE_SS32 | CPU_MODE_FLAT | CPU_MODE_TF | CPU_MODE_SMM | CPU_MODE_AC | CPU_MODE_TS | \
     CPU_MODE_EM | CPU_MODE_MP | CPU_MODE_OSFXSR | CPU_MODE_OSXSAVE | CPU_MODE_BREAKS | CPU_MODE_IOPL3)
+/* Bits of Block.mode that no CPU mode has: never met in the jump cache. */
+#define BLOCK_TRACED    (1u << 30)      /* decoded while -d exec or cpu was on: comes back to the loop */
+#define BLOCK_ALONE     (1u << 31)      /* one instruction, in no table */
 Block *block_find(TcgCpu *cpu);         /* for cpu->x86.rip and mode; decodes on a miss; may raise #PF */
-void block_code_written(RamBlock *ram, uint64_t page);      /* any thread: drops blocks of that page */
+/*
+ * Before a vCPU stores into RAM whose page has DIRTY_CODE set.  If the bytes belong to the block that runs
+ * `u` and more of it would follow, this does not return: the instruction starts again in a block of its
+ * own, so that the next one is decoded from the new bytes.  `u` NULL: does nothing.
+ */
+void block_check_store(TcgCpu *cpu, const UOp *u, const uint8_t *host, unsigned len);
+/*
+ * After a write (any thread; ram_mark_dirty() calls it through ram_set_code_written()): drops the blocks
+ * that have these bytes, and clears DIRTY_CODE if the page has none left.  Within one page.
+ */
+void block_code_written(RamBlock *ram, uint64_t offset, uint64_t len);
 void block_cpu_init(TcgCpu *cpu);
 void block_cpu_finish(TcgCpu *cpu);
-void block_engine_init(void);
+void block_engine_init(Vm *vm);
 void block_engine_finish(void);
-void block_forget_rips(TcgCpu *cpu);    /* address mappings changed: empty the jump cache */
 void block_print_jit(GString *out);
 
 /* ---- decode: shared by decode.c and the decode_*.c of instruction groups ---- */
