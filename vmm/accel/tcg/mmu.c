@@ -222,6 +222,11 @@ static int current_class(const TcgCpu *cpu)
 
 /* ---- filling ---- */
 
+static bool has_code(const PhysPage *phys)
+{
+    return ram_dirty_test(phys->ram, DIRTY_CODE, phys->ram_page);
+}
+
 /* Somebody wants to know about each store to the page. */
 static bool write_followed(const PhysPage *phys)
 {
@@ -229,7 +234,7 @@ static bool write_followed(const PhysPage *phys)
 
     return __atomic_load_n(&ram->dirty[DIRTY_DISPLAY], __ATOMIC_ACQUIRE) != NULL ||
            __atomic_load_n(&ram->dirty[DIRTY_MIGRATION], __ATOMIC_ACQUIRE) != NULL ||
-           ram_dirty_test(ram, DIRTY_CODE, phys->ram_page);
+           has_code(phys);
 }
 
 static void set_tag(TlbEntry *entry, int access, uint64_t tag)
@@ -256,7 +261,7 @@ static void fill_tags(TcgCpu *cpu, int mmu_class, TlbEntry *entry, const TlbInfo
         __atomic_store_n(&entry->tag[ACCESS_WRITE], info->page, __ATOMIC_SEQ_CST);
         /* Code may have been translated between the test and the tag: whoever does it sets DIRTY_CODE
          * first and scans this table after, so one of the two sees the other. */
-        if (ram_dirty_test(phys->ram, DIRTY_CODE, phys->ram_page)) {
+        if (has_code(phys)) {
             set_tag(entry, ACCESS_WRITE, TLB_INVALID);
         }
     }
@@ -331,6 +336,30 @@ static TlbInfo *translate(TcgCpu *cpu, const UOp *u, uint64_t addr, int access, 
     return tlb_fill(cpu, mmu_class, addr, &walk);
 }
 
+/* ---- the bus lock ---- */
+
+/*
+ * One mutex for all vCPUs: it makes LOCKed accesses to MMIO, ROM, pages with code and across pages exclude each
+ * other, and stores to pages with code, which all come here.  Other plain accesses do not take it; on
+ * real machines split locks halt the whole bus.  It nests.
+ */
+static GMutex bus_lock;
+static __thread unsigned bus_depth;
+
+void mmu_bus_lock(void)
+{
+    if (bus_depth++ == 0) {
+        g_mutex_lock(&bus_lock);
+    }
+}
+
+void mmu_bus_unlock(void)
+{
+    if (--bus_depth == 0) {
+        g_mutex_unlock(&bus_lock);
+    }
+}
+
 /* ---- one access within a page ---- */
 
 static uint64_t host_load(const uint8_t *host, unsigned size)
@@ -368,14 +397,16 @@ static void phys_store(TcgCpu *cpu, uint64_t phys, uint64_t value, unsigned size
     const PhysPage *page = mmu_phys_page(cpu, TLB_PAGE(phys));
     uint64_t offset = phys & (PAGE_SIZE_4K - 1);
 
-    if (page->writable) {
+    if (!page->writable) {
+        mem_store(mmu_space(cpu), phys, value, size);
+    } else if (!write_followed(page)) {
         host_store(page->host + offset, value, size);
-        if (write_followed(page)) {
-            ram_mark_dirty(page->ram, page->ram_page * PAGE_SIZE_4K + offset, size);
-        }
-        return;
+    } else {
+        mmu_bus_lock();
+        host_store(page->host + offset, value, size);
+        mmu_bus_unlock();
+        ram_mark_dirty(page->ram, page->ram_page * PAGE_SIZE_4K + offset, size);
     }
-    mem_store(mmu_space(cpu), phys, value, size);
 }
 
 /* Any length within a page: the largest pieces that are naturally aligned. */
@@ -437,7 +468,7 @@ static void check_code(TcgCpu *cpu, const UOp *u, const Span *span)
     for (unsigned i = 0; i < 2 && span->len[i] != 0; i++) {
         const PhysPage *page = mmu_phys_page(cpu, TLB_PAGE(span->phys[i]));
 
-        if (page->writable && ram_dirty_test(page->ram, DIRTY_CODE, page->ram_page)) {
+        if (page->writable && has_code(page)) {
             block_check_store(cpu, u, page->host + (span->phys[i] & (PAGE_SIZE_4K - 1)), span->len[i]);
         }
     }
@@ -551,36 +582,20 @@ void *mmu_rmw_ptr(TcgCpu *cpu, const UOp *u, uint64_t addr, unsigned size)
 
     check_alignment(cpu, u, addr, size);
     span = span_of(cpu, u, addr, size, ACCESS_WRITE, current_class(cpu));
+    check_code(cpu, u, &span);          /* here, so that it never happens inside the bus lock */
     check_watch(cpu, addr, size, ACCESS_WRITE);
     if (span.len[1] != 0) {
         return NULL;
     }
     page = mmu_phys_page(cpu, TLB_PAGE(span.phys[0]));
     /* Code must be dropped after the write, which only the store path can do. */
-    if (!page->writable || ram_dirty_test(page->ram, DIRTY_CODE, page->ram_page)) {
+    if (!page->writable || has_code(page)) {
         return NULL;
     }
     if (write_followed(page)) {
         ram_mark_dirty(page->ram, page->ram_page * PAGE_SIZE_4K + offset, size);
     }
     return page->host + offset;
-}
-
-/*
- * The bus lock is one mutex for all vCPUs: it makes LOCKed accesses to MMIO, ROM and across pages exclude each
- * other.  Plain accesses of other vCPUs do not take it, so only LOCKed users of such an operand are
- * ordered among themselves; on real machines split locks halt the whole bus.
- */
-static GMutex bus_lock;
-
-void mmu_bus_lock(void)
-{
-    g_mutex_lock(&bus_lock);
-}
-
-void mmu_bus_unlock(void)
-{
-    g_mutex_unlock(&bus_lock);
 }
 
 /* ---- system accesses ---- */
@@ -623,8 +638,7 @@ void mmu_probe_sys(TcgCpu *cpu, const UOp *u, uint64_t addr, unsigned size, int 
 uint8_t *mmu_fetch_page(TcgCpu *cpu, uint64_t addr, uint64_t *phys, RamBlock **block,
                         uint64_t *block_page)
 {
-    int mmu_class = x86_cpl(&cpu->x86) == 3 ? MMU_USER : MMU_KERNEL;
-    const TlbInfo *info = translate(cpu, NULL, addr, ACCESS_EXEC, mmu_class);
+    const TlbInfo *info = translate(cpu, NULL, addr, ACCESS_EXEC, current_class(cpu));
 
     *phys = info->walk.phys;
     *block = info->ram;
