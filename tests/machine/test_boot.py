@@ -1,0 +1,97 @@
+"""Debian's kernel in the guest: boot, shell, power, several CPUs."""
+import os
+import time
+
+import pytest
+
+from rhea import Machine
+
+pytestmark = pytest.mark.slow
+PROMPT = r'~? # '
+
+
+def boot(demo, *args, append='', memory='512', **options):
+    return Machine('-accel', 'tcg', '-m', memory, '-nodefaults', '-kernel', os.path.join(demo, 'vmlinuz'),
+                   '-initrd', os.path.join(demo, 'initrd'), '-append', 'console=ttyS0 ' + append, *args,
+                   serial='wait', **options)
+
+
+def shell(machine, command, timeout=60):
+    """What a command printed in the guest's shell."""
+    machine.serial.send(command + '; echo done-$?\n')
+    text = machine.serial.expect(r'\r\ndone-\d+', timeout)
+    return text.replace('\r\n', '\n')
+
+
+def test_boot_to_a_shell_and_power_off(demo):
+    with boot(demo) as machine:
+        machine.serial.expect(PROMPT, 120)
+        assert 'Linux' in shell(machine, 'uname -a')
+        assert 'DSDT' in shell(machine, 'ls /sys/firmware/acpi/tables')
+        machine.serial.send('poweroff -f\n')
+        event = machine.qmp.event('SHUTDOWN')
+        assert event['data'] == {'guest': True, 'reason': 'guest-shutdown'}
+        assert machine.wait() == 0
+
+
+def test_reboot_resets_the_machine(demo):
+    with boot(demo, append='quiet') as machine:
+        machine.serial.expect(PROMPT, 120)
+        machine.serial.send('reboot -f\n')
+        event = machine.qmp.event('RESET')
+        assert event['data'] == {'guest': True, 'reason': 'guest-reset'}
+        machine.serial.expect(PROMPT, 120)
+
+
+def test_no_reboot_leaves(demo):
+    with boot(demo, '-no-reboot', append='quiet run=reboot~-f') as machine:
+        assert machine.wait(120) == 0
+
+
+def test_power_button_shuts_the_guest_down(demo):
+    with boot(demo, append='quiet') as machine:
+        machine.serial.expect(PROMPT, 120)
+        machine.qmp.command('system_powerdown')
+        machine.qmp.event('POWERDOWN')
+        machine.qmp.event('SHUTDOWN')
+        assert machine.wait() == 0
+
+
+@pytest.mark.parametrize('cpus', [2, 4])
+def test_all_cpus_come_up(demo, cpus):
+    with boot(demo, '-smp', str(cpus), append='quiet') as machine:
+        machine.serial.expect(PROMPT, 180)
+        assert '\n%d\n' % cpus in shell(machine, 'nproc')
+        assert len(machine.qmp.command('query-cpus-fast')) == cpus
+
+
+@pytest.mark.parametrize('memory,at_least_kib', [('128', 80000), ('6G', 5900000)])
+def test_memory_is_found(demo, memory, at_least_kib):
+    with boot(demo, append='quiet', memory=memory) as machine:
+        machine.serial.expect(PROMPT, 180)
+        text = shell(machine, 'grep MemTotal /proc/meminfo')
+        assert int(text.split('MemTotal:')[1].split()[0]) > at_least_kib
+
+
+def test_the_guest_keeps_time(demo):
+    with boot(demo, append='quiet') as machine:
+        machine.serial.expect(PROMPT, 120)
+        begin = time.monotonic()
+        shell(machine, 'sleep 2')
+        took = time.monotonic() - begin
+        assert 1.9 < took < 6
+        guest = int(shell(machine, 'date +%s').split('\n')[1])
+        assert abs(guest - time.time()) < 10
+
+
+def test_stop_and_cont(demo):
+    with boot(demo, append='quiet') as machine:
+        machine.serial.expect(PROMPT, 120)
+        machine.qmp.command('stop')
+        machine.qmp.event('STOP')
+        assert machine.qmp.command('query-status')['status'] == 'paused'
+        machine.serial.send('echo a''live\n')
+        assert 'paused' in machine.qmp.hmp('info status')
+        machine.qmp.command('cont')
+        machine.qmp.event('RESUME')
+        machine.serial.expect('alive\r\n')
