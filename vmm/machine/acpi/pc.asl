@@ -1,0 +1,308 @@
+/*
+ * What never changes about the pc board: its PCI root, interrupt links, ISA devices and soft-off.
+ *
+ * The names declared External come from the table that is made at run time (acpi.c): where the PCI
+ * windows lie, which optional devices there are, and the processors.  Revision 2 makes integers 64 bits
+ * wide, which the upper PCI window needs.
+ */
+#define PRT_ROW(Slot, A, B, C, D) \
+    Package (4) { Slot, 0, A, 0 }, Package (4) { Slot, 1, B, 0 }, \
+    Package (4) { Slot, 2, C, 0 }, Package (4) { Slot, 3, D, 0 }
+
+DefinitionBlock ("pc.aml", "DSDT", 2, "RHEA  ", "PC      ", 1)
+{
+    External (\P32S, IntObj)        /* 32-bit PCI window: first and last address */
+    External (\P32E, IntObj)
+    External (\P64S, IntObj)        /* 64-bit PCI window, and its size */
+    External (\P64E, IntObj)
+    External (\P64L, IntObj)
+    External (\COMS, IntObj)        /* bit n: serial port n + 1 is there */
+    External (\HPTE, IntObj)        /* the HPET is there */
+    External (\KBDE, IntObj)        /* the keyboard controller is there */
+
+    /* Sleep type 0 is soft off (PIIX4 PM1 control). */
+    Name (\_S5, Package (4) { 0, 0, 0, 0 })
+
+    Scope (\_SB)
+    {
+        Device (PCI0)
+        {
+            Name (_HID, EisaId ("PNP0A03"))
+            Name (_UID, 0)
+
+            Name (RES, ResourceTemplate ()
+            {
+                WordBusNumber (ResourceProducer, MinFixed, MaxFixed, PosDecode,
+                    0, 0, 0xff, 0, 0x100)
+                IO (Decode16, 0xcf8, 0xcf8, 1, 8)
+                WordIO (ResourceProducer, MinFixed, MaxFixed, PosDecode, EntireRange,
+                    0, 0, 0xcf7, 0, 0xcf8)
+                WordIO (ResourceProducer, MinFixed, MaxFixed, PosDecode, EntireRange,
+                    0, 0xd00, 0xffff, 0, 0xf300)
+                DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, Cacheable, ReadWrite,
+                    0, 0xa0000, 0xbffff, 0, 0x20000)
+                DWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, NonCacheable,
+                    ReadWrite, 0, 0xe0000000, 0xfebfffff, 0, 0x1ec00000, , , PW32)
+            })
+            Name (RE64, ResourceTemplate ()
+            {
+                QWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, Cacheable, ReadWrite,
+                    0, 0x100000000, 0x17fffffff, 0, 0x80000000, , , PW64)
+            })
+            Method (_CRS, 0, Serialized)
+            {
+                CreateDWordField (RES, ^PW32._MIN, MIN)
+                CreateDWordField (RES, ^PW32._MAX, MAX)
+                CreateDWordField (RES, ^PW32._LEN, LEN)
+                MIN = \P32S
+                MAX = \P32E
+                LEN = MAX - MIN + 1
+                If (\P64L == 0)
+                {
+                    Return (RES)
+                }
+                CreateQWordField (RE64, ^PW64._MIN, MIN6)
+                CreateQWordField (RE64, ^PW64._MAX, MAX6)
+                CreateQWordField (RE64, ^PW64._LEN, LEN6)
+                MIN6 = \P64S
+                MAX6 = \P64E
+                LEN6 = \P64L
+                Return (ConcatenateResTemplate (RES, RE64))
+            }
+
+            /* Slot n's pin m leads to PIRQ (n + m - 1) mod 4; the PM function has the SCI. */
+            Name (_PRT, Package ()
+            {
+                PRT_ROW (0x0000ffff, LNKD, LNKA, LNKB, LNKC),
+                PRT_ROW (0x0001ffff, LNKS, LNKB, LNKC, LNKD),
+                PRT_ROW (0x0002ffff, LNKB, LNKC, LNKD, LNKA),
+                PRT_ROW (0x0003ffff, LNKC, LNKD, LNKA, LNKB),
+                PRT_ROW (0x0004ffff, LNKD, LNKA, LNKB, LNKC),
+                PRT_ROW (0x0005ffff, LNKA, LNKB, LNKC, LNKD),
+                PRT_ROW (0x0006ffff, LNKB, LNKC, LNKD, LNKA),
+                PRT_ROW (0x0007ffff, LNKC, LNKD, LNKA, LNKB),
+                PRT_ROW (0x0008ffff, LNKD, LNKA, LNKB, LNKC),
+                PRT_ROW (0x0009ffff, LNKA, LNKB, LNKC, LNKD),
+                PRT_ROW (0x000affff, LNKB, LNKC, LNKD, LNKA),
+                PRT_ROW (0x000bffff, LNKC, LNKD, LNKA, LNKB),
+                PRT_ROW (0x000cffff, LNKD, LNKA, LNKB, LNKC),
+                PRT_ROW (0x000dffff, LNKA, LNKB, LNKC, LNKD),
+                PRT_ROW (0x000effff, LNKB, LNKC, LNKD, LNKA),
+                PRT_ROW (0x000fffff, LNKC, LNKD, LNKA, LNKB),
+                PRT_ROW (0x0010ffff, LNKD, LNKA, LNKB, LNKC),
+                PRT_ROW (0x0011ffff, LNKA, LNKB, LNKC, LNKD),
+                PRT_ROW (0x0012ffff, LNKB, LNKC, LNKD, LNKA),
+                PRT_ROW (0x0013ffff, LNKC, LNKD, LNKA, LNKB),
+                PRT_ROW (0x0014ffff, LNKD, LNKA, LNKB, LNKC),
+                PRT_ROW (0x0015ffff, LNKA, LNKB, LNKC, LNKD),
+                PRT_ROW (0x0016ffff, LNKB, LNKC, LNKD, LNKA),
+                PRT_ROW (0x0017ffff, LNKC, LNKD, LNKA, LNKB),
+                PRT_ROW (0x0018ffff, LNKD, LNKA, LNKB, LNKC),
+                PRT_ROW (0x0019ffff, LNKA, LNKB, LNKC, LNKD),
+                PRT_ROW (0x001affff, LNKB, LNKC, LNKD, LNKA),
+                PRT_ROW (0x001bffff, LNKC, LNKD, LNKA, LNKB),
+                PRT_ROW (0x001cffff, LNKD, LNKA, LNKB, LNKC),
+                PRT_ROW (0x001dffff, LNKA, LNKB, LNKC, LNKD),
+                PRT_ROW (0x001effff, LNKB, LNKC, LNKD, LNKA),
+                PRT_ROW (0x001fffff, LNKC, LNKD, LNKA, LNKB)
+            })
+
+            Device (ISA)
+            {
+                Name (_ADR, 0x00010000)
+                /* PIIX3 PIRQRC: bit 7 not routed, bits 3-0 the interrupt. */
+                OperationRegion (PIRQ, PCI_Config, 0x60, 4)
+                Field (PIRQ, ByteAcc, NoLock, Preserve)
+                {
+                    PRQA, 8, PRQB, 8, PRQC, 8, PRQD, 8
+                }
+
+                Device (KBD)
+                {
+                    Name (_HID, EisaId ("PNP0303"))
+                    Method (_STA) { If (\KBDE) { Return (0x0f) } Return (0) }
+                    Name (_CRS, ResourceTemplate ()
+                    {
+                        IO (Decode16, 0x60, 0x60, 1, 1)
+                        IO (Decode16, 0x64, 0x64, 1, 1)
+                        IRQNoFlags () { 1 }
+                    })
+                }
+                Device (MOU)
+                {
+                    Name (_HID, EisaId ("PNP0F13"))
+                    Method (_STA) { If (\KBDE) { Return (0x0f) } Return (0) }
+                    Name (_CRS, ResourceTemplate () { IRQNoFlags () { 12 } })
+                }
+                Device (RTC)
+                {
+                    Name (_HID, EisaId ("PNP0B00"))
+                    Name (_CRS, ResourceTemplate ()
+                    {
+                        IO (Decode16, 0x70, 0x70, 1, 8)
+                        IRQNoFlags () { 8 }
+                    })
+                }
+                Device (COM1)
+                {
+                    Name (_HID, EisaId ("PNP0501"))
+                    Name (_UID, 1)
+                    Method (_STA) { If (\COMS & 1) { Return (0x0f) } Return (0) }
+                    Name (_CRS, ResourceTemplate ()
+                    {
+                        IO (Decode16, 0x3f8, 0x3f8, 0, 8)
+                        IRQNoFlags () { 4 }
+                    })
+                }
+                Device (COM2)
+                {
+                    Name (_HID, EisaId ("PNP0501"))
+                    Name (_UID, 2)
+                    Method (_STA) { If (\COMS & 2) { Return (0x0f) } Return (0) }
+                    Name (_CRS, ResourceTemplate ()
+                    {
+                        IO (Decode16, 0x2f8, 0x2f8, 0, 8)
+                        IRQNoFlags () { 3 }
+                    })
+                }
+                Device (COM3)
+                {
+                    Name (_HID, EisaId ("PNP0501"))
+                    Name (_UID, 3)
+                    Method (_STA) { If (\COMS & 4) { Return (0x0f) } Return (0) }
+                    Name (_CRS, ResourceTemplate ()
+                    {
+                        IO (Decode16, 0x3e8, 0x3e8, 0, 8)
+                        IRQNoFlags () { 4 }
+                    })
+                }
+                Device (COM4)
+                {
+                    Name (_HID, EisaId ("PNP0501"))
+                    Name (_UID, 4)
+                    Method (_STA) { If (\COMS & 8) { Return (0x0f) } Return (0) }
+                    Name (_CRS, ResourceTemplate ()
+                    {
+                        IO (Decode16, 0x2e8, 0x2e8, 0, 8)
+                        IRQNoFlags () { 3 }
+                    })
+                }
+            }
+
+            Device (GPE0)
+            {
+                Name (_HID, EisaId ("PNP0C02"))
+                Name (_UID, "GPE0")
+                Name (_STA, 0x0b)
+                Name (_CRS, ResourceTemplate () { IO (Decode16, 0xafe0, 0xafe0, 1, 4) })
+            }
+
+            Device (FWCF)
+            {
+                Name (_HID, "QEMU0002")
+                Name (_STA, 0x0b)
+                Name (_CRS, ResourceTemplate () { IO (Decode16, 0x510, 0x510, 1, 0x0c) })
+            }
+        }
+
+        Device (HPET)
+        {
+            Name (_HID, EisaId ("PNP0103"))
+            Name (_UID, 0)
+            Method (_STA) { If (\HPTE) { Return (0x0f) } Return (0) }
+            Name (_CRS, ResourceTemplate () { Memory32Fixed (ReadOnly, 0xfed00000, 0x400) })
+        }
+
+        /* Interrupts a link may use, and the template its current one is written into. */
+        Name (LPRS, ResourceTemplate ()
+        {
+            Interrupt (ResourceConsumer, Level, ActiveHigh, Shared) { 5, 10, 11 }
+        })
+        Name (LRES, ResourceTemplate ()
+        {
+            Interrupt (ResourceConsumer, Level, ActiveHigh, Shared, , , LIRQ) { 0 }
+        })
+        Method (LCRS, 1, Serialized)
+        {
+            CreateDWordField (LRES, ^LIRQ._INT, VAL)
+            VAL = 0
+            If (Arg0 < 0x80)
+            {
+                VAL = Arg0
+            }
+            Return (LRES)
+        }
+        Method (LSTA, 1)
+        {
+            If (Arg0 & 0x80)
+            {
+                Return (0x09)
+            }
+            Return (0x0b)
+        }
+        Method (LINT, 1, Serialized)
+        {
+            CreateDWordField (Arg0, 5, VAL)
+            Return (VAL)
+        }
+
+        Device (LNKA)
+        {
+            Name (_HID, EisaId ("PNP0C0F"))
+            Name (_UID, 0)
+            Method (_STA) { Return (LSTA (^^PCI0.ISA.PRQA)) }
+            Method (_PRS) { Return (LPRS) }
+            Method (_CRS) { Return (LCRS (^^PCI0.ISA.PRQA)) }
+            Method (_DIS) { ^^PCI0.ISA.PRQA |= 0x80 }
+            Method (_SRS, 1) { ^^PCI0.ISA.PRQA = LINT (Arg0) }
+        }
+        Device (LNKB)
+        {
+            Name (_HID, EisaId ("PNP0C0F"))
+            Name (_UID, 1)
+            Method (_STA) { Return (LSTA (^^PCI0.ISA.PRQB)) }
+            Method (_PRS) { Return (LPRS) }
+            Method (_CRS) { Return (LCRS (^^PCI0.ISA.PRQB)) }
+            Method (_DIS) { ^^PCI0.ISA.PRQB |= 0x80 }
+            Method (_SRS, 1) { ^^PCI0.ISA.PRQB = LINT (Arg0) }
+        }
+        Device (LNKC)
+        {
+            Name (_HID, EisaId ("PNP0C0F"))
+            Name (_UID, 2)
+            Method (_STA) { Return (LSTA (^^PCI0.ISA.PRQC)) }
+            Method (_PRS) { Return (LPRS) }
+            Method (_CRS) { Return (LCRS (^^PCI0.ISA.PRQC)) }
+            Method (_DIS) { ^^PCI0.ISA.PRQC |= 0x80 }
+            Method (_SRS, 1) { ^^PCI0.ISA.PRQC = LINT (Arg0) }
+        }
+        Device (LNKD)
+        {
+            Name (_HID, EisaId ("PNP0C0F"))
+            Name (_UID, 3)
+            Method (_STA) { Return (LSTA (^^PCI0.ISA.PRQD)) }
+            Method (_PRS) { Return (LPRS) }
+            Method (_CRS) { Return (LCRS (^^PCI0.ISA.PRQD)) }
+            Method (_DIS) { ^^PCI0.ISA.PRQD |= 0x80 }
+            Method (_SRS, 1) { ^^PCI0.ISA.PRQD = LINT (Arg0) }
+        }
+
+        /* The SCI is wired to interrupt 9. */
+        Device (LNKS)
+        {
+            Name (_HID, EisaId ("PNP0C0F"))
+            Name (_UID, 4)
+            Name (_STA, 0x0b)
+            Name (_PRS, ResourceTemplate ()
+            {
+                Interrupt (ResourceConsumer, Level, ActiveHigh, Shared) { 9 }
+            })
+            Name (_CRS, ResourceTemplate ()
+            {
+                Interrupt (ResourceConsumer, Level, ActiveHigh, Shared) { 9 }
+            })
+            Method (_DIS) { }
+            Method (_SRS, 1) { }
+        }
+    }
+}
