@@ -1,0 +1,6 @@
+/* A port whose writes go to a character device, for firmware and kernels in trouble. */
+#pragma once
+
+#include "device.h"
+
+extern const DeviceType isa_debugcon_type;              /* "isa-debugcon" */
