@@ -353,8 +353,14 @@ static void vcpus_reset(Vm *vm)
     }
 }
 
+static X86Cpu *this_cpu(void)
+{
+    return current_cpu;
+}
+
 bool vcpus_create(Vm *vm, GError **error)
 {
+    vm->current_cpu = this_cpu;
     vm->cpus_pause = vcpus_pause;
     vm->cpus_resume = vcpus_resume;
     vm->cpus_reset = vcpus_reset;
@@ -393,6 +399,7 @@ void vcpus_destroy(Vm *vm)
     }
     vm->cpus_pause = vm->cpus_resume = vm->cpus_reset = NULL;
     vm->cpu_kick = NULL;
+    vm->current_cpu = NULL;
 }
 
 static bool all_stand(Vm *vm)

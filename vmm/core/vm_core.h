@@ -43,6 +43,7 @@ typedef struct VmConfig {
 struct Vm {
     VmConfig config;
     const Board *board;
+    void *board_data;                       /* the board's own; NULL: none */
     const AccelOps *accel;
 
     /* memory: board puts RAM and devices into these */
@@ -64,6 +65,7 @@ struct Vm {
     IrqLine *gsi;                           /* 24 inputs */
     unsigned n_gsi;
     Device *rtc, *fw_cfg, *pm;              /* found by other parts; NULL: the board has none */
+    Device *pic, *keyboard;                 /* first 8259; what sendkey types on */
     /* the interrupt acknowledge of the 8259 pair: vector or -1; set by the board */
     int (*pic_acknowledge)(Vm *vm);
     /* what core asks of the vCPU threads; filled in by accel's vcpus_create(), NULL without CPUs */
@@ -71,8 +73,10 @@ struct Vm {
     void (*cpus_resume)(Vm *vm);
     void (*cpus_reset)(Vm *vm);
     void (*cpu_kick)(X86Cpu *cpu);          /* any thread: wake it or make it leave the guest */
+    X86Cpu *(*current_cpu)(void);           /* the vCPU whose thread this is, or NULL; set by accel */
     /* an MSI write from a device: (address, data) */
     void (*msi_send)(Vm *vm, uint64_t address, uint32_t data);
+    void (*ioapic_eoi)(Vm *vm, uint8_t vector);     /* split irqchip: the kernel's LAPIC ended that vector */
     bool a20;                               /* address line 20 enabled */
     void (*a20_changed)(Vm *vm);
 
