@@ -1,0 +1,48 @@
+/* Every device type there is, by the name of its file. */
+#include "apic.h"
+#include "debugcon.h"
+#include "debugexit.h"
+#include "fw_cfg.h"
+#include "hpet.h"
+#include "i440fx.h"
+#include "i8042.h"
+#include "i8254.h"
+#include "i8257.h"
+#include "i8259.h"
+#include "ioapic.h"
+#include "machine.h"
+#include "mc146818.h"
+#include "pcspk.h"
+#include "piix3.h"
+#include "piix4_pm.h"
+#include "port92.h"
+#include "ps2.h"
+#include "pvpanic.h"
+#include "serial.h"
+#include "testdev.h"
+
+const DeviceType *const device_types[] = {
+    &apic_type,
+    &fw_cfg_io_type,
+    &hpet_type,
+    &i440fx_host_type,
+    &i440fx_type,
+    &i8042_type,
+    &i8254_type,
+    &i8257_type,
+    &i8259_type,
+    &ioapic_type,
+    &isa_debug_exit_type,
+    &isa_debugcon_type,
+    &isa_serial_type,
+    &mc146818_type,
+    &pcspk_type,
+    &piix3_type,
+    &piix4_pm_type,
+    &port92_type,
+    &ps2_kbd_type,
+    &ps2_mouse_type,
+    &pvpanic_type,
+    &testdev_type,
+    NULL
+};

@@ -1,0 +1,5 @@
+#pragma once
+
+#include "machine.h"
+
+extern const Board none_board;
