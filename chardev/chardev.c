@@ -217,23 +217,33 @@ bool chardev_is_terminal(const Chardev *chr)
 
 /* ---- front ends ---- */
 
-bool chardev_attach(CharFrontend *fe, Chardev *chr, GError **error)
+/* On a mux, attaching may give the front end the focus: it must be able to write by then. */
+static bool attach(CharFrontend *fe, Chardev *chr, GError **error)
 {
-    if (fe->chr != chr) {
-        chardev_detach(fe);
-        if (chr->type->attach != NULL) {
-            if (!chr->type->attach(chr, fe, error)) {
-                return false;
-            }
-        } else if (chr->fe != NULL) {
-            set_error(error, "Device '%s' is in use", chr->label);
-            return false;
-        } else {
-            chr->fe = fe;
-        }
+    chardev_detach(fe);
+    if (chr->type->attach == NULL && chr->fe != NULL) {
+        set_error(error, "Device '%s' is in use", chr->label);
+        return false;
     }
     fe->chr = chr;
     fe->is_open = chr->open;
+    if (chr->type->attach == NULL) {
+        chr->fe = fe;
+        return true;
+    }
+    if (!chr->type->attach(chr, fe, error)) {
+        fe->chr = NULL;
+        fe->is_open = false;
+        return false;
+    }
+    return true;
+}
+
+bool chardev_attach(CharFrontend *fe, Chardev *chr, GError **error)
+{
+    if (fe->chr != chr && !attach(fe, chr, error)) {
+        return false;
+    }
     if (chr->open && fe->event != NULL) {
         fe->event(fe->opaque, CHAR_EVENT_OPENED);
     }

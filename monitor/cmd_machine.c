@@ -1,0 +1,124 @@
+/* Running, stopping and prodding the machine. */
+#include "command.h"
+
+static bool cmd_stop(Monitor *mon, const CmdValues *args, GError **error)
+{
+    return vm_cmd_stop(mon->vm, error);
+}
+
+static bool cmd_cont(Monitor *mon, const CmdValues *args, GError **error)
+{
+    return vm_cmd_cont(mon->vm, error);
+}
+
+static bool cmd_quit(Monitor *mon, const CmdValues *args, GError **error)
+{
+    mon->leaving = true;
+    vm_quit(mon->vm, SHUTDOWN_CAUSE_HOST_QMP_QUIT);
+    return true;
+}
+
+static bool cmd_system_reset(Monitor *mon, const CmdValues *args, GError **error)
+{
+    vm_request_reset(mon->vm, SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET);
+    return true;
+}
+
+static bool cmd_system_powerdown(Monitor *mon, const CmdValues *args, GError **error)
+{
+    vm_request_powerdown(mon->vm);
+    return true;
+}
+
+static bool cmd_system_wakeup(Monitor *mon, const CmdValues *args, GError **error)
+{
+    if (mon->vm->run_state != RUN_STATE_SUSPENDED) {
+        set_error(error, "Unable to wake up: guest is not in suspended state");
+        return false;
+    }
+    vm_request_wakeup(mon->vm);
+    return true;
+}
+
+static bool cmd_nmi(Monitor *mon, const CmdValues *args, GError **error)
+{
+    return vm_cmd_inject_nmi(mon->vm, error);
+}
+
+/* ---- cpu ---- */
+
+static void complete_cpus(Monitor *mon, GPtrArray *candidates)
+{
+    for (guint i = 0; i < mon->vm->cpus->len; i++) {
+        g_ptr_array_add(candidates, g_strdup_printf("%u", i));
+    }
+}
+
+static const CmdArg cpu_args[] = {
+    { .name = "index", .kind = ARG_INT32, .help = "number of the CPU", .complete = complete_cpus },
+    {}
+};
+
+static bool cmd_cpu(Monitor *mon, const CmdValues *args, GError **error)
+{
+    uint64_t index = cmd_number(args, "index", 0);
+
+    if (index >= mon->vm->cpus->len) {
+        monitor_printf(mon, "invalid CPU index\n");
+    } else {
+        mon->cpu_index = index;
+    }
+    return true;
+}
+
+/* ---- boot_set, sendkey ---- */
+
+static const CmdArg boot_args[] = {
+    { .name = "bootdevice", .kind = ARG_WORD, .help = "drives in order: a floppy, c disk, d CD, n net" },
+    {}
+};
+
+static bool cmd_boot_set(Monitor *mon, const CmdValues *args, GError **error)
+{
+    const char *order = cmd_text(args, "bootdevice");
+    g_autoptr(GError) why = NULL;
+
+    if (vm_cmd_boot_set(mon->vm, order, &why)) {
+        monitor_printf(mon, "boot device list now set to %s\n", order);
+    } else {
+        monitor_printf(mon, "%s\n", why->message);
+    }
+    return true;
+}
+
+static const CmdArg sendkey_args[] = {
+    { .name = "keys", .kind = ARG_WORD, .help = "names joined by '-': ctrl-alt-f1" },
+    { .name = "hold_ms", .kind = ARG_INT32, .optional = true, .help = "how long they stay down (100)" },
+    {}
+};
+
+static bool cmd_sendkey(Monitor *mon, const CmdValues *args, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+
+    if (!vm_send_keys(mon->vm, cmd_text(args, "keys"), cmd_number(args, "hold_ms", 0), &why)) {
+        monitor_printf(mon, "%s\n", why->message);
+    }
+    return true;
+}
+
+const Command monitor_machine_commands[] = {
+    { .name = "stop", .alias = "s", .run = cmd_stop, .help = "pause the machine" },
+    { .name = "cont", .alias = "c", .run = cmd_cont, .help = "let the machine go on" },
+    { .name = "quit", .alias = "q", .run = cmd_quit, .help = "end the machine and the program" },
+    { .name = "system_reset", .run = cmd_system_reset, .help = "press the reset button" },
+    { .name = "system_powerdown", .run = cmd_system_powerdown, .help = "press the power button" },
+    { .name = "system_wakeup", .run = cmd_system_wakeup, .help = "wake a suspended guest" },
+    { .name = "nmi", .run = cmd_nmi, .help = "send a non-maskable interrupt to every CPU" },
+    { .name = "cpu", .args = cpu_args, .run = cmd_cpu, .help = "choose the CPU other commands look at" },
+    { .name = "boot_set", .args = boot_args, .run = cmd_boot_set,
+      .help = "change the order of boot devices" },
+    { .name = "sendkey", .args = sendkey_args, .params = "keys [hold_ms]", .run = cmd_sendkey,
+      .help = "press keys on the guest's keyboard" },
+    {}
+};

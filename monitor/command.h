@@ -1,0 +1,96 @@
+/*
+ * Commands of the human monitor: a row each, next to the function that carries it out.
+ *
+ * The parser, `help`, completion and the printed syntax read the same rows.  A command appends its
+ * text to the monitor's output; an error it returns is printed behind "Error: ".
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vm.h"
+
+/* One conversation: what commands remember between lines. */
+typedef struct Monitor {
+    Vm *vm;
+    unsigned cpu_index;                 /* the `cpu` command's choice */
+    char format;                        /* of x, xp, print: the last one used stays */
+    unsigned format_size;
+    GString *out;
+    bool full;                          /* the command has printed all it may */
+    bool leaving;                       /* the line was `quit` */
+    const GPtrArray *history;           /* char *, lines typed; NULL: none kept */
+} Monitor;
+
+/* Where a command's text ends, however much memory it was asked to show. */
+#define MONITOR_OUT_LIMIT (32u << 20)
+
+void monitor_init(Monitor *mon, Vm *vm);
+void monitor_finish(Monitor *mon);
+void monitor_printf(Monitor *mon, const char *format, ...) G_GNUC_PRINTF(2, 3);
+X86Cpu *monitor_cpu(Monitor *mon);      /* NULL: the machine has none */
+/* Parses and carries out one line; the text is in mon->out. */
+void monitor_run_line(Monitor *mon, const char *line);
+
+typedef enum CmdArgKind {
+    ARG_WORD,                           /* up to a space, or quoted */
+    ARG_FILE,                           /* the same, a file's name */
+    ARG_REST,                           /* the rest of the line */
+    ARG_INT32, ARG_INT64,               /* an expression */
+    ARG_SIZE,                           /* 64k, 1.5G; a bare number counts in `unit` */
+    ARG_BOOL,                           /* on or off */
+    ARG_FORMAT,                         /* "/8xw" */
+    ARG_FLAG,                           /* -a */
+    ARG_DOT_INT32,                      /* ".N" behind the argument before */
+} CmdArgKind;
+
+typedef struct CmdArg {
+    const char *name;                   /* NULL ends a table */
+    CmdArgKind kind;
+    bool optional;
+    char flag;                          /* ARG_FLAG: its letter */
+    uint64_t unit;                      /* ARG_SIZE */
+    const char *help;
+    const char *const *choices;         /* NULL-terminated words to complete, or NULL */
+    /* Candidates that depend on the machine: appended as new strings. May be NULL. */
+    void (*complete)(Monitor *mon, GPtrArray *candidates);
+} CmdArg;
+
+typedef struct CmdFormat { unsigned count; char letter; unsigned size; } CmdFormat;
+
+enum { CMD_ARGS_MAX = 8 };
+typedef struct CmdValues {
+    struct { const CmdArg *arg; uint64_t number; char *text; CmdFormat format; } row[CMD_ARGS_MAX];
+    unsigned count;                     /* arguments that were given */
+} CmdValues;
+
+bool cmd_given(const CmdValues *values, const char *name);
+uint64_t cmd_number(const CmdValues *values, const char *name, uint64_t def);
+const char *cmd_text(const CmdValues *values, const char *name);        /* NULL: not given */
+CmdFormat cmd_format(const CmdValues *values, const char *name);
+
+typedef struct Command {
+    const char *name;                   /* NULL ends a table */
+    const char *alias;
+    const CmdArg *args;                 /* NULL: none */
+    const char *params;                 /* syntax, where the arguments do not tell it */
+    bool (*run)(Monitor *mon, const CmdValues *values, GError **error);
+    const char *help;
+} Command;
+
+/* ---- the tables, one per file ---- */
+extern const Command monitor_help_commands[], monitor_machine_commands[], monitor_memory_commands[],
+    monitor_log_commands[], monitor_chardev_commands[];
+extern const Command info_machine_topics[], info_cpu_topics[], info_device_topics[];
+
+/* All commands, sorted by name; all topics of `info`.  Borrowed. */
+const GPtrArray *monitor_commands(void);
+const GPtrArray *monitor_topics(void);
+const Command *command_find(const GPtrArray *list, const char *name);   /* by name or alias */
+char *command_full_name(const Command *cmd);                            /* "stop|s" */
+char *command_syntax(const Command *cmd);                               /* "[-a|vcpu]" */
+void command_append_help(const Command *cmd, const char *prefix, GString *out);
+/* "\nDid you mean 'x'?" for a name nobody has, or nothing. */
+void command_suggest(const GPtrArray *list, const char *typed, GString *out);

@@ -1,0 +1,16 @@
+/* Completion of a monitor line from the commands' rows. */
+#pragma once
+
+#include "command.h"
+
+typedef struct Completion {
+    GPtrArray *words;                       /* char *, sorted, each starts with what was typed */
+    size_t start;                           /* where in the line the word begins that they replace */
+    bool files;                             /* a file's name is expected: complete it yourself */
+} Completion;
+
+/* `line` ends at the cursor. */
+void complete_line(Monitor *mon, const char *line, Completion *result);
+void completion_finish(Completion *result);
+/* The longest beginning all words share; new string. */
+char *completion_common(const Completion *result);

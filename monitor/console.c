@@ -1,0 +1,228 @@
+/* A monitor on a character device: greeting, lines in, text out. */
+#include <string.h>
+
+#include "command.h"
+#include "editor.h"
+#include "monitor.h"
+
+#define HISTORY_MAX     64                  /* lines `info history` and the arrow keys go back */
+#define INPUT_MAX       4096
+
+typedef struct Console {
+    Monitor mon;
+    CharFrontend fe;
+    const EditorOps *ops;
+    void *editor;
+    bool terminal;                          /* it makes CR LF of a newline by itself */
+    bool greeted, active;                   /* active: a line is being edited */
+    GPtrArray *history;
+    GByteArray *input;                      /* typed while the output before it is still going out */
+    GString *unsent;                        /* a command's text the device has no room for yet */
+} Console;
+
+/* ---- output ---- */
+
+static void console_write(void *opaque, const char *text, size_t len)
+{
+    Console *con = opaque;
+
+    chardev_write(&con->fe, text, len);
+}
+
+static void console_prompt(Console *con)
+{
+    con->active = true;
+    con->ops->prompt(con->editor);
+}
+
+static void console_process(Console *con);
+
+/* Sends what there is room for; the rest when the device asks for it, and the prompt behind it. */
+static void console_drain(void *opaque)
+{
+    Console *con = opaque;
+    size_t len = MIN(chardev_write_room(&con->fe), con->unsent->len);
+
+    chardev_write(&con->fe, con->unsent->str, len);
+    g_string_erase(con->unsent, 0, len);
+    if (con->unsent->len > 0) {
+        chardev_notify_room(&con->fe, console_drain, con);
+    } else if (!con->active && chardev_has_focus(&con->fe)) {
+        console_prompt(con);
+        console_process(con);
+    }
+}
+
+/* The command's text, with line ends the other side understands. */
+static void console_take_output(Console *con)
+{
+    GString *out = con->mon.out;
+
+    for (size_t i = 0; i < out->len; i++) {
+        if (out->str[i] == '\n' && !con->terminal) {
+            g_string_append_c(con->unsent, '\r');
+        }
+        g_string_append_c(con->unsent, out->str[i]);
+    }
+    g_string_free(out, TRUE);
+    con->mon.out = g_string_new(NULL);
+}
+
+/* ---- lines ---- */
+
+static void history_add(Console *con, const char *line)
+{
+    if (line[0] == '\0') {
+        return;
+    }
+    for (guint i = 0; i < con->history->len; i++) {
+        if (g_str_equal(g_ptr_array_index(con->history, i), line)) {
+            g_ptr_array_remove_index(con->history, i);
+            break;
+        }
+    }
+    if (con->history->len == HISTORY_MAX) {
+        g_ptr_array_remove_index(con->history, 0);
+    }
+    g_ptr_array_add(con->history, g_strdup(line));
+}
+
+static void console_line(void *opaque, const char *line)
+{
+    Console *con = opaque;
+
+    con->active = false;
+    history_add(con, line);
+    monitor_run_line(&con->mon, line);
+    console_take_output(con);
+    if (con->mon.leaving) {                 /* the process ends: no new prompt */
+        chardev_write(&con->fe, con->unsent->str, con->unsent->len);
+        g_string_truncate(con->unsent, 0);
+        con->mon.leaving = false;
+        return;
+    }
+    console_drain(con);
+}
+
+static void console_complete(void *opaque, const char *line, Completion *result)
+{
+    complete_line(&((Console *)opaque)->mon, line, result);
+}
+
+/* Each byte may run a command, whose output may have to wait: then so does the rest of the input. */
+static void console_process(Console *con)
+{
+    size_t done = 0;
+
+    while (done < con->input->len && con->active) {
+        con->ops->byte(con->editor, con->input->data[done++]);
+    }
+    g_byte_array_remove_range(con->input, 0, MIN(done, con->input->len));
+}
+
+/* ---- the front end ---- */
+
+static int console_can_receive(void *opaque)
+{
+    Console *con = opaque;
+
+    return con->active && con->input->len == 0 ? INPUT_MAX : 0;
+}
+
+static void console_receive(void *opaque, const uint8_t *buf, size_t len)
+{
+    Console *con = opaque;
+
+    g_byte_array_append(con->input, buf, len);
+    console_process(con);
+}
+
+static void console_greet(Console *con)
+{
+    if (!con->greeted) {
+        con->greeted = true;
+        g_string_append_printf(con->mon.out,
+                               "QEMU %d.%d.%d monitor - type 'help' for more information\n",
+                               QEMU_VERSION_MAJOR, QEMU_VERSION_MINOR, QEMU_VERSION_MICRO);
+        console_take_output(con);
+    }
+    if (!con->active) {
+        console_drain(con);
+    }
+}
+
+static void console_forget(Console *con)
+{
+    con->active = con->greeted = false;
+    g_byte_array_set_size(con->input, 0);
+    g_string_truncate(con->unsent, 0);
+}
+
+static void console_event(void *opaque, CharEvent event)
+{
+    Console *con = opaque;
+
+    switch (event) {
+    case CHAR_EVENT_OPENED:
+        if (chardev_has_focus(&con->fe)) {
+            console_greet(con);
+        }
+        break;
+    case CHAR_EVENT_CLOSED:
+        console_forget(con);
+        break;
+    case CHAR_EVENT_MUX_IN:
+        if (con->fe.is_open) {
+            console_greet(con);
+        }
+        break;
+    case CHAR_EVENT_MUX_OUT:
+        if (con->active) {
+            con->active = false;
+            con->ops->leave(con->editor);
+        }
+        break;
+    case CHAR_EVENT_BREAK:
+        break;
+    }
+}
+
+static void console_others_write(void *opaque, bool before)
+{
+    Console *con = opaque;
+
+    if (con->active) {
+        (before ? con->ops->hide : con->ops->show)(con->editor);
+    }
+}
+
+bool hmp_monitor_new(const char *label, GError **error)
+{
+    Chardev *chr = chardev_find(label);
+    Console *con;
+
+    if (chr == NULL) {
+        set_error(error, "chardev \"%s\" not found", label);
+        return false;
+    }
+    con = g_new0(Console, 1);
+    monitor_init(&con->mon, vm_instance());
+    con->terminal = chardev_is_terminal(chr);
+    con->history = g_ptr_array_new_with_free_func(g_free);
+    con->input = g_byte_array_new();
+    con->unsent = g_string_new(NULL);
+    con->mon.history = con->history;
+    con->ops = con->terminal && readline_available() ? &readline_editor : &line_editor;
+    con->editor = con->ops->create(&(EditorHost){
+        .opaque = con, .write = console_write, .line = console_line, .complete = console_complete,
+        .history = con->history });
+    con->fe = (CharFrontend){ .opaque = con, .can_receive = console_can_receive,
+                              .receive = console_receive, .event = console_event,
+                              .others_write = console_others_write, .background = true };
+    if (!chardev_attach(&con->fe, chr, error)) {
+        monitor_finish(&con->mon);
+        return false;
+    }
+    chardev_set_echo(&con->fe, false);
+    return true;
+}

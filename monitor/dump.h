@@ -1,0 +1,8 @@
+/* Values and memory as x, xp and print show them. */
+#pragma once
+
+#include "command.h"
+
+void dump_value(Monitor *mon, char letter, uint64_t value);     /* print's line, without the newline */
+/* Guest memory at a linear (`linear`) or physical address. */
+void dump_memory(Monitor *mon, const CmdFormat *format, uint64_t addr, bool linear);

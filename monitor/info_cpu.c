@@ -1,0 +1,111 @@
+/* info topics about CPUs. */
+#include "command.h"
+
+static bool info_cpus(Monitor *mon, const CmdValues *args, GError **error)
+{
+    for (guint i = 0; i < mon->vm->cpus->len; i++) {
+        const X86Cpu *cpu = g_ptr_array_index(mon->vm->cpus, i);
+
+        monitor_printf(mon, "%c CPU #%u: thread_id=%d\n", i == mon->cpu_index ? '*' : ' ', i,
+                       cpu->thread_id);
+    }
+    return true;
+}
+
+static const CmdArg registers_args[] = {
+    { .name = "all", .kind = ARG_FLAG, .flag = 'a', .help = "of all CPUs" },
+    { .name = "vcpu", .kind = ARG_INT32, .optional = true, .help = "of this CPU" },
+    {}
+};
+
+static void print_cpu(Monitor *mon, unsigned index)
+{
+    X86Cpu *cpu = vm_cpu(mon->vm, index);
+
+    monitor_printf(mon, "\nCPU#%u\n", index);
+    x86_print_registers(cpu, mon->out);
+}
+
+static bool info_registers(Monitor *mon, const CmdValues *args, GError **error)
+{
+    uint64_t index = cmd_number(args, "vcpu", mon->cpu_index);
+
+    if (cmd_given(args, "all")) {
+        for (guint i = 0; i < mon->vm->cpus->len; i++) {
+            print_cpu(mon, i);
+        }
+    } else if (index < mon->vm->cpus->len) {
+        print_cpu(mon, index);
+    } else if (cmd_given(args, "vcpu")) {
+        monitor_printf(mon, "CPU#%u not available\n", (unsigned)index);
+    } else {
+        monitor_printf(mon, "No CPU available\n");
+    }
+    return true;
+}
+
+static const CmdArg lapic_args[] = {
+    { .name = "apic-id", .kind = ARG_INT32, .optional = true, .help = "of the CPU with this APIC id" },
+    {}
+};
+
+static int index_of_apic(Monitor *mon, uint64_t apic_id)
+{
+    for (guint i = 0; i < mon->vm->cpus->len; i++) {
+        const X86Cpu *cpu = g_ptr_array_index(mon->vm->cpus, i);
+
+        if (cpu->apic_id == apic_id) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static bool info_lapic(Monitor *mon, const CmdValues *args, GError **error)
+{
+    int index = mon->cpu_index;
+
+    if (cmd_given(args, "apic-id")) {
+        index = index_of_apic(mon, cmd_number(args, "apic-id", 0));
+    }
+    if (index < 0 || (guint)index >= mon->vm->cpus->len) {
+        monitor_printf(mon, "No CPU available\n");
+    } else {
+        vm_print_view(mon->vm, VIEW_LAPIC, index, mon->out);
+    }
+    return true;
+}
+
+static bool print_paging(Monitor *mon, void (*print)(const X86Cpu *cpu, GString *out))
+{
+    X86Cpu *cpu = monitor_cpu(mon);
+
+    if (cpu == NULL) {
+        monitor_printf(mon, "No CPU available\n");
+    } else if (!(cpu->cr0 & CR0_PG)) {
+        monitor_printf(mon, "PG disabled\n");
+    } else {
+        print(cpu, mon->out);
+    }
+    return true;
+}
+
+static bool info_mem(Monitor *mon, const CmdValues *args, GError **error)
+{
+    return print_paging(mon, x86_print_mem);
+}
+
+static bool info_tlb(Monitor *mon, const CmdValues *args, GError **error)
+{
+    return print_paging(mon, x86_print_tlb);
+}
+
+const Command info_cpu_topics[] = {
+    { .name = "cpus", .run = info_cpus, .help = "the CPUs and their host threads" },
+    { .name = "registers", .args = registers_args, .params = "[-a|vcpu]", .run = info_registers,
+      .help = "a CPU's registers" },
+    { .name = "lapic", .args = lapic_args, .run = info_lapic, .help = "a CPU's local APIC" },
+    { .name = "mem", .run = info_mem, .help = "ranges of mapped linear memory" },
+    { .name = "tlb", .run = info_tlb, .help = "linear to physical mappings" },
+    {}
+};
