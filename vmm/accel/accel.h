@@ -39,6 +39,7 @@ struct AccelOps {
     IrqchipKind (*irqchip)(Vm *vm);
     bool (*cpu_init)(X86Cpu *cpu, GError **error);      /* on the vCPU's thread, before the first run */
     void (*cpu_finish)(X86Cpu *cpu);                    /* on the vCPU's thread */
+    void (*cpu_reset)(X86Cpu *cpu);                     /* forget what was kept beside X86Cpu; NULL: nothing */
     RunExit (*run)(X86Cpu *cpu);                        /* vCPU thread, machine lock NOT held */
     void (*kick)(X86Cpu *cpu);                          /* any thread: make run() come back soon */
     /* vCPU standing. get: engine → X86Cpu (kvm); put: X86Cpu → engine before the next run. */
@@ -49,6 +50,9 @@ struct AccelOps {
     /* In-kernel interrupt controllers only (NULL in tcg). */
     void (*gsi_set)(void *vm, int gsi, int level);
     void (*msi_send)(Vm *vm, uint64_t address, uint32_t data);
+    /* split: the IOAPIC of ours tells what message a pin sends now (data 0: none), so that the kernel knows
+     * whose EOI to report to vm->ioapic_eoi. */
+    void (*ioapic_route)(Vm *vm, unsigned pin, uint64_t address, uint32_t data);
     /* CPUID values the engine can give; see cpuid.h. */
     void (*host_cpuid)(Vm *vm, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
     void (*print_jit)(Vm *vm, GString *out);            /* `info jit`; NULL: not this engine */
@@ -57,6 +61,12 @@ struct AccelOps {
 };
 
 extern const AccelOps accel_tcg, accel_kvm;
+
+/*
+ * One instruction by the software CPU, whatever the engine (kvm's emulation failures).  vCPU thread, not
+ * in run(), state fetched.  Faults are delivered to the guest.  False: that ended in shutdown.
+ */
+bool tcg_interpret_one(X86Cpu *cpu);
 
 /* ---- choosing ---- */
 

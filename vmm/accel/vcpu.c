@@ -343,6 +343,9 @@ static void vcpus_reset(Vm *vm)
         X86Cpu *cpu = g_ptr_array_index(vm->cpus, i);
 
         cpu->state_in_engine = false;           /* what the engine held is history */
+        if (vm->accel->cpu_reset) {
+            vm->accel->cpu_reset(cpu);
+        }
         x86_cpu_reset(cpu);
         if (log_on(LOG_CPU_RESET)) {
             g_autoptr(GString) text = g_string_new(NULL);

@@ -17,6 +17,7 @@ enum { R_RAX, R_RCX, R_RDX, R_RBX, R_RSP, R_RBP, R_RSI, R_RDI, R_R8, R_R9, R_R10
        R_R13, R_R14, R_R15,
        GPR_NONE,                    /* always 0: "no register" in address forms */
        GPR_BLOCK_RIP,               /* software CPU: rip of the running block, base of rip-relative forms */
+       GPR_TEMP,                    /* software CPU: base of forms whose displacement needs 64 bits */
        GPR_COUNT };
 enum { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_COUNT };
 
@@ -213,6 +214,7 @@ struct X86Cpu {
     bool in_run;                    /* atomic: between entry to and return from ops->run() */
     bool state_in_engine;           /* kvm: registers live in the kernel; get_state() fetches */
     bool state_changed;             /* put_state() before the next run */
+    void *engine;                   /* kvm: its side of this CPU */
     uint32_t asleep;                /* atomic: its thread waits on `events` (vcpu.c) */
     GMutex work_lock;
     GQueue work;                    /* work_lock */
