@@ -123,9 +123,9 @@ bool x86_features_set(uint32_t features[FEATURE_WORDS], const char *name, bool o
 
 /* One row per word; the names in the comment are the bits, lowest first. */
 const uint32_t tcg_features[FEATURE_WORDS] = {
-    /* fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush acpi mmx
+    /* fpu de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush acpi mmx
      * fxsr sse sse2 ss ht */
-    [FEAT_1_EDX] = 0x1fcbfbff,
+    [FEAT_1_EDX] = 0x1fcbfbfd,
     /* pni pclmulqdq ssse3 cx16 pcid sse4.1 sse4.2 x2apic movbe popcnt tsc-deadline aes xsave
      * rdrand hypervisor */
     [FEAT_1_ECX] = 0xc7fa2203,
