@@ -126,3 +126,8 @@ bool vm_cmd_boot_set(Vm *vm, const char *order, GError **error)
     }
     return vm->board->set_boot_order(vm, order, error);
 }
+
+bool vm_send_keys(Vm *vm, const char *keys, unsigned hold_ms, GError **error)
+{
+    return keys_send(vm, keys, hold_ms, error);
+}
