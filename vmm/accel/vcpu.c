@@ -29,6 +29,11 @@ typedef struct VcpuWork {
     bool done, taken;                   /* machine lock */
 } VcpuWork;
 
+static X86Cpu *get_current_cpu(void)
+{
+    return current_cpu;
+}
+
 bool vcpu_is_self(const X86Cpu *cpu)
 {
     return cpu == current_cpu;
@@ -368,6 +373,7 @@ bool vcpus_create(Vm *vm, GError **error)
     vm->cpus_resume = vcpus_resume;
     vm->cpus_reset = vcpus_reset;
     vm->cpu_kick = vcpu_notice;
+    vm->current_cpu = get_current_cpu;
     for (guint i = 0; i < vm->cpus->len; i++) {
         if (!vcpu_start(g_ptr_array_index(vm->cpus, i), error)) {
             vcpus_destroy(vm);

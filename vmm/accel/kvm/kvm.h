@@ -7,7 +7,7 @@
  *   kvm_vcpu.c     a vCPU's life and its run loop
  *   kvm_state.c    X86Cpu to and from the kernel;  kvm_msr.c its model-specific registers
  *   kvm_irq.c      in-kernel interrupt controllers: routes, lines, messages
- *   kvm_devices.c  those controllers as devices;  kvm_pit.c the timer
+ *   kvm_chips.c    those controllers and the timer as devices;  kvm_apic.c the LAPICs
  *   kvm_debug.c    breakpoints and single-step
  *
  * ABI: the kernel's Documentation/virt/kvm/api.rst, whose section numbers comments cite.
