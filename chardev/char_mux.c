@@ -84,17 +84,29 @@ static void emit(CharMux *mux, const uint8_t *buf, size_t len)
     }
 }
 
+/* A line being edited steps aside (`before`) and comes back. Main thread. */
+static void tell_focus(CharMux *mux, bool before)
+{
+    MuxEnd *focus = mux->focus;
+
+    if (focus != NULL && focus->fe->others_write != NULL) {
+        focus->fe->others_write(focus->fe->opaque, before);
+    }
+}
+
+/* The mux's own words. */
 static void emit_text(CharMux *mux, const char *text)
 {
+    tell_focus(mux, true);
     g_mutex_lock(&mux->chr.write_lock);
     emit(mux, (const uint8_t *)text, strlen(text));
     g_mutex_unlock(&mux->chr.write_lock);
+    tell_focus(mux, false);
 }
 
-/* Main thread. The focused line steps aside, the others' output is shown, the line comes back. */
+/* Main thread. */
 static void release_held(CharMux *mux)
 {
-    MuxEnd *focus = mux->focus;
     GByteArray *held;
 
     g_mutex_lock(&mux->chr.write_lock);
@@ -107,18 +119,14 @@ static void release_held(CharMux *mux)
     if (held == NULL) {
         return;
     }
-    if (focus != NULL && focus->fe->others_write != NULL) {
-        focus->fe->others_write(focus->fe->opaque, true);
-    }
+    tell_focus(mux, true);
     g_mutex_lock(&mux->chr.write_lock);
     emit(mux, held->data, held->len);
     if (!mux->line_start) {
         emit(mux, (const uint8_t *)"\r\n", 2);
     }
     g_mutex_unlock(&mux->chr.write_lock);
-    if (focus != NULL && focus->fe->others_write != NULL) {
-        focus->fe->others_write(focus->fe->opaque, false);
-    }
+    tell_focus(mux, false);
     g_byte_array_unref(held);
 }
 

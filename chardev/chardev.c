@@ -104,12 +104,12 @@ static Chardev *open_mux(const CharOpts *opts, GError **error)
     CharOpts base_opts = { .type = opts->type, .id = base_id, .values = opts->values };
     Chardev *mux, *base;
 
-    mux = chardev_new(&chardev_mux_type, mux_opts, error);
-    if (mux == NULL) {
+    base = chardev_new(opts->type, &base_opts, error);
+    if (base == NULL) {
         return NULL;
     }
-    base = chardev_new(opts->type, &base_opts, error);
-    if (base == NULL || !chardev_mux_over(mux, base, error)) {
+    mux = chardev_new(&chardev_mux_type, mux_opts, error);
+    if (mux == NULL || !chardev_mux_over(mux, base, error)) {
         chardev_free(mux);
         chardev_free(base);
         return NULL;

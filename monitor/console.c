@@ -15,6 +15,7 @@ typedef struct Console {
     void *editor;
     bool terminal;                          /* it makes CR LF of a newline by itself */
     bool greeted, active;                   /* active: a line is being edited */
+    bool processing;                        /* console_process() is on the stack */
     GPtrArray *history;
     GByteArray *input;                      /* typed while the output before it is still going out */
     GString *unsent;                        /* a command's text the device has no room for yet */
@@ -114,9 +115,14 @@ static void console_process(Console *con)
 {
     size_t done = 0;
 
+    if (con->processing) {                  /* a command's prompt: the loop below goes on */
+        return;
+    }
+    con->processing = true;
     while (done < con->input->len && con->active) {
         con->ops->byte(con->editor, con->input->data[done++]);
     }
+    con->processing = false;
     g_byte_array_remove_range(con->input, 0, MIN(done, con->input->len));
 }
 

@@ -118,7 +118,7 @@ void command_suggest(const GPtrArray *list, const char *typed, GString *out)
     for (guint i = 0; i < list->len; i++) {
         names[i] = ((const Command *)g_ptr_array_index(list, i))->name;
     }
-    near = nearest_name(typed, names, list->len);
+    near = strlen(typed) > 2 ? nearest_name(typed, names, list->len) : NULL;
     if (near != NULL) {
         g_string_append_printf(out, "Did you mean '%s%s'?\n",
                                list == monitor_topics() ? "info " : "", near);

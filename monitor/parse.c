@@ -198,7 +198,9 @@ static bool read_format(ArgReader *r, const CmdArg *arg, GError **error)
     if (*r->p == '/') {
         r->p++;
         if (g_ascii_isdigit(*r->p)) {
-            format.count = MIN(g_ascii_strtoull(r->p, (char **)&r->p, 10), INT32_MAX);
+            uint64_t count = g_ascii_strtoull(r->p, (char **)&r->p, 10);
+
+            format.count = MIN(count, INT32_MAX);
         }
         for (; *r->p != '\0'; r->p++) {
             if (strchr("oduxic", *r->p) != NULL) {
