@@ -164,6 +164,7 @@ static void machine_event(Vm *vm, const VmEvent *event, void *opaque)
 static void kvm_finish(Vm *vm)
 {
     vm_unsubscribe(vm, machine_event, NULL);
+    kvm_apics_finish();
     kvm_memory_finish(vm);
     g_clear_pointer(&kvm.cpuid, g_free);
     g_clear_pointer(&kvm.msrs, g_free);

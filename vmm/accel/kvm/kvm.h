@@ -102,6 +102,10 @@ void kvm_gsi_set(void *vm, int gsi, int level);
 void kvm_msi_send(Vm *vm, uint64_t address, uint32_t data);
 void kvm_ioapic_route(Vm *vm, unsigned pin, uint64_t address, uint32_t data);
 
+/* kvm_apic.c */
+bool kvm_apic_new(X86Cpu *cpu, GError **error);         /* machine lock held */
+void kvm_apics_finish(void);
+
 /* kvm_debug.c */
 bool kvm_set_breakpoints(Vm *vm, const BreakPoint *list, size_t n, GError **error);
 void kvm_update_debug(X86Cpu *cpu);         /* before a run: hands breakpoints and stepping to the kernel */

@@ -155,6 +155,9 @@ bool kvm_cpu_init(X86Cpu *cpu, GError **error)
     set_up_mce(cpu);
     if (kvm.irqchip != IRQCHIP_USER) {
         use_kernel_lapic(cpu);
+        if (!cpu->apic && !kvm_apic_new(cpu, error)) {
+            goto failed;
+        }
     }
     kvm_memory_listen_smm(cpu->vm);
     cpu->state_changed = true;
