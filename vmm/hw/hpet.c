@@ -1,0 +1,463 @@
+/*
+ * High precision event timer (IA-PC HPET specification 1.0a): a 64-bit counter at 100 MHz and its
+ * comparators, one-shot or periodic.
+ * Not modelled: interrupts by message (front side bus delivery), which the capability bits deny.
+ */
+#include "hpet.h"
+
+#include <inttypes.h>
+
+#include "i8254.h"
+#include "rhea_error.h"
+#include "vm_core.h"
+
+/* ---- registers (2.3) ---- */
+#define HPET_ID             0x000
+#define HPET_PERIOD         0x004
+#define HPET_CONFIG         0x010
+#define HPET_STATUS         0x020
+#define HPET_COUNTER        0x0f0
+#define HPET_TIMERS         0x100
+#define HPET_TIMER_STRIDE   0x020
+#define HPET_TN_CONFIG      0x00
+#define HPET_TN_CMP         0x08
+#define HPET_SIZE           0x400
+
+#define HPET_CONFIG_ENABLE  0x001
+#define HPET_CONFIG_LEGACY  0x002
+
+#define TN_LEVEL            0x0002
+#define TN_ENABLE           0x0004
+#define TN_PERIODIC         0x0008
+#define TN_PERIODIC_CAP     0x0010
+#define TN_SIZE_CAP         0x0020
+#define TN_SETVAL           0x0040
+#define TN_32BIT            0x0100
+#define TN_ROUTE_SHIFT      9
+#define TN_ROUTE_MASK       0x3e00
+#define TN_WRITABLE         (TN_LEVEL | TN_ENABLE | TN_PERIODIC | TN_SETVAL | TN_32BIT | TN_ROUTE_MASK)
+
+#define HPET_TICK_NS        10
+#define HPET_VENDOR         0x8086u
+#define HPET_MAX_TIMERS     32
+#define HPET_MIN_TIMERS     3
+
+typedef struct HpetTimer {
+    struct Hpet *hpet;
+    VmTimer timer;
+    uint8_t index;
+    /* guest-visible state */
+    uint64_t config, cmp, period;
+} HpetTimer;
+
+typedef struct Hpet {
+    Device dev;
+    /* configuration */
+    uint8_t n_timers;
+    uint32_t intcap;
+    bool msi, offset_saved;
+    /* wiring */
+    MemRegion io;
+    Device *pit;
+    uint32_t asserted;                  /* bit n: timer n holds its line */
+    /* guest-visible state */
+    HpetTimer timers[HPET_MAX_TIMERS];
+    uint64_t config, status, counter;   /* counter: its value while stopped */
+    int64_t offset_ns;                  /* counter = (clock + offset) / tick while running */
+    int pit_level, rtc_level;           /* what the legacy devices drive */
+} Hpet;
+
+/* ---- counter ---- */
+
+static bool running(const Hpet *hpet)
+{
+    return (hpet->config & HPET_CONFIG_ENABLE) != 0;
+}
+
+static bool legacy(const Hpet *hpet)
+{
+    return (hpet->config & HPET_CONFIG_LEGACY) != 0;
+}
+
+static uint64_t counter_now(const Hpet *hpet)
+{
+    return running(hpet) ? (uint64_t)(vm_clock_ns(hpet->dev.vm) + hpet->offset_ns) / HPET_TICK_NS
+                         : hpet->counter;
+}
+
+static uint64_t width_mask(const HpetTimer *t)
+{
+    return t->config & TN_32BIT ? UINT32_MAX : UINT64_MAX;
+}
+
+/* ---- interrupts: legacy replacement sends timers 0 and 1 where the PIT and the RTC were, 2.4.2 ---- */
+
+static unsigned timer_gsi(const HpetTimer *t)
+{
+    if (legacy(t->hpet) && t->index < 2) {
+        return t->index == 0 ? 0 : 8;
+    }
+    return (t->config & TN_ROUTE_MASK) >> TN_ROUTE_SHIFT;
+}
+
+static void drive_gsi(Hpet *hpet, unsigned gsi, int level)
+{
+    if (hpet->dev.vm->gsi != NULL && gsi < hpet->dev.vm->n_gsi) {
+        irq_set(&hpet->dev.vm->gsi[gsi], level);
+    }
+}
+
+static void timer_update_irq(HpetTimer *t)
+{
+    Hpet *hpet = t->hpet;
+    bool active = (hpet->status >> t->index & 1) && running(hpet) && (t->config & TN_ENABLE) &&
+                  (t->config & TN_LEVEL);
+    bool was = (hpet->asserted >> t->index & 1) != 0;
+
+    if (active != was) {
+        hpet->asserted ^= 1u << t->index;
+        drive_gsi(hpet, timer_gsi(t), active);
+    }
+}
+
+static void timer_interrupt(HpetTimer *t)
+{
+    Hpet *hpet = t->hpet;
+
+    if (t->config & TN_LEVEL) {
+        hpet->status |= UINT64_C(1) << t->index;
+        timer_update_irq(t);
+    } else if (t->config & TN_ENABLE) {
+        drive_gsi(hpet, timer_gsi(t), 1);
+        drive_gsi(hpet, timer_gsi(t), 0);
+    }
+}
+
+/* ---- comparators ---- */
+
+/* Ticks until the counter equals the comparator: a full turn if it does now. */
+static uint64_t ticks_left(const HpetTimer *t)
+{
+    uint64_t left = (t->cmp - counter_now(t->hpet)) & width_mask(t);
+
+    return left != 0 ? left : width_mask(t);
+}
+
+static void timer_arm(HpetTimer *t)
+{
+    Hpet *hpet = t->hpet;
+    uint64_t limit = (INT64_MAX - vm_clock_ns(hpet->dev.vm)) / HPET_TICK_NS;
+
+    if (!running(hpet)) {
+        vm_timer_set(&t->timer, VM_TIMER_OFF);
+        return;
+    }
+    vm_timer_set(&t->timer, (int64_t)((counter_now(hpet) + MIN(ticks_left(t), limit / 2)) * HPET_TICK_NS) -
+                 hpet->offset_ns);
+}
+
+/* Has the counter passed the comparator?  Half the range counts as past. */
+static bool passed(const HpetTimer *t, uint64_t now)
+{
+    return ((now - t->cmp) & width_mask(t)) <= width_mask(t) / 2;
+}
+
+static void timer_fire(void *opaque)
+{
+    HpetTimer *t = opaque;
+    uint64_t now = counter_now(t->hpet);
+
+    if (!passed(t, now)) {
+        timer_arm(t);
+        return;
+    }
+    if ((t->config & TN_PERIODIC) && t->period != 0) {
+        uint64_t behind = (now - t->cmp) & width_mask(t);
+
+        t->cmp = (t->cmp + (behind / t->period + 1) * t->period) & width_mask(t);
+    }
+    timer_arm(t);
+    timer_interrupt(t);
+}
+
+/* ---- register access: 32-bit halves ---- */
+
+static void set_half(uint64_t *reg, bool high, uint32_t value)
+{
+    *reg = high ? (*reg & UINT32_MAX) | (uint64_t)value << 32 : (*reg & ~(uint64_t)UINT32_MAX) | value;
+}
+
+static uint32_t get_half(uint64_t reg, bool high)
+{
+    return high ? reg >> 32 : reg;
+}
+
+static uint64_t capabilities(const Hpet *hpet)
+{
+    return (uint64_t)(HPET_TICK_NS * 1000000) << 32 | HPET_VENDOR << 16 | 0x8000 | 0x2000 |
+           (hpet->n_timers - 1) << 8 | 0x01;            /* legacy capable, 64 bits, revision 1 */
+}
+
+static uint64_t timer_read(HpetTimer *t, unsigned reg)
+{
+    uint64_t caps = TN_PERIODIC_CAP | TN_SIZE_CAP | (uint64_t)t->hpet->intcap << 32;
+
+    switch (reg) {
+    case HPET_TN_CONFIG: return t->config | caps;
+    case HPET_TN_CMP:    return t->cmp;
+    default:             return 0;
+    }
+}
+
+static uint64_t hpet_read(void *opaque, uint64_t offset, unsigned size)
+{
+    Hpet *hpet = opaque;
+    bool high = (offset & 4) != 0;
+    uint64_t reg = offset & ~UINT64_C(7), value = 0;
+    unsigned n = (reg - HPET_TIMERS) / HPET_TIMER_STRIDE;
+
+    if (reg >= HPET_TIMERS) {
+        value = n < hpet->n_timers ? timer_read(&hpet->timers[n], reg & (HPET_TIMER_STRIDE - 1)) : 0;
+    } else if (reg == HPET_ID) {
+        value = capabilities(hpet);
+    } else if (reg == HPET_CONFIG) {
+        value = hpet->config;
+    } else if (reg == HPET_STATUS) {
+        value = hpet->status;
+    } else if (reg == HPET_COUNTER) {
+        value = counter_now(hpet);
+    }
+    return get_half(value, high);
+}
+
+static void write_config(HpetTimer *t, uint32_t value)
+{
+    uint32_t route = (value & TN_ROUTE_MASK) >> TN_ROUTE_SHIFT;
+    uint64_t old = t->config;
+
+    if (!(t->hpet->intcap >> route & 1)) {
+        value = (value & ~TN_ROUTE_MASK) | (old & TN_ROUTE_MASK);   /* a line it cannot drive */
+    }
+    if (t->hpet->asserted >> t->index & 1) {
+        drive_gsi(t->hpet, timer_gsi(t), 0);
+        t->hpet->asserted &= ~(1u << t->index);
+    }
+    t->config = value & TN_WRITABLE;
+    if (t->config & TN_32BIT) {
+        t->cmp &= UINT32_MAX;
+        t->period &= UINT32_MAX;
+    }
+    if (!(t->config & TN_LEVEL)) {
+        t->hpet->status &= ~(UINT64_C(1) << t->index);
+    }
+    timer_update_irq(t);
+    timer_arm(t);
+}
+
+/*
+ * Of a periodic timer a write sets the period, and with SETVAL before it the comparator itself too;
+ * SETVAL clears with the write (2.3.9.2.2).
+ */
+static void write_cmp(HpetTimer *t, bool high, uint32_t value)
+{
+    bool periodic = (t->config & TN_PERIODIC) != 0;
+
+    if (high && (t->config & TN_32BIT)) {
+        return;
+    }
+    if (!periodic || (t->config & TN_SETVAL)) {
+        set_half(&t->cmp, high, value);
+    }
+    if (periodic) {
+        set_half(&t->period, high, value);
+    }
+    if (!high || !(t->config & TN_PERIODIC)) {
+        t->config &= ~(uint64_t)TN_SETVAL;
+    }
+    timer_arm(t);
+}
+
+static void arm_all(Hpet *hpet)
+{
+    for (unsigned i = 0; i < hpet->n_timers; i++) {
+        timer_arm(&hpet->timers[i]);
+        timer_update_irq(&hpet->timers[i]);
+    }
+}
+
+static void set_config(Hpet *hpet, uint32_t value)
+{
+    uint64_t now = counter_now(hpet);
+    bool was_legacy = legacy(hpet);
+
+    hpet->config = value & (HPET_CONFIG_ENABLE | HPET_CONFIG_LEGACY);
+    hpet->counter = now;
+    hpet->offset_ns = (int64_t)(now * HPET_TICK_NS) - vm_clock_ns(hpet->dev.vm);
+    if (was_legacy != legacy(hpet)) {
+        if (hpet->pit != NULL) {
+            i8254_set_muted(hpet->pit, legacy(hpet));
+        }
+        drive_gsi(hpet, 0, legacy(hpet) ? 0 : hpet->pit_level);
+        drive_gsi(hpet, 8, legacy(hpet) ? 0 : hpet->rtc_level);
+    }
+    arm_all(hpet);
+}
+
+static void hpet_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
+{
+    Hpet *hpet = opaque;
+    bool high = (offset & 4) != 0;
+    uint64_t reg = offset & ~UINT64_C(7);
+    unsigned n = (reg - HPET_TIMERS) / HPET_TIMER_STRIDE;
+
+    if (reg >= HPET_TIMERS && n < hpet->n_timers) {
+        if ((reg & (HPET_TIMER_STRIDE - 1)) == HPET_TN_CMP) {
+            write_cmp(&hpet->timers[n], high, value);
+        } else if ((reg & (HPET_TIMER_STRIDE - 1)) == HPET_TN_CONFIG && !high) {
+            write_config(&hpet->timers[n], value);
+        }
+    } else if (reg == HPET_CONFIG && !high) {
+        set_config(hpet, value);
+    } else if (reg == HPET_STATUS && !high) {
+        hpet->status &= ~value;
+        arm_all(hpet);
+    } else if (reg == HPET_COUNTER && !running(hpet)) {
+        set_half(&hpet->counter, high, value);
+    }
+}
+
+static const MemOps hpet_ops = { hpet_read, hpet_write, .min_size = 4, .max_size = 4 };
+
+/* ---- lines of the devices it replaces ---- */
+
+static void legacy_line(void *opaque, int gsi, int level)
+{
+    Hpet *hpet = opaque;
+
+    *(gsi == 0 ? &hpet->pit_level : &hpet->rtc_level) = level;
+    if (!legacy(hpet)) {
+        drive_gsi(hpet, gsi, level);
+    }
+}
+
+IrqLine hpet_pit_input(Device *dev)
+{
+    return (IrqLine){ legacy_line, dev, 0 };
+}
+
+IrqLine hpet_rtc_input(Device *dev)
+{
+    return (IrqLine){ legacy_line, dev, 8 };
+}
+
+void hpet_set_pit(Device *dev, Device *pit)
+{
+    DEVICE_CAST(dev, Hpet)->pit = pit;
+}
+
+/* ---- state ---- */
+
+static void hpet_saving(void *opaque)
+{
+    Hpet *hpet = opaque;
+
+    hpet->counter = counter_now(hpet);
+}
+
+static bool hpet_loaded(void *opaque, GError **error)
+{
+    Hpet *hpet = opaque;
+
+    hpet->offset_ns = (int64_t)(hpet->counter * HPET_TICK_NS) - vm_clock_ns(hpet->dev.vm);
+    arm_all(hpet);
+    return true;
+}
+
+static const StateField timer_fields[] = {
+    STATE_UINT64(HpetTimer, config), STATE_UINT64(HpetTimer, cmp), STATE_UINT64(HpetTimer, period), {}
+};
+static const StateDesc timer_state = { .name = "hpet_timer", .version = 1, .fields = timer_fields };
+
+static const StateField hpet_fields[] = {
+    STATE_UINT64(Hpet, config), STATE_UINT64(Hpet, status), STATE_UINT64(Hpet, counter),
+    STATE_STRUCT_ARRAY(Hpet, timers, HpetTimer, timer_state),
+    {}
+};
+static const StateDesc hpet_state = {
+    .name = "hpet", .version = 1, .fields = hpet_fields, .saving = hpet_saving, .loaded = hpet_loaded,
+};
+
+/* ---- life ---- */
+
+static const Property hpet_props[] = {
+    PROP_UINT8(Hpet, n_timers, .name = "timers", .def = HPET_MIN_TIMERS, .help = "comparators, 3 to 32"),
+    PROP_BOOL(Hpet, msi, .name = "msi", .read_only = true, .help = "interrupts by message: there are none"),
+    PROP_UINT32(Hpet, intcap, .name = "hpet-intcap", .help = "bit n: timers can drive line n"),
+    PROP_BOOL(Hpet, offset_saved, .name = "hpet-offset-saved", .def = true, .hidden = true,
+              .help = "the offset of the counter travels with its state"),
+    {}
+};
+
+Device *hpet_new(Vm *vm, uint64_t base, uint32_t intcap, GError **error)
+{
+    Device *dev = device_new(vm, &hpet_type, NULL);
+
+    DEVICE_CAST(dev, Hpet)->intcap = intcap;
+    if (!device_realize(dev, NULL, error)) {
+        return NULL;
+    }
+    mem_region_add(&vm->system_memory, base, &DEVICE_CAST(dev, Hpet)->io);
+    return dev;
+}
+
+static bool hpet_realize(Device *dev, GError **error)
+{
+    Hpet *hpet = DEVICE_CAST(dev, Hpet);
+
+    if (hpet->n_timers < HPET_MIN_TIMERS || hpet->n_timers > HPET_MAX_TIMERS) {
+        set_error(error, "Property 'hpet.timers': %u is not between %d and %d", hpet->n_timers,
+                  HPET_MIN_TIMERS, HPET_MAX_TIMERS);
+        return false;
+    }
+    for (unsigned i = 0; i < HPET_MAX_TIMERS; i++) {
+        hpet->timers[i].hpet = hpet;
+        hpet->timers[i].index = i;
+        vm_timer_init(&hpet->timers[i].timer, dev->vm, timer_fire, &hpet->timers[i]);
+    }
+    mem_region_init_io(&hpet->io, &dev->obj, "hpet", HPET_SIZE, &hpet_ops, hpet);
+    device_add_mmio(dev, &hpet->io);
+    dev->gpio_in = 2;
+    return true;
+}
+
+static void hpet_unrealize(Device *dev)
+{
+    Hpet *hpet = DEVICE_CAST(dev, Hpet);
+
+    for (unsigned i = 0; i < HPET_MAX_TIMERS; i++) {
+        vm_timer_finish(&hpet->timers[i].timer);
+    }
+    mem_region_finish(&hpet->io);
+}
+
+static void hpet_reset(Device *dev)
+{
+    Hpet *hpet = DEVICE_CAST(dev, Hpet);
+
+    hpet->status = 0;
+    for (unsigned i = 0; i < hpet->n_timers; i++) {
+        HpetTimer *t = &hpet->timers[i];
+
+        timer_update_irq(t);
+        t->config = t->period = 0;
+        t->cmp = UINT64_MAX;
+    }
+    set_config(hpet, 0);
+    hpet->counter = 0;
+}
+
+const DeviceType hpet_type = {
+    .name = "hpet", .bus = &system_bus_type, .size = sizeof(Hpet), .props = hpet_props,
+    .state = &hpet_state, .board_only = true, .realize = hpet_realize, .unrealize = hpet_unrealize,
+    .reset = hpet_reset,
+};
