@@ -1,0 +1,161 @@
+#include <string.h>
+
+#include "acpi.h"
+#include "aml.h"
+#include "check_main.h"
+
+#define BASE UINT64_C(0x7ff0000)
+
+static const uint32_t ids[] = { 0, 1, 4, 300 };
+static const AcpiConfig full = {
+    .pci_hole_start = 0x8000000, .pci_hole_last = 0xfebfffff,
+    .pci_hole64_start = UINT64_C(1) << 32, .pci_hole64_size = UINT64_C(1) << 31,
+    .com_ports = 1, .hpet = true, .keyboard = true, .s3 = true, .s4 = true, .s4_type = 2,
+    .apic_ids = ids, .n_cpus = G_N_ELEMENTS(ids),
+};
+
+static uint32_t u32(const uint8_t *p)
+{
+    uint32_t value;
+
+    memcpy(&value, p, 4);
+    return value;
+}
+
+static uint8_t sum(const uint8_t *p, size_t len)
+{
+    uint8_t total = 0;
+
+    while (len--) {
+        total += *p++;
+    }
+    return total;
+}
+
+static AcpiTables *placed(const AcpiConfig *config)
+{
+    AcpiTables *tables = acpi_tables_new(config);
+
+    acpi_tables_place(tables, (const uint64_t[ACPI_BLOBS]){ BASE, 0xff000 });
+    return tables;
+}
+
+static const uint8_t *at(const AcpiTables *tables, uint32_t addr)
+{
+    ck_assert_uint_ge(addr, BASE);
+    ck_assert_uint_lt(addr - BASE, tables->blobs[ACPI_TABLES]->len);
+    return tables->blobs[ACPI_TABLES]->data + (addr - BASE);
+}
+
+static const uint8_t *find(const AcpiTables *tables, const char *signature)
+{
+    const uint8_t *rsdt = at(tables, u32(tables->blobs[ACPI_RSDP]->data + 16));
+
+    for (uint32_t slot = 36; slot < u32(rsdt + 4); slot += 4) {
+        const uint8_t *table = at(tables, u32(rsdt + slot));
+
+        if (memcmp(table, signature, 4) == 0) {
+            return table;
+        }
+    }
+    return NULL;
+}
+
+START_TEST(the_chain_of_pointers_and_sums_holds)
+{
+    g_autoptr(AcpiTables) tables = placed(&full);
+    const uint8_t *rsdp = tables->blobs[ACPI_RSDP]->data, *rsdt, *fadt;
+
+    ck_assert_mem_eq(rsdp, "RSD PTR ", 8);
+    ck_assert_uint_eq(sum(rsdp, 20), 0);
+    rsdt = at(tables, u32(rsdp + 16));
+    ck_assert_mem_eq(rsdt, "RSDT", 4);
+    ck_assert_uint_eq(sum(rsdt, u32(rsdt + 4)), 0);
+    for (uint32_t slot = 36; slot < u32(rsdt + 4); slot += 4) {
+        const uint8_t *table = at(tables, u32(rsdt + slot));
+
+        ck_assert_uint_eq(sum(table, u32(table + 4)), 0);
+    }
+    fadt = find(tables, "FACP");
+    ck_assert_ptr_nonnull(fadt);
+    ck_assert_mem_eq(at(tables, u32(fadt + 36)), "FACS", 4);
+    ck_assert_uint_eq(u32(fadt + 36) % 64, 0);
+    ck_assert_mem_eq(at(tables, u32(fadt + 40)), "DSDT", 4);
+    ck_assert_uint_eq(sum(at(tables, u32(fadt + 40)), u32(at(tables, u32(fadt + 40)) + 4)), 0);
+}
+END_TEST
+
+/* The FADT of this board, from SCI interrupt on, is known to firmware and drivers. */
+static const struct { unsigned offset; uint32_t value; } fadt_fields[] = {
+    { 46, 0x00b20009 }, { 52, 0x0000f0f1 }, { 56, 0x600 }, { 64, 0x604 }, { 76, 0x608 },
+    { 80, 0xafe0 }, { 88, 0x04000204 }, { 92, 0x00000004 }, { 96, 0x0fff0fff },
+    { 108, 0x00000032 }, { 112, 0x80a5 },
+};
+
+START_TEST(fadt_row)
+{
+    g_autoptr(AcpiTables) tables = placed(&full);
+
+    ck_assert_uint_eq(u32(find(tables, "FACP") + fadt_fields[_i].offset), fadt_fields[_i].value);
+}
+END_TEST
+
+START_TEST(madt_has_every_cpu_in_the_form_its_id_needs)
+{
+    static const uint8_t expected[] = {
+        0, 8, 0, 0, 1, 0, 0, 0,
+        0, 8, 1, 1, 1, 0, 0, 0,
+        0, 8, 2, 4, 1, 0, 0, 0,
+        9, 16, 0, 0, 0x2c, 1, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0,
+        1, 12, 0, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0,
+        2, 10, 0, 0, 2, 0, 0, 0, 0, 0,
+        2, 10, 0, 5, 5, 0, 0, 0, 13, 0,
+        2, 10, 0, 9, 9, 0, 0, 0, 13, 0,
+        2, 10, 0, 10, 10, 0, 0, 0, 13, 0,
+        2, 10, 0, 11, 11, 0, 0, 0, 13, 0,
+        4, 6, 255, 0, 0, 1,
+        10, 12, 0, 0, 255, 255, 255, 255, 1, 0, 0, 0,
+    };
+    g_autoptr(AcpiTables) tables = placed(&full);
+    const uint8_t *madt = find(tables, "APIC");
+
+    ck_assert_uint_eq(u32(madt + 4), 44 + sizeof(expected));
+    ck_assert_mem_eq(madt + 44, expected, sizeof(expected));
+}
+END_TEST
+
+START_TEST(without_hpet_there_is_no_table)
+{
+    AcpiConfig config = full;
+
+    config.hpet = false;
+    g_autoptr(AcpiTables) tables = placed(&config);
+    ck_assert_ptr_null(find(tables, "HPET"));
+    ck_assert_ptr_nonnull(find(tables, "WAET"));
+}
+END_TEST
+
+static const struct { uint64_t value; const char *bytes; size_t len; } ints[] = {
+    { 0, "\x08\\ABCD\x0a\x00", 8 },
+    { 0xff, "\x08\\ABCD\x0a\xff", 8 },
+    { 0x100, "\x08\\ABCD\x0b\x00\x01", 9 },
+    { 0x12345678, "\x08\\ABCD\x0c\x78\x56\x34\x12", 11 },
+    { UINT64_C(1) << 32, "\x08\\ABCD\x0e\0\0\0\0\1\0\0\0", 15 },
+};
+
+START_TEST(aml_int_row)
+{
+    g_autoptr(GByteArray) aml = g_byte_array_new();
+
+    aml_name_int(aml, "ABCD", ints[_i].value);
+    ck_assert_uint_eq(aml->len, ints[_i].len);
+    ck_assert_mem_eq(aml->data, ints[_i].bytes, ints[_i].len);
+}
+END_TEST
+
+CHECK_MAIN("machine/acpi",
+           CASE(the_chain_of_pointers_and_sums_holds),
+           CASES(fadt_row, fadt_fields),
+           CASE(madt_has_every_cpu_in_the_form_its_id_needs),
+           CASE(without_hpet_there_is_no_table),
+           CASES(aml_int_row, ints))
