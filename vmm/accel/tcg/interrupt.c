@@ -28,8 +28,6 @@ typedef struct Event {
 
 /* ---- double faults: 6.15, tables 6-4 and 6-5 ---- */
 
-typedef enum FaultClass { FAULT_BENIGN, FAULT_CONTRIBUTORY, FAULT_PAGE, FAULT_DOUBLE } FaultClass;
-
 /* An interrupt may use the vectors of exceptions; those that matter here come with an error code. */
 static FaultClass fault_class(unsigned vector, bool has_error)
 {
@@ -50,11 +48,11 @@ static FaultClass fault_class(unsigned vector, bool has_error)
 /* What really is to be delivered, given what failed to be; leaves on a triple fault. */
 static void combine_faults(TcgCpu *cpu, Event *event)
 {
-    FaultClass first = cpu->delivering == EXC_NONE ? FAULT_BENIGN : fault_class(cpu->delivering, true);
+    FaultClass first = cpu->delivering;
     FaultClass second = event->soft ? FAULT_BENIGN : fault_class(event->vector, event->has_error);
 
     if (first == FAULT_DOUBLE && second != FAULT_BENIGN) {
-        cpu->delivering = EXC_NONE;
+        cpu->delivering = FAULT_BENIGN;
         cpu->ext = 0;
         log_write(LOG_INT, "triple fault at %04x:%016" PRIx64 "\n",
                   cpu->x86.seg[SEG_CS].selector, cpu->x86.rip);
@@ -67,7 +65,7 @@ static void combine_faults(TcgCpu *cpu, Event *event)
         event->error = 0;
         second = FAULT_DOUBLE;
     }
-    cpu->delivering = second == FAULT_BENIGN ? EXC_NONE : (uint8_t)event->vector;
+    cpu->delivering = (uint8_t)second;
     cpu->ext = !event->soft;
 }
 
@@ -328,7 +326,7 @@ void tcg_deliver(TcgCpu *cpu, unsigned vector, bool soft, bool has_error, uint32
     if (event.vector == EXC_DB && !soft) {
         cpu->x86.dr[7] &= ~(uint64_t)DR7_GD;
     }
-    cpu->delivering = EXC_NONE;
+    cpu->delivering = FAULT_BENIGN;
     cpu->ext = 0;
     tcg_mode_changed(cpu);
 }

@@ -263,7 +263,7 @@ void tcg_task_switch(TcgCpu *cpu, const UOp *u, uint16_t selector, int source, b
         code_check_offset(cpu, NULL, &x86->seg[SEG_CS], x86->rip);
     }
     if (task.trap) {
-        cpu->delivering = EXC_NONE;
+        cpu->delivering = FAULT_BENIGN;
         cpu->ext = 0;
         x86->dr[6] |= DR6_BT;
         tcg_raise(cpu, NULL, EXC_DB);

@@ -94,15 +94,19 @@ struct TcgCpu {
     TlbEntry *tlb;                      /* of the current privilege class */
     Block **link;                       /* where the block just left wants its successor noted, or NULL */
     Block *jump_cache[JUMP_CACHE_SIZE]; /* by linear address; never NULL; see block_jump() in tcg_block.h */
+    /* floating point (tcg_fp.h): the guest's MXCSR, x87 control word are in the host's registers */
+    bool sse_live, x87_live;
+    X86Vec fp_tmp, fp_out;              /* memory source, result on its way, within one instruction */
     TlbEntry tlbs[MMU_CLASSES][TLB_SIZE];
     struct TcgCodeCache *code;          /* per-vCPU part of block.c */
     sigjmp_buf fault_jmp;               /* exec.c's, armed while the guest runs */
     struct { uint8_t vector; bool has_error, soft; uint32_t error; uint64_t next_rip; } fault;
+    bool bus_locked;                    /* this vCPU holds mmu_bus_lock() */
     bool one_insn;                      /* run the next instruction alone: block_check_store() */
     struct Mmu *mmu;                    /* private part of mmu.c */
     /* DR6 bits of debug traps that are due after this instruction: tcg_debug_after_insn() */
     uint32_t pending_db;
-    uint8_t delivering;                 /* interrupt.c: exception in delivery, for #DF; EXC_NONE outside */
+    uint8_t delivering;                 /* interrupt.c: class of the event in delivery, for #DF */
     uint8_t ext;                        /* EXT bit of error codes: 1 while an event is delivered */
 };
 
@@ -157,6 +161,8 @@ void mmu_engine_finish(Vm *vm);
 G_NORETURN void tcg_raise(TcgCpu *cpu, const UOp *u, unsigned vector);                   /* no error code */
 G_NORETURN void tcg_raise_error(TcgCpu *cpu, const UOp *u, unsigned vector, uint32_t error);
 G_NORETURN void tcg_leave(TcgCpu *cpu, RunExit why);     /* abandon the block; state complete, rip set */
+/* INT n, INT3, INTO (`soft`), INT1: delivered with the rip of the next instruction. */
+G_NORETURN void tcg_raise_trap(TcgCpu *cpu, const UOp *u, unsigned vector, bool soft);
 static inline uint64_t tcg_insn_rip(const TcgCpu *cpu, const UOp *u)
 {
     return cpu->x86.gpr[GPR_BLOCK_RIP] + u->insn_off;
@@ -261,6 +267,10 @@ void block_check_store(TcgCpu *cpu, const UOp *u, const uint8_t *host, unsigned 
  */
 void block_code_written(RamBlock *ram, uint64_t offset, uint64_t len);
 void block_cpu_init(TcgCpu *cpu);
+/* Around a run, and whenever no block is being run in between: the arenas' turnover waits for it. */
+void block_cpu_enter(TcgCpu *cpu);
+void block_loop_top(TcgCpu *cpu);
+void block_cpu_leave(TcgCpu *cpu);
 void block_cpu_finish(TcgCpu *cpu);
 void block_engine_init(Vm *vm);
 void block_engine_finish(void);

@@ -4,6 +4,9 @@
 
 #include "tcg.h"
 
+/* TcgCpu.delivering: what kind of event is under way, for double faults (SDM 3A table 6-4). */
+typedef enum FaultClass { FAULT_BENIGN, FAULT_CONTRIBUTORY, FAULT_PAGE, FAULT_DOUBLE } FaultClass;
+
 /* ---- page walks (mmu_walk.c) ---- */
 
 /* A walk's result: what one leaf entry maps, with the rights of all levels combined. */
