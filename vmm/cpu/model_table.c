@@ -144,8 +144,8 @@ const CpuModelRow cpu_model_rows[] = {
     { "EPYC-Rome", "Skylake-Client", "AuthenticAMD", 23, 49, 0, 13, 0x8000001e,
       "AMD EPYC-Rome Processor",
       "monitor clflushopt clwb sha-ni umip rdpid mmxext fxsr-opt pdpe1gb svm cr8legacy "
-      "sse4a misalignsse osvw topoext perfctr-core clzero xsaveerptr wbnoinvd ibpb amd- "
-      "stibp npt nrip-save xsaves -pcid -x2apic -tsc-deadline -hle -erms -invpcid -rtm" },
+      "sse4a misalignsse osvw topoext perfctr-core clzero xsaveerptr wbnoinvd ibpb "
+      "amd-stibp npt nrip-save xsaves -pcid -x2apic -tsc-deadline -hle -erms -invpcid -rtm" },
     { "EPYC-Milan", "EPYC-Rome", "AuthenticAMD", 25, 1, 1, 13, 0x8000001e,
       "AMD EPYC-Milan Processor",
       "pcid erms invpcid pku fsrm ibrs amd-ssbd svme-addr-chk" },
@@ -160,8 +160,8 @@ const CpuModelRow cpu_model_rows[] = {
       "-pclmulqdq -aes -sha-ni" },
     { "Denverton", "Snowridge", "GenuineIntel", 6, 95, 1, 21, 0x80000008,
       "Intel Atom Processor (Denverton)",
-      "rdctl-no skip-l1dfl-vmentry -clwb -umip -gfni -cldemote -movdiri -movdir64b -core- "
-      "capability" },
+      "rdctl-no skip-l1dfl-vmentry -clwb -umip -gfni -cldemote -movdiri -movdir64b "
+      "-core-capability" },
     { "Cooperlake", "Skylake-Server", "GenuineIntel", 6, 85, 10, 13, 0x80000008,
       "Intel Xeon Processor (Cooperlake)",
       "avx512vnni spec-ctrl stibp arch-capabilities ssbd avx512-bf16 rdctl-no ibrs-all "
@@ -204,8 +204,8 @@ const CpuModelRow cpu_model_rows[] = {
       "xsaves" },
     { "Icelake-Server-v6", "Icelake-Server-noTSX", "GenuineIntel", 6, 106, 0, 13, 0x80000008,
       "Intel Xeon Processor (Icelake)",
-      "avx512ifma sha-ni rdpid fsrm arch-capabilities xsaves rdctl-no ibrs-all skip-l1dfl- "
-      "vmentry mds-no pschange-mc-no taa-no" },
+      "avx512ifma sha-ni rdpid fsrm arch-capabilities xsaves rdctl-no ibrs-all "
+      "skip-l1dfl-vmentry mds-no pschange-mc-no taa-no" },
     { "Icelake-Server-v5", "Icelake-Server-v6", "GenuineIntel", 6, 106, 0, 13, 0x80000008,
       "Intel Xeon Processor (Icelake)",
       NULL },

@@ -124,8 +124,8 @@ static bool add_leaf(Builder *builder, uint32_t leaf)
         uint32_t out[4];
 
         x86_cpuid(builder->cpu, leaf, i, out);
-        if (leaf == 0xd && i > 1 && !(out[EAX] | out[EBX])) {
-            continue;
+        if (i > 0 && !(out[EAX] | out[EBX] | out[ECX] | out[EDX])) {
+            continue;                   /* what is not listed answers zero */
         }
         if (!add_entry(builder, leaf, i, true)) {
             return false;
