@@ -246,6 +246,7 @@ char *hmp_run(Vm *vm, const char *line, int cpu_index)
     mon.vm = vm;
     mon.cpu_index = cpu_index >= 0 ? cpu_index : 0;
     monitor_run_line(&mon, line);
+    g_string_replace(mon.out, "\n", "\r\n", 0);
     text = g_strdup(mon.out->str);
     g_string_truncate(mon.out, 0);
     if (mon.out->allocated_len > MIB) {

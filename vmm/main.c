@@ -146,6 +146,7 @@ int main(int argc, char **argv)
     machine_lock();
     watch_signals(vm);
     chardev_set_quit_handler(on_terminal_quit, vm);
+    qmp_set_human_monitor(hmp_run);
     if (!vm_create(vm, options, &monitors, &error) || !attach_monitors(monitors, &error)) {
         return fail(error);
     }
