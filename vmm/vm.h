@@ -33,6 +33,14 @@ bool vm_create(Vm *vm, Options *options, GPtrArray **monitors, GError **error);
 void vm_run(Vm *vm);                    /* starts unless -S, returns when the machine has ended */
 void vm_destroy(Vm *vm);                /* threads, terminals, the engine; memory goes with the process */
 
+/* Machine types -machine takes, by number. False: there are no more. */
+typedef struct VmMachineType {
+    const char *name, *alias, *default_cpu;             /* alias and CPU may be NULL */
+    unsigned max_cpus;
+    bool is_default;
+} VmMachineType;
+bool vm_machine_type(unsigned n, VmMachineType *type);
+
 Vm *vm_instance(void);                  /* the process's machine */
 const AccelChoice *vm_accel_choice(void);
 /* Stops the main loop; the SHUTDOWN event names the cause. */

@@ -1,9 +1,22 @@
 /* Texts of info topics that are walks over the machine's parts. */
 #include <string.h>
 
+#include "machine.h"
 #include "pci.h"
 #include "rom.h"
 #include "vm.h"
+
+bool vm_machine_type(unsigned n, VmMachineType *type)
+{
+    for (const Board *const *board = boards; *board != NULL; board++) {
+        if (n-- == 0) {
+            *type = (VmMachineType){ (*board)->name, (*board)->alias, (*board)->default_cpu,
+                                     (*board)->max_cpus, (*board)->is_default };
+            return true;
+        }
+    }
+    return false;
+}
 
 void vm_print_pci(Vm *vm, GString *out)
 {

@@ -1,0 +1,280 @@
+/* Commands about the object tree and the types of its objects. */
+#include <string.h>
+
+#include "qmp_api.h"
+#include "vm.h"
+
+static Object *find_object(const char *path, GError **error)
+{
+    bool ambiguous;
+    Object *obj = object_resolve(path, &ambiguous);
+
+    if (ambiguous) {
+        set_error(error, "Path '%s' does not uniquely identify an object", path);
+    } else if (obj == NULL) {
+        g_set_error(error, RHEA_ERROR, RHEA_ERROR_DEVICE_NOT_FOUND, "Device '%s' not found", path);
+    }
+    return obj;
+}
+
+static QmpObjectPropertyInfo *property_info(const char *name, const char *type)
+{
+    QmpObjectPropertyInfo *info = g_new0(QmpObjectPropertyInfo, 1);
+
+    info->name = g_strdup(name);
+    info->type = g_strdup(type);
+    return info;
+}
+
+GPtrArray *qmp_qom_list(Vm *vm, const char *path, GError **error)
+{
+    const Object *obj = find_object(path, error);
+    GPtrArray *list;
+
+    if (obj == NULL) {
+        return NULL;
+    }
+    list = qmp_object_property_info_list_new();
+    g_ptr_array_add(list, property_info("type", "string"));
+    for (const Property *const *table = obj->props; table != NULL && *table != NULL; table++) {
+        for (const Property *prop = *table; prop->name != NULL; prop++) {
+            g_ptr_array_add(list, property_info(prop->name, prop->type->name));
+        }
+    }
+    for (guint i = 0; obj->children != NULL && i < obj->children->len; i++) {
+        const Object *child = g_ptr_array_index(obj->children, i);
+        g_autofree char *type = g_strdup_printf("child<%s>", child->type_name);
+
+        g_ptr_array_add(list, property_info(child->name, type));
+    }
+    return list;
+}
+
+/* ---- values ---- */
+
+static json_object *value_from_text(PropJson kind, const char *text)
+{
+    bool flag = false;
+
+    switch (kind) {
+    case PROP_JSON_BOOL:
+        parse_bool(text, &flag, NULL);
+        return json_object_new_boolean(flag);
+    case PROP_JSON_INT:
+        return text[0] == '-' ? json_object_new_int64(g_ascii_strtoll(text, NULL, 0))
+                              : json_object_new_uint64(g_ascii_strtoull(text, NULL, 0));
+    case PROP_JSON_STRING:
+        break;
+    }
+    return json_object_new_string(text);
+}
+
+bool qmp_qom_get(Vm *vm, const char *path, const char *property, json_object **value, GError **error)
+{
+    Object *obj = find_object(path, error), *child;
+    g_autofree char *text = NULL;
+    const Property *prop;
+
+    if (obj == NULL) {
+        return false;
+    }
+    child = object_child(obj, property);
+    prop = property_find(obj, property);
+    if (g_str_equal(property, "type")) {
+        *value = json_object_new_string(obj->type_name);
+        return true;
+    }
+    if (child != NULL) {
+        text = object_path(child);
+        *value = json_object_new_string(text);
+        return true;
+    }
+    text = property_get(obj, property, error);
+    if (text == NULL) {
+        return false;
+    }
+    *value = value_from_text(prop->type->json, text);
+    return true;
+}
+
+static char *value_to_text(const char *property, json_object *value, GError **error)
+{
+    switch (json_object_get_type(value)) {
+    case json_type_boolean:
+        return g_strdup(json_object_get_boolean(value) ? "on" : "off");
+    case json_type_int:
+    case json_type_string:
+        return g_strdup(json_object_get_string(value));
+    default:
+        set_error(error, "Invalid parameter type for '%s', expected: a string, a number or a boolean",
+                  property);
+        return NULL;
+    }
+}
+
+bool qmp_qom_set(Vm *vm, const char *path, const char *property, json_object *value, GError **error)
+{
+    Object *obj = find_object(path, error);
+    g_autofree char *text = NULL;
+
+    if (obj == NULL) {
+        return false;
+    }
+    text = value_to_text(property, value, error);
+    return text != NULL && property_set(obj, property, text, error);
+}
+
+/* ---- types ---- */
+
+/* Types that only stand for others; a parent's row comes before its children's. */
+static const struct { const char *name, *parent; } base_types[] = {
+    { "object", NULL }, { "device", "object" }, { "sys-bus-device", "device" },
+    { "isa-device", "device" }, { "pci-device", "device" }, { "cpu", "device" },
+    { "x86_64-cpu", "cpu" }, { "machine", "object" },
+};
+
+static const char *base_parent(const char *name)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(base_types); i++) {
+        if (g_str_equal(base_types[i].name, name)) {
+            return base_types[i].parent;
+        }
+    }
+    return NULL;
+}
+
+static bool type_is_a(const char *parent, const char *wanted)
+{
+    for (; parent != NULL; parent = base_parent(parent)) {
+        if (g_str_equal(parent, wanted)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *device_parent(const DeviceType *type)
+{
+    static const struct { const char *bus, *base; } bases[] = {
+        { "System", "sys-bus-device" }, { "ISA", "isa-device" }, { "PCI", "pci-device" },
+    };
+
+    for (size_t i = 0; type->bus != NULL && i < G_N_ELEMENTS(bases); i++) {
+        if (g_str_equal(bases[i].bus, type->bus->name)) {
+            return bases[i].base;
+        }
+    }
+    return "device";
+}
+
+static void add_type(GPtrArray *list, const char *name, const char *parent, bool abstract,
+                     const char *implements)
+{
+    QmpObjectTypeInfo *info;
+
+    if (implements != NULL && !g_str_equal(name, implements) && !type_is_a(parent, implements)) {
+        return;
+    }
+    info = g_new0(QmpObjectTypeInfo, 1);
+    info->name = g_strdup(name);
+    info->parent = g_strdup(parent);
+    info->has_abstract = info->abstract = abstract;
+    g_ptr_array_add(list, info);
+}
+
+static void add_named(GPtrArray *list, const char *stem, const char *suffix, const char *parent,
+                      const char *implements)
+{
+    g_autofree char *name = g_strconcat(stem, suffix, NULL);
+
+    add_type(list, name, parent, false, implements);
+}
+
+GPtrArray *qmp_qom_list_types(Vm *vm, const char *implements, const bool *abstract, GError **error)
+{
+    GPtrArray *list = qmp_object_type_info_list_new();
+    VmMachineType machine;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(base_types) && (abstract == NULL || *abstract); i++) {
+        add_type(list, base_types[i].name, base_types[i].parent, true, implements);
+    }
+    for (const DeviceType *const *type = device_type_list(); *type != NULL; type++) {
+        add_type(list, (*type)->name, device_parent(*type), false, implements);
+    }
+    for (const char *const *model = x86_cpu_model_names(); *model != NULL; model++) {
+        add_named(list, *model, "-x86_64-cpu", "x86_64-cpu", implements);
+    }
+    for (unsigned i = 0; vm_machine_type(i, &machine); i++) {
+        add_named(list, machine.name, "-machine", "machine", implements);
+    }
+    return list;
+}
+
+static json_object *default_value(const Property *prop)
+{
+    if (prop->def_text != NULL) {
+        return value_from_text(prop->type->json, prop->def_text);
+    }
+    switch (prop->type->json) {
+    case PROP_JSON_BOOL:
+        return json_object_new_boolean(prop->def != 0);
+    case PROP_JSON_INT:
+        return json_object_new_int64(prop->def);
+    case PROP_JSON_STRING:
+        break;
+    }
+    if (prop->names != NULL) {
+        return json_object_new_string(prop->names[prop->def]);
+    }
+    return NULL;
+}
+
+static void add_props(GPtrArray *list, const Property *props)
+{
+    for (const Property *prop = props; prop != NULL && prop->name != NULL; prop++) {
+        QmpObjectPropertyInfo *info = property_info(prop->name, prop->type->name);
+
+        info->description = g_strdup(prop->help);
+        info->default_value = default_value(prop);
+        info->has_default_value = info->default_value != NULL;
+        g_ptr_array_add(list, info);
+    }
+}
+
+static GPtrArray *list_type_props(const DeviceType *type)
+{
+    GPtrArray *list = qmp_object_property_info_list_new();
+
+    add_props(list, type->props);
+    add_props(list, type->bus != NULL ? type->bus->device_props : NULL);
+    return list;
+}
+
+GPtrArray *qmp_device_list_properties(Vm *vm, const char *typename, GError **error)
+{
+    const DeviceType *type = device_type_find(typename);
+
+    if (type != NULL) {
+        return list_type_props(type);
+    }
+    if (base_parent(typename) != NULL || g_str_equal(typename, "object")) {
+        set_error(error, "Parameter 'typename' expects a non-abstract device type");
+    } else {
+        g_set_error(error, RHEA_ERROR, RHEA_ERROR_DEVICE_NOT_FOUND, "Device '%s' not found", typename);
+    }
+    return NULL;
+}
+
+GPtrArray *qmp_qom_list_properties(Vm *vm, const char *typename, GError **error)
+{
+    const DeviceType *type = device_type_find(typename);
+    GPtrArray *list;
+
+    if (type == NULL && base_parent(typename) == NULL && !g_str_equal(typename, "object")) {
+        g_set_error(error, RHEA_ERROR, RHEA_ERROR_DEVICE_NOT_FOUND, "Class '%s' not found", typename);
+        return NULL;
+    }
+    list = type != NULL ? list_type_props(type) : qmp_object_property_info_list_new();
+    g_ptr_array_insert(list, 0, property_info("type", "string"));
+    return list;
+}

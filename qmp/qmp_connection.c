@@ -1,0 +1,82 @@
+#include "qmp_connection.h"
+
+#include "json_text.h"
+#include "qmp_api.h"
+
+static void send_message(QmpConnection *conn, json_object *message)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    json_text_append(text, message, conn->pretty);
+    g_string_append_c(text, '\n');
+    for (size_t i = 0; i < text->len; i++) {            /* lines end with CR LF */
+        if (text->str[i] == '\n') {
+            g_string_append_c(conn->out, '\r');
+        }
+        g_string_append_c(conn->out, text->str[i]);
+    }
+}
+
+static void send_greeting(QmpConnection *conn)
+{
+    g_autoptr(QmpVersionInfo) version = qmp_query_version(conn->session.vm, NULL);
+    json_object *greeting = json_object_new_object(), *body = json_object_new_object();
+    json_object *capabilities = json_object_new_array();
+
+    for (const char *const *name = qmp_qmp_capability_names; *name != NULL; name++) {
+        json_object_array_add(capabilities, json_object_new_string(*name));
+    }
+    json_object_object_add(body, "version", qmp_version_info_to_json(version));
+    json_object_object_add(body, "capabilities", capabilities);
+    json_object_object_add(greeting, "QMP", body);
+    send_message(conn, greeting);
+    json_object_put(greeting);
+}
+
+static void on_message(void *opaque, json_object *request, const GError *error)
+{
+    QmpConnection *conn = opaque;
+    json_object *reply = error != NULL ? qmp_error_reply(error) : qmp_dispatch(&conn->session, request);
+
+    send_message(conn, reply);
+    json_object_put(reply);
+}
+
+void qmp_connection_init(QmpConnection *conn, Vm *vm, const QmpCommand *commands, bool pretty)
+{
+    *conn = (QmpConnection){ .session = { .vm = vm, .commands = commands }, .pretty = pretty,
+                             .out = g_string_new(NULL) };
+    json_stream_init(&conn->input, on_message, conn);
+}
+
+void qmp_connection_finish(QmpConnection *conn)
+{
+    json_stream_finish(&conn->input);
+    g_string_free(conn->out, TRUE);
+}
+
+void qmp_connection_open(QmpConnection *conn)
+{
+    qmp_connection_close(conn);
+    conn->open = true;
+    send_greeting(conn);
+}
+
+void qmp_connection_close(QmpConnection *conn)
+{
+    conn->open = conn->session.negotiated = conn->session.oob_enabled = false;
+    json_stream_reset(&conn->input);
+    g_string_truncate(conn->out, 0);
+}
+
+void qmp_connection_receive(QmpConnection *conn, const char *bytes, size_t len)
+{
+    json_stream_feed(&conn->input, bytes, len);
+}
+
+void qmp_connection_event(QmpConnection *conn, json_object *event)
+{
+    if (conn->open && conn->session.negotiated && conn->out->len < QMP_OUT_LIMIT) {
+        send_message(conn, event);
+    }
+}

@@ -1,0 +1,24 @@
+/* One QMP connection: bytes in, bytes out.  qmp.h puts it on a character device; tests drive it directly. */
+#pragma once
+
+#include "json_stream.h"
+#include "qmp_dispatch.h"
+
+/* Output that a slow client leaves waiting: over the first limit no more input is taken, over the second
+ * events are dropped. */
+#define QMP_OUT_PAUSE   (64 << 10)
+#define QMP_OUT_LIMIT   (16 << 20)
+
+typedef struct QmpConnection {
+    QmpSession session;
+    bool open, pretty;
+    JsonStream input;
+    GString *out;                       /* what waits to be sent */
+} QmpConnection;
+
+void qmp_connection_init(QmpConnection *conn, Vm *vm, const QmpCommand *commands, bool pretty);
+void qmp_connection_finish(QmpConnection *conn);
+void qmp_connection_open(QmpConnection *conn);      /* a client is there: greets it */
+void qmp_connection_close(QmpConnection *conn);
+void qmp_connection_receive(QmpConnection *conn, const char *bytes, size_t len);
+void qmp_connection_event(QmpConnection *conn, json_object *event);
