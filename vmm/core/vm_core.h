@@ -65,7 +65,7 @@ struct Vm {
     IrqLine *gsi;                           /* 24 inputs */
     unsigned n_gsi;
     Device *rtc, *fw_cfg, *pm;              /* found by other parts; NULL: the board has none */
-    Device *pic, *keyboard;                 /* first 8259; what sendkey types on */
+    Device *pic, *ioapic, *keyboard;        /* first 8259; what sendkey types on */
     /* the interrupt acknowledge of the 8259 pair: vector or -1; set by the board */
     int (*pic_acknowledge)(Vm *vm);
     /* what core asks of the vCPU threads; filled in by accel's vcpus_create(), NULL without CPUs */

@@ -22,5 +22,7 @@ Device *apic_new(Vm *vm, X86Cpu *cpu, GError **error);
 IrqLine apic_lint(Device *apic, unsigned pin);
 /* A message to address feexxxxx, as a device or the IOAPIC sends it; vm->msi_send of our APICs. */
 void apic_msi(Vm *vm, uint64_t address, uint32_t data);
+/* Virtual wire mode as firmware leaves it on the first CPU: LINT0 ExtINT, LINT1 NMI, for direct boot. */
+void apic_virtual_wire(Device *apic);
 /* NMI through LINT1 as the front panel's button does it: every CPU whose LINT1 takes it. */
 void apic_inject_nmi(Vm *vm);
