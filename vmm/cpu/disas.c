@@ -26,18 +26,20 @@ static const struct { const char *zydis, *att; } renamed[] = {
     { "cwde", "cwtl" }, { "iret", "iretw" }, { "iretd", "iretl" }, { "popf", "popfw" },
     { "popfd", "popfl" }, { "pushf", "pushfw" }, { "pushfd", "pushfl" }, { "popad", "popal" },
     { "popa", "popaw" }, { "pushad", "pushal" }, { "pusha", "pushaw" }, { "salc", "salc" },
-    { "xlat", "xlatb" }, { "fwait", "wait" },
+    { "xlat", "xlatb" }, { "fwait", "wait" }, { "retf", "lret" },
 };
 
 /* Integer instructions that wear a size suffix. Sorted. */
 static const char *const suffixed[] = {
-    "adc", "adcx", "add", "adox", "and", "andn", "bextr", "blsi", "blsmsk", "blsr", "bsf", "bsr",
-    "bswap", "bt", "btc", "btr", "bts", "bzhi", "call", "cmp", "cmpxchg", "crc32", "dec", "div",
-    "enter", "idiv", "imul", "in", "inc", "jmp", "lar", "lea", "leave", "lgdt", "lidt", "lldt", "lmsw", "lsl", "ltr", "lzcnt",
-    "mov", "movbe", "movnti", "mul", "mulx", "neg", "nop", "not", "or", "out", "pdep", "pext", "pop",
-    "popcnt", "push", "rcl", "rcr", "rdfsbase", "rdgsbase", "rdrand", "rdseed", "ret", "rol", "ror",
-    "rorx", "sar", "sarx", "sbb", "sgdt", "shl", "shld", "shlx", "shr", "shrd", "shrx", "sidt", "sldt", "smsw", "str", "sub", "sysexit", "sysret", "test",
-    "tzcnt", "wrfsbase", "wrgsbase", "xadd", "xchg", "xor",
+    "adc", "adcx", "add", "adox", "and", "andn", "bextr", "blsi", "blsmsk", "blsr", "bsf",
+    "bsr", "bswap", "bt", "btc", "btr", "bts", "bzhi", "call", "cmp", "cmpxchg", "crc32", "dec",
+    "div", "idiv", "imul", "in", "inc", "jmp", "lar", "lds", "lea", "les", "lfs", "lgdt", "lgs",
+    "lidt", "lldt", "lmsw", "lsl", "lss", "ltr", "lzcnt", "mov", "movbe", "movnti", "mul",
+    "mulx", "neg", "nop", "not", "or", "out", "pdep", "pext", "pop", "popcnt", "push", "rcl",
+    "rcr", "rdfsbase", "rdgsbase", "rdrand", "rdseed", "ret", "rol", "ror", "rorx", "sar",
+    "sarx", "sbb", "sgdt", "shl", "shld", "shlx", "shr", "shrd", "shrx", "sidt", "sldt", "smsw",
+    "str", "sub", "sysexit", "sysret", "test", "tzcnt", "wrfsbase", "wrgsbase", "xadd", "xchg",
+    "xor",
 };
 
 /* Condition names: Zydis names the flag, AT&T the comparison. */
@@ -124,6 +126,26 @@ static bool put_string(GString *out, const Insn *insn, const char *name)
     return true;
 }
 
+/* AT&T swapped fsub with fsubr and fdiv with fdivr where the destination is not the stack top. */
+static void put_x87_name(GString *out, const Insn *insn, const char *name)
+{
+    static const char *const swapped[][2] = {
+        { "fsub", "fsubr" }, { "fsubp", "fsubrp" }, { "fdiv", "fdivr" }, { "fdivp", "fdivrp" },
+    };
+    bool swap = (insn->in.opcode == 0xdc || insn->in.opcode == 0xde) &&
+                insn->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER;
+
+    for (unsigned i = 0; swap && i < G_N_ELEMENTS(swapped); i++) {
+        for (unsigned side = 0; side < 2; side++) {
+            if (strcmp(name, swapped[i][side]) == 0) {
+                g_string_append(out, swapped[i][1 - side]);
+                return;
+            }
+        }
+    }
+    g_string_append(out, name);
+}
+
 /* x87 memory forms: s, l and t for floats, s, l and ll for integers. */
 static bool put_x87(GString *out, const Insn *insn, const char *name)
 {
@@ -136,7 +158,7 @@ static bool put_x87(GString *out, const Insn *insn, const char *name)
     for (unsigned i = 0; i < insn->shown; i++) {
         op = insn->op[i].type == ZYDIS_OPERAND_TYPE_MEMORY ? &insn->op[i] : op;
     }
-    g_string_append(out, name);
+    put_x87_name(out, insn, name);
     if (op && (op->element_type == ZYDIS_ELEMENT_TYPE_INT || name[1] == 'i')) {
         integer = true;
     } else if (op && (op->element_type == ZYDIS_ELEMENT_TYPE_FLOAT32 ||
@@ -189,8 +211,6 @@ static unsigned suffix_bits(const Insn *insn)
     case ZYDIS_MNEMONIC_PUSH:
     case ZYDIS_MNEMONIC_POP:
     case ZYDIS_MNEMONIC_RET:
-    case ZYDIS_MNEMONIC_LEAVE:
-    case ZYDIS_MNEMONIC_ENTER:
     case ZYDIS_MNEMONIC_JMP:
         return insn->in.operand_width;
     default:
@@ -229,7 +249,7 @@ static void put_mnemonic(GString *out, const Insn *insn)
 {
     const char *name = ZydisMnemonicGetString(insn->in.mnemonic);
 
-    if (put_string(out, insn, name) || put_extend(out, insn) || put_x87(out, insn, name)) {
+    if (put_string(out, insn, name) || put_extend(out, insn)) {
         return;
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(renamed); i++) {
@@ -237,6 +257,9 @@ static void put_mnemonic(GString *out, const Insn *insn)
             g_string_append(out, renamed[i].att);
             return;
         }
+    }
+    if (put_x87(out, insn, name)) {
+        return;
     }
     if (put_condition(out, insn, name)) {
         if (insn->in.meta.category == ZYDIS_CATEGORY_CMOV) {
@@ -267,13 +290,21 @@ static void put_prefixes(GString *out, const Insn *insn)
 
 /* ---- operands ---- */
 
-/* Small numbers are decimal, others hexadecimal, negative ones with a sign. */
-static void put_number(GString *out, int64_t value)
+/* Small numbers are decimal, others hexadecimal. */
+static void put_number(GString *out, uint64_t value)
 {
-    uint64_t magnitude = value < 0 ? -(uint64_t)value : (uint64_t)value;
+    g_string_append_printf(out, value > 9 ? "0x%" G_GINT64_MODIFIER "x" : "%" G_GINT64_MODIFIER "u", value);
+}
 
-    g_string_append_printf(out, magnitude > 9 ? "%s0x%" G_GINT64_MODIFIER "x" : "%s%" G_GINT64_MODIFIER "u",
-                           value < 0 ? "-" : "", magnitude);
+static void put_signed(GString *out, int64_t value)
+{
+    g_string_append(out, value < 0 ? "-" : "");
+    put_number(out, value < 0 ? -(uint64_t)value : (uint64_t)value);
+}
+
+static uint64_t low_bits(unsigned bits)
+{
+    return bits == 0 || bits >= 64 ? UINT64_MAX : (UINT64_C(1) << bits) - 1;
 }
 
 static void put_register(GString *out, ZydisRegister reg)
@@ -281,43 +312,56 @@ static void put_register(GString *out, ZydisRegister reg)
     const char *name = ZydisRegisterGetString(reg);
 
     if (reg >= ZYDIS_REGISTER_ST0 && reg <= ZYDIS_REGISTER_ST7) {
-        g_string_append_printf(out, reg == ZYDIS_REGISTER_ST0 ? "%%st" : "%%st(%u)",
-                               reg - ZYDIS_REGISTER_ST0);
+        g_string_append_printf(out, "%%st(%u)", reg - ZYDIS_REGISTER_ST0);
     } else {
         g_string_append_printf(out, "%%%s", name);
     }
 }
 
-static bool segment_is_implied(const Insn *insn, const ZydisDecodedOperand *op)
+/* The segment a prefix names, also where 64-bit code ignores it; NONE without a prefix. */
+static ZydisRegister segment_override(const Insn *insn)
 {
-    const ZydisInstructionAttributes overrides =
-        ZYDIS_ATTRIB_HAS_SEGMENT_CS | ZYDIS_ATTRIB_HAS_SEGMENT_SS | ZYDIS_ATTRIB_HAS_SEGMENT_DS |
-        ZYDIS_ATTRIB_HAS_SEGMENT_ES | ZYDIS_ATTRIB_HAS_SEGMENT_FS | ZYDIS_ATTRIB_HAS_SEGMENT_GS;
+    static const struct { uint8_t prefix; ZydisRegister segment; } overrides[] = {
+        { 0x26, ZYDIS_REGISTER_ES }, { 0x2e, ZYDIS_REGISTER_CS }, { 0x36, ZYDIS_REGISTER_SS },
+        { 0x3e, ZYDIS_REGISTER_DS }, { 0x64, ZYDIS_REGISTER_FS }, { 0x65, ZYDIS_REGISTER_GS },
+    };
 
-    if (is_string(insn) && op->mem.segment == ZYDIS_REGISTER_ES) {
-        return false;
+    for (unsigned p = insn->in.raw.prefix_count; p-- > 0;) {
+        for (unsigned i = 0; i < G_N_ELEMENTS(overrides); i++) {
+            if (insn->in.raw.prefixes[p].value == overrides[i].prefix) {
+                return overrides[i].segment;
+            }
+        }
     }
-    return !(insn->in.attributes & overrides) || insn->in.mnemonic == ZYDIS_MNEMONIC_LEA;
+    return ZYDIS_REGISTER_NONE;
+}
+
+/* What is printed before the address: an override, or the ES of string destinations outside 64-bit code. */
+static ZydisRegister shown_segment(const Insn *insn, const ZydisDecodedOperand *op)
+{
+    if (is_string(insn) && op->mem.segment == ZYDIS_REGISTER_ES) {
+        return insn->in.machine_mode == ZYDIS_MACHINE_MODE_LONG_64 ? ZYDIS_REGISTER_NONE
+                                                                  : ZYDIS_REGISTER_ES;
+    }
+    return segment_override(insn);
 }
 
 static void put_memory(GString *out, const Insn *insn, const ZydisDecodedOperand *op)
 {
     const ZydisDecodedOperandMem *mem = &op->mem;
+    ZydisRegister segment = shown_segment(insn, op);
     bool bare = mem->base == ZYDIS_REGISTER_NONE && mem->index == ZYDIS_REGISTER_NONE;
 
-    if (!segment_is_implied(insn, op)) {
-        put_register(out, mem->segment);
+    if (segment != ZYDIS_REGISTER_NONE) {
+        put_register(out, segment);
         g_string_append_c(out, ':');
     }
     if (bare) {
-        uint64_t mask = insn->in.address_width == 64 ? UINT64_MAX
-                        : (UINT64_C(1) << insn->in.address_width) - 1;
-
-        put_number(out, mem->disp.value & mask);
+        put_number(out, mem->disp.value & low_bits(insn->in.address_width));
         return;
     }
     if (mem->disp.has_displacement && mem->disp.value) {
-        put_number(out, mem->disp.value);
+        put_signed(out, mem->disp.value);
     }
     g_string_append_c(out, '(');
     if (mem->base != ZYDIS_REGISTER_NONE) {
@@ -326,33 +370,47 @@ static void put_memory(GString *out, const Insn *insn, const ZydisDecodedOperand
     if (mem->index != ZYDIS_REGISTER_NONE) {
         g_string_append(out, ", ");
         put_register(out, mem->index);
-        if (mem->scale > 1 || mem->base == ZYDIS_REGISTER_NONE) {
+        if (mem->scale > 1) {
             g_string_append_printf(out, ", %u", mem->scale);
         }
     }
     g_string_append_c(out, ')');
 }
 
-/* Immediates that are sign-extended show their sign; ports, vectors and masks do not. */
+/*
+ * A number as wide as what it works on has no sign, nor has a mask; one that is extended to a wider
+ * operand shows its sign.
+ */
+static bool immediate_is_signed(const Insn *insn, const ZydisDecodedOperand *op)
+{
+    switch (insn->in.mnemonic) {
+    case ZYDIS_MNEMONIC_AND:
+    case ZYDIS_MNEMONIC_OR:
+    case ZYDIS_MNEMONIC_XOR:
+        return false;
+    case ZYDIS_MNEMONIC_PUSH:
+        return insn->in.raw.imm[0].size == 8;
+    default:
+        return op->imm.is_signed && insn->in.raw.imm[0].size < insn->op[0].size;
+    }
+}
+
 static void put_immediate(GString *out, const Insn *insn, const ZydisDecodedOperand *op)
 {
-    int64_t value = op->imm.value.s;
+    unsigned bits = insn->op[0].size;
 
     if (op->imm.is_relative) {
         uint64_t target = insn->address + insn->in.length + op->imm.value.u;
-        unsigned bits = insn->in.machine_mode == ZYDIS_MACHINE_MODE_LONG_64 ? 64
-                        : insn->in.operand_width;
 
-        put_number(out, bits == 64 ? target : target & ((UINT64_C(1) << bits) - 1));
+        bits = insn->in.machine_mode == ZYDIS_MACHINE_MODE_LONG_64 ? 64 : insn->in.operand_width;
+        put_number(out, target & low_bits(bits));
         return;
     }
     g_string_append_c(out, '$');
-    if (op->imm.is_signed && insn->in.raw.imm[0].size < 64) {
-        put_number(out, value);
-    } else if (insn->in.raw.imm[0].size == 64) {
-        g_string_append_printf(out, "0x%" G_GINT64_MODIFIER "x", op->imm.value.u);
+    if (immediate_is_signed(insn, op)) {
+        put_signed(out, op->imm.value.s);
     } else {
-        put_number(out, value);
+        put_number(out, op->imm.value.u & low_bits(op->imm.is_signed ? bits : 64));
     }
 }
 
@@ -379,7 +437,7 @@ static void put_operand(GString *out, const Insn *insn, const ZydisDecodedOperan
         put_memory(out, insn, op);
         break;
     case ZYDIS_OPERAND_TYPE_POINTER:
-        g_string_append_printf(out, "$0x%x, $0x%x", op->ptr.segment, op->ptr.offset);
+        g_string_append_printf(out, "$0x%x:$0x%x", op->ptr.segment, op->ptr.offset);
         break;
     case ZYDIS_OPERAND_TYPE_IMMEDIATE:
         put_immediate(out, insn, op);
@@ -389,25 +447,63 @@ static void put_operand(GString *out, const Insn *insn, const ZydisDecodedOperan
     }
 }
 
-/* A shift by one, encoded without its count, is printed without it. */
-static bool operand_is_silent(const Insn *insn, const ZydisDecodedOperand *op)
+/* Registers string instructions use beside what they move: pointers, flags. */
+static bool is_index(ZydisRegister reg)
 {
-    return op->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN ||
-           (op->visibility == ZYDIS_OPERAND_VISIBILITY_IMPLICIT &&
-            op->type == ZYDIS_OPERAND_TYPE_IMMEDIATE && insn->in.mnemonic != ZYDIS_MNEMONIC_INT1);
+    static const ZydisRegister used[] = {
+        ZYDIS_REGISTER_SI, ZYDIS_REGISTER_ESI, ZYDIS_REGISTER_RSI, ZYDIS_REGISTER_DI,
+        ZYDIS_REGISTER_EDI, ZYDIS_REGISTER_RDI, ZYDIS_REGISTER_FLAGS, ZYDIS_REGISTER_EFLAGS,
+        ZYDIS_REGISTER_RFLAGS,
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(used); i++) {
+        if (reg == used[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool operand_is_shown(const Insn *insn, unsigned i)
+{
+    const ZydisDecodedOperand *op = &insn->op[i];
+
+    if (is_string(insn)) {
+        /* What moves is shown, the counter and the flags are not. */
+        return op->type == ZYDIS_OPERAND_TYPE_MEMORY ||
+               (op->type == ZYDIS_OPERAND_TYPE_REGISTER && op->reg.value != ZYDIS_REGISTER_RCX &&
+                op->reg.value != ZYDIS_REGISTER_ECX && op->reg.value != ZYDIS_REGISTER_CX &&
+                !is_index(op->reg.value));
+    }
+    if (op->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN) {
+        return false;
+    }
+    if (insn->in.mnemonic == ZYDIS_MNEMONIC_NOP && i > 0) {
+        return false;
+    }
+    if (insn->in.mnemonic == ZYDIS_MNEMONIC_FNSTSW) {
+        return i == 0;
+    }
+    /* x87: the stack top goes without saying, except as the source of a DC form. */
+    return insn->in.meta.category != ZYDIS_CATEGORY_X87_ALU || insn->in.opcode == 0xdc ||
+           op->type != ZYDIS_OPERAND_TYPE_REGISTER || op->visibility != ZYDIS_OPERAND_VISIBILITY_IMPLICIT;
 }
 
 static void put_operands(GString *out, const Insn *insn)
 {
+    bool forward = insn->in.mnemonic == ZYDIS_MNEMONIC_ENTER ||
+                   (insn->in.mnemonic == ZYDIS_MNEMONIC_XCHG && (insn->in.opcode & 0xf8) == 0x90);
+    unsigned count = is_string(insn) ? insn->in.operand_count : insn->in.operand_count_visible;
     bool any = false;
 
-    for (unsigned i = insn->shown; i-- > 0;) {
-        if (operand_is_silent(insn, &insn->op[i])) {
-            continue;
+    for (unsigned n = 0; n < count; n++) {
+        unsigned i = forward ? n : count - 1 - n;
+
+        if (operand_is_shown(insn, i)) {
+            g_string_append(out, any ? ", " : "");
+            put_operand(out, insn, &insn->op[i]);
+            any = true;
         }
-        g_string_append(out, any ? ", " : "");
-        put_operand(out, insn, &insn->op[i]);
-        any = true;
     }
 }
 
