@@ -14,6 +14,7 @@
 #include "fw_cfg.h"
 #include "piix4_pm.h"
 #include "pc_addresses.h"
+#include "sizes.h"
 
 extern const unsigned char acpi_pc_dsdt[];          /* the compiled pc.asl */
 extern const unsigned acpi_pc_dsdt_size;
@@ -135,11 +136,24 @@ static void build_facs(AcpiTables *tables)
     put(tables, facs, sizeof(facs));
 }
 
-static uint32_t build_dsdt(AcpiTables *tables)
+static uint32_t build_dsdt(AcpiTables *tables, const AcpiConfig *config)
 {
     uint32_t at = tables->blobs[ACPI_TABLES]->len;
+    const struct { const char *name; uint64_t value; unsigned size; } values[] = {
+        { "P32S", config->pci_hole_start, 4 },
+        { "P32E", config->pci_hole_last, 4 },
+        { "P64S", config->pci_hole64_start / MIB, 4 },
+        { "P64L", config->pci_hole64_size / MIB, 4 },
+        { "COMS", config->com_ports, 1 },
+        { "HPTE", config->hpet, 1 },
+        { "KBDE", config->keyboard, 1 },
+    };
 
     put(tables, acpi_pc_dsdt, acpi_pc_dsdt_size);
+    for (size_t i = 0; i < G_N_ELEMENTS(values); i++) {
+        aml_patch_int(tables->blobs[ACPI_TABLES]->data + at, acpi_pc_dsdt_size, values[i].name,
+                      values[i].value, values[i].size);
+    }
     table_end(tables, at);
     return at;
 }
@@ -220,14 +234,6 @@ static uint32_t build_ssdt(AcpiTables *tables, const AcpiConfig *config)
     uint32_t at = table_begin(tables, "SSDT", 2);
     GByteArray *aml = tables->blobs[ACPI_TABLES];
 
-    aml_name_int(aml, "P32S", config->pci_hole_start);
-    aml_name_int(aml, "P32E", config->pci_hole_last);
-    aml_name_int(aml, "P64S", config->pci_hole64_start);
-    aml_name_int(aml, "P64E", config->pci_hole64_start + config->pci_hole64_size - 1);
-    aml_name_int(aml, "P64L", config->pci_hole64_size);
-    aml_name_int(aml, "COMS", config->com_ports);
-    aml_name_int(aml, "HPTE", config->hpet);
-    aml_name_int(aml, "KBDE", config->keyboard);
     if (config->s3) {
         aml_name_sleep(aml, "_S3_", 1);
     }
@@ -300,7 +306,7 @@ AcpiTables *acpi_tables_new(const AcpiConfig *config)
     }
     tables->fixups = g_array_new(FALSE, FALSE, sizeof(AcpiFixup));
     build_facs(tables);
-    dsdt = build_dsdt(tables);
+    dsdt = build_dsdt(tables, config);
     offsets[count++] = build_fadt(tables, dsdt);
     offsets[count++] = build_madt(tables, config);
     offsets[count++] = build_ssdt(tables, config);

@@ -52,12 +52,18 @@ static void aml_package_body(GByteArray *aml, const GByteArray *body)
     g_byte_array_append(aml, body->data, body->len);
 }
 
-void aml_name_int(GByteArray *aml, const char *segment, uint64_t value)
+void aml_patch_int(uint8_t *aml, size_t len, const char *segment, uint64_t value, unsigned size)
 {
-    aml_byte(aml, AML_NAME_OP);
-    aml_byte(aml, AML_ROOT);
-    aml_segment(aml, segment);
-    aml_int(aml, value);
+    const uint8_t prefix = size == 1 ? AML_BYTE : AML_DWORD;
+
+    for (size_t at = 0; at + 6 + size <= len; at++) {
+        if (aml[at] == AML_NAME_OP && memcmp(aml + at + 1, segment, 4) == 0 &&
+            aml[at + 5] == prefix) {
+            memcpy(aml + at + 6, &value, size);
+            return;
+        }
+    }
+    g_assert_not_reached();
 }
 
 void aml_name_sleep(GByteArray *aml, const char *segment, uint8_t type)

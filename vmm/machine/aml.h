@@ -1,11 +1,14 @@
-/* The little AML that is made at run time: named integers and packages, scopes, processors. */
+/* The little AML that is made or changed at run time: integers, sleep packages, processors. */
 #pragma once
 
 #include <glib.h>
 #include <stdint.h>
 
-/* \SEGMENT = value, at the root of the name space. */
-void aml_name_int(GByteArray *aml, const char *segment, uint64_t value);
+/*
+ * Gives Name (SEGMENT, integer) in compiled AML another value of the same width (1 or 4 bytes).  The
+ * name must be there: it is our own ASL.
+ */
+void aml_patch_int(uint8_t *aml, size_t len, const char *segment, uint64_t value, unsigned size);
 void aml_name_sleep(GByteArray *aml, const char *segment, uint8_t type);    /* Package { t, t, 0, 0 } */
 /* Device (\_SB.Cnnn) with _HID ACPI0007 and _UID. */
 void aml_cpu_device(GByteArray *aml, unsigned index);

@@ -10,6 +10,7 @@
 #include "i8257.h"
 #include "i8259.h"
 #include "ioapic.h"
+#include "kvm_devices.h"
 #include "machine.h"
 #include "mc146818.h"
 #include "pcspk.h"
@@ -35,6 +36,10 @@ const DeviceType *const device_types[] = {
     &isa_debug_exit_type,
     &isa_debugcon_type,
     &isa_serial_type,
+    &kvm_apic_type,
+    &kvm_i8259_type,
+    &kvm_ioapic_type,
+    &kvm_pit_type,
     &mc146818_type,
     &pcspk_type,
     &piix3_type,

@@ -119,7 +119,7 @@ static bool make_pics(PcBoard *pc, Bus *isa, GError **error)
     for (unsigned n = 0; n < PC_ISA_IRQS; n++) {
         pc->pic_in[n] = i8259_pair_input(master, n);
     }
-    if (first->apic) {
+    if (pc->irqchip == IRQCHIP_USER) {
         i8259_connect(master, apic_lint(first->apic, 0));
     } else {
         i8259_connect_cpu(master, first);

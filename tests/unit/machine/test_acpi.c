@@ -1,7 +1,6 @@
 #include <string.h>
 
 #include "acpi.h"
-#include "aml.h"
 #include "check_main.h"
 
 #define BASE UINT64_C(0x7ff0000)
@@ -135,21 +134,23 @@ START_TEST(without_hpet_there_is_no_table)
 }
 END_TEST
 
-static const struct { uint64_t value; const char *bytes; size_t len; } ints[] = {
-    { 0, "\x08\\ABCD\x0a\x00", 8 },
-    { 0xff, "\x08\\ABCD\x0a\xff", 8 },
-    { 0x100, "\x08\\ABCD\x0b\x00\x01", 9 },
-    { 0x12345678, "\x08\\ABCD\x0c\x78\x56\x34\x12", 11 },
-    { UINT64_C(1) << 32, "\x08\\ABCD\x0e\0\0\0\0\1\0\0\0", 15 },
+static const struct { const char *name; uint64_t value; unsigned size; } dsdt_values[] = {
+    { "P32S", 0x8000000, 4 }, { "P32E", 0xfebfffff, 4 }, { "P64S", 4096, 4 },
+    { "P64L", 2048, 4 }, { "COMS", 1, 1 }, { "HPTE", 1, 1 }, { "KBDE", 1, 1 },
 };
 
-START_TEST(aml_int_row)
+START_TEST(dsdt_value_row)
 {
-    g_autoptr(GByteArray) aml = g_byte_array_new();
+    g_autoptr(AcpiTables) tables = placed(&full);
+    const uint8_t *dsdt = at(tables, u32(find(tables, "FACP") + 40));
+    uint64_t value = 0;
+    uint32_t offset = 36;
 
-    aml_name_int(aml, "ABCD", ints[_i].value);
-    ck_assert_uint_eq(aml->len, ints[_i].len);
-    ck_assert_mem_eq(aml->data, ints[_i].bytes, ints[_i].len);
+    while (dsdt[offset] != 0x08 || memcmp(dsdt + offset + 1, dsdt_values[_i].name, 4) != 0) {
+        ck_assert_uint_lt(++offset, 200);
+    }
+    memcpy(&value, dsdt + offset + 6, dsdt_values[_i].size);
+    ck_assert_uint_eq(value, dsdt_values[_i].value);
 }
 END_TEST
 
@@ -158,4 +159,4 @@ CHECK_MAIN("machine/acpi",
            CASES(fadt_row, fadt_fields),
            CASE(madt_has_every_cpu_in_the_form_its_id_needs),
            CASE(without_hpet_there_is_no_table),
-           CASES(aml_int_row, ints))
+           CASES(dsdt_value_row, dsdt_values))

@@ -1,9 +1,8 @@
 /*
  * What never changes about the pc board: its PCI root, interrupt links, ISA devices and soft-off.
  *
- * The names declared External come from the table that is made at run time (acpi.c): where the PCI
- * windows lie, which optional devices there are, and the processors.  Revision 2 makes integers 64 bits
- * wide, which the upper PCI window needs.
+ * The values of the names that come first are filled in at run time (acpi.c); the ones written here only
+ * give them their width.  Revision 2 makes integers 64 bits wide, which the upper PCI window needs.
  */
 #define PRT_ROW(Slot, A, B, C, D) \
     Package (4) { Slot, 0, A, 0 }, Package (4) { Slot, 1, B, 0 }, \
@@ -11,14 +10,13 @@
 
 DefinitionBlock ("pc.aml", "DSDT", 2, "RHEA  ", "PC      ", 1)
 {
-    External (\P32S, IntObj)        /* 32-bit PCI window: first and last address */
-    External (\P32E, IntObj)
-    External (\P64S, IntObj)        /* 64-bit PCI window, and its size */
-    External (\P64E, IntObj)
-    External (\P64L, IntObj)
-    External (\COMS, IntObj)        /* bit n: serial port n + 1 is there */
-    External (\HPTE, IntObj)        /* the HPET is there */
-    External (\KBDE, IntObj)        /* the keyboard controller is there */
+    Name (P32S, 0xe0000000)        /* 32-bit PCI window: first and last address */
+    Name (P32E, 0xfebfffff)
+    Name (P64S, 0x11223344)         /* 64-bit PCI window in MiB: start, and size (0: none) */
+    Name (P64L, 0x11223344)
+    Name (COMS, 0x5a)              /* bit n: serial port n + 1 is there */
+    Name (HPTE, 0x5a)              /* the HPET is there */
+    Name (KBDE, 0x5a)              /* the keyboard controller is there */
 
     /* Sleep type 0 is soft off (PIIX4 PM1 control). */
     Name (\_S5, Package (4) { 0, 0, 0, 0 })
@@ -64,9 +62,9 @@ DefinitionBlock ("pc.aml", "DSDT", 2, "RHEA  ", "PC      ", 1)
                 CreateQWordField (RE64, ^PW64._MIN, MIN6)
                 CreateQWordField (RE64, ^PW64._MAX, MAX6)
                 CreateQWordField (RE64, ^PW64._LEN, LEN6)
-                MIN6 = \P64S
-                MAX6 = \P64E
-                LEN6 = \P64L
+                MIN6 = \P64S << 20
+                LEN6 = \P64L << 20
+                MAX6 = MIN6 + LEN6 - 1
                 Return (ConcatenateResTemplate (RES, RE64))
             }
 
