@@ -35,6 +35,10 @@ int64_t host_wall_ns(void);             /* CLOCK_REALTIME */
 void vm_timer_init(VmTimer *timer, Vm *vm, VmTimerFn fire, void *opaque);
 void vm_timer_set(VmTimer *timer, int64_t deadline_ns);     /* VM_TIMER_OFF disarms; the past fires soon */
 void vm_timer_finish(VmTimer *timer);
+static inline bool vm_timer_is_set(const VmTimer *timer)
+{
+    return timer->deadline_ns != VM_TIMER_OFF;
+}
 
 /* muldiv with a 128-bit middle: ticks ↔ ns conversions that do not overflow. */
 static inline uint64_t muldiv64(uint64_t value, uint64_t mul, uint64_t div)
