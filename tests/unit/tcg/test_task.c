@@ -42,14 +42,15 @@ static unsigned desc_type_of(unsigned selector)
     return sys_peek(SYS_GDT + selector + 5, 1) & 15;
 }
 
-static void check_in_b(void)
+static void check_in_b(bool is32)
 {
     const X86Cpu *x86 = &sys_cpu->x86;
+    uint32_t upper = is32 ? 0 : 0xffff0000u;
 
     ck_assert_uint_eq(x86->tr.selector, SEL_B);
     ck_assert_uint_eq(x86->rip, CODE_B);
-    ck_assert_uint_eq(x86->gpr[R_RAX], 0x1000);
-    ck_assert_uint_eq(x86->gpr[R_RDI], 0x1007);
+    ck_assert_uint_eq(x86->gpr[R_RAX], upper | 0x1000);
+    ck_assert_uint_eq(x86->gpr[R_RDI], upper | 0x1007);
     ck_assert_uint_ne(x86->cr0 & CR0_TS, 0);
     ck_assert_uint_eq(x86->seg[SEG_CS].selector, SEL_CODE0);
     ck_assert_uint_eq(sys_peek(SYS_TSS + 0x20, 4), SYS_CODE + 2);
@@ -63,8 +64,8 @@ START_TEST(jump_to_task)
 {
     start(widths[_i]);
     tcg_far_jump(sys_cpu, &insn, SEL_B, 0, 32);
-    check_in_b();
-    ck_assert_uint_eq(sys_cpu->x86.gpr[R_RSP], STACK_B);
+    check_in_b(widths[_i]);
+    ck_assert_uint_eq(sys_cpu->x86.gpr[R_RSP] & 0xffff, STACK_B);
     ck_assert_uint_eq(desc_type_of(SEL_TSS), SYS_TSS32);
     ck_assert_uint_eq(desc_type_of(SEL_B) & 2, 2);
     ck_assert_uint_eq(sys_cpu->x86.rflags & RFLAGS_NT, 0);
@@ -75,7 +76,7 @@ START_TEST(call_and_return)
 {
     start(widths[_i]);
     tcg_far_call(sys_cpu, &insn, SEL_B, 0, 32);
-    check_in_b();
+    check_in_b(widths[_i]);
     ck_assert_uint_eq(desc_type_of(SEL_TSS), SYS_TSS32_BUSY);
     ck_assert_uint_eq(desc_type_of(SEL_B) & 2, 2);
     ck_assert_uint_ne(sys_cpu->x86.rflags & RFLAGS_NT, 0);
@@ -96,7 +97,7 @@ START_TEST(exception_through_task_gate)
     start(true);
     sys_put_gate(SYS_IDT + 8 * EXC_GP, SEL_B, 0, SYS_TASK_GATE, 0, 0);
     sys_deliver(EXC_GP, false, true, 0x1230, SYS_CODE + 2);
-    check_in_b();
+    check_in_b(true);
     ck_assert_uint_eq(sys_cpu->x86.gpr[R_RSP], STACK_B - 4);
     ck_assert_uint_eq(sys_peek(STACK_B - 4, 4), 0x1230);
     ck_assert_uint_ne(sys_cpu->x86.rflags & RFLAGS_NT, 0);

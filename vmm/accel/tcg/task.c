@@ -95,6 +95,9 @@ static TaskState task_load(TcgCpu *cpu, const UOp *u, const X86Seg *tr)
     task.flags = (uint32_t)mmu_load_sys(cpu, u, base + layout->flags, width);
     for (unsigned i = 0; i < 8; i++) {
         task.gpr[i] = (uint32_t)mmu_load_sys(cpu, u, base + layout->gpr + i * width, width);
+        if (width == 2) {
+            task.gpr[i] |= 0xffff0000u;             /* as an 80386 leaves the upper halves */
+        }
     }
     for (unsigned i = 0; i < layout->n_segs; i++) {
         task.seg[i] = (uint16_t)mmu_load_sys(cpu, u, base + layout->segs + i * width, 2);
