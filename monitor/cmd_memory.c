@@ -161,13 +161,14 @@ static const CmdArg physical_args[] = { ARG_ADDR(ARG_INT64, "physical address"),
 
 static bool cmd_gva2gpa(Monitor *mon, const CmdValues *args, GError **error)
 {
+    uint64_t addr = cmd_number(args, "addr", 0);
     PageMapping mapping;
 
     if (!have_cpu(mon)) {
         return true;
     }
-    if (x86_translate(monitor_cpu(mon), cmd_number(args, "addr", 0), &mapping)) {
-        monitor_printf(mon, "gpa: %#" PRIx64 "\n", mapping.phys);
+    if (x86_translate(monitor_cpu(mon), addr, &mapping)) {
+        monitor_printf(mon, "gpa: %#" PRIx64 "\n", mapping.phys + (addr & (mapping.size - 1)));
     } else {
         monitor_printf(mon, "Unmapped\n");
     }
