@@ -185,7 +185,7 @@ class Emitter:
         if member.optional:
             parts.append(".optional = true")
         if self.has_flag(member):
-            parts.append(f".has_offset = offsetof({struct}, has_{c_name(member.name)})")
+            parts.append(f".flagged = true, .has_offset = offsetof({struct}, has_{c_name(member.name)})")
         if member.features:
             parts.append(f".features = {self.features_row(member.features)}")
         return "    { " + ", ".join(parts) + " },"

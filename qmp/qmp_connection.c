@@ -1,7 +1,6 @@
 #include "qmp_connection.h"
 
 #include "json_text.h"
-#include "qmp_api.h"
 
 static void send_message(QmpConnection *conn, json_object *message)
 {
@@ -17,22 +16,6 @@ static void send_message(QmpConnection *conn, json_object *message)
     }
 }
 
-static void send_greeting(QmpConnection *conn)
-{
-    g_autoptr(QmpVersionInfo) version = qmp_query_version(conn->session.vm, NULL);
-    json_object *greeting = json_object_new_object(), *body = json_object_new_object();
-    json_object *capabilities = json_object_new_array();
-
-    for (const char *const *name = qmp_qmp_capability_names; *name != NULL; name++) {
-        json_object_array_add(capabilities, json_object_new_string(*name));
-    }
-    json_object_object_add(body, "version", qmp_version_info_to_json(version));
-    json_object_object_add(body, "capabilities", capabilities);
-    json_object_object_add(greeting, "QMP", body);
-    send_message(conn, greeting);
-    json_object_put(greeting);
-}
-
 static void on_message(void *opaque, json_object *request, const GError *error)
 {
     QmpConnection *conn = opaque;
@@ -42,16 +25,18 @@ static void on_message(void *opaque, json_object *request, const GError *error)
     json_object_put(reply);
 }
 
-void qmp_connection_init(QmpConnection *conn, Vm *vm, const QmpCommand *commands, bool pretty)
+void qmp_connection_init(QmpConnection *conn, Vm *vm, const QmpCommand *commands,
+                         json_object *greeting, bool pretty)
 {
     *conn = (QmpConnection){ .session = { .vm = vm, .commands = commands }, .pretty = pretty,
-                             .out = g_string_new(NULL) };
+                             .greeting = greeting, .out = g_string_new(NULL) };
     json_stream_init(&conn->input, on_message, conn);
 }
 
 void qmp_connection_finish(QmpConnection *conn)
 {
     json_stream_finish(&conn->input);
+    json_object_put(conn->greeting);
     g_string_free(conn->out, TRUE);
 }
 
@@ -59,7 +44,7 @@ void qmp_connection_open(QmpConnection *conn)
 {
     qmp_connection_close(conn);
     conn->open = true;
-    send_greeting(conn);
+    send_message(conn, conn->greeting);
 }
 
 void qmp_connection_close(QmpConnection *conn)

@@ -12,11 +12,14 @@
 typedef struct QmpConnection {
     QmpSession session;
     bool open, pretty;
+    json_object *greeting;
     JsonStream input;
     GString *out;                       /* what waits to be sent */
 } QmpConnection;
 
-void qmp_connection_init(QmpConnection *conn, Vm *vm, const QmpCommand *commands, bool pretty);
+/* `greeting` is what each new client is sent; the connection takes it over. */
+void qmp_connection_init(QmpConnection *conn, Vm *vm, const QmpCommand *commands,
+                         json_object *greeting, bool pretty);
 void qmp_connection_finish(QmpConnection *conn);
 void qmp_connection_open(QmpConnection *conn);      /* a client is there: greets it */
 void qmp_connection_close(QmpConnection *conn);

@@ -1,14 +1,10 @@
 /*
- * Events: what the machine tells, as QMP events, and the limit on those a guest can cause at will.
+ * Sending events, with a limit on those a guest can cause at will.
  *
  * Of a limited event the first goes out at once; of those that follow within its time only the last is
  * kept, and sent when the time is over.
  */
 #include "qmp_events.h"
-
-#include "qmp_api.h"
-#include "rhea_error.h"
-#include "vm.h"
 
 #define US_PER_SEC 1000000
 
@@ -99,97 +95,8 @@ void qmp_event_emit(const QmpEventType *event, const void *data)
     json_object_put(message);
 }
 
-/* ---- the machine's notifications ---- */
-
-static void on_reset(Vm *vm, const VmEvent *event)
+void qmp_events_start(QmpBroadcastFn broadcast)
 {
-    qmp_event_reset(shutdown_cause_is_guest(event->cause), event->cause);
-}
-
-static void on_shutdown(Vm *vm, const VmEvent *event)
-{
-    qmp_event_shutdown(shutdown_cause_is_guest(event->cause), event->cause);
-}
-
-static void on_panic(Vm *vm, const VmEvent *event)
-{
-    int action = qmp_enum_index(qmp_guest_panic_action_names, event->action);
-
-    if (action == QMP_GUEST_PANIC_ACTION_RUN && g_strcmp0(vm->panic_event, "run") == 0) {
-        qmp_event_guest_crashloaded(action);
-    } else if (action >= 0) {
-        qmp_event_guest_panicked(action);
-    }
-}
-
-static void on_watchdog(Vm *vm, const VmEvent *event)
-{
-    int action = qmp_enum_index(qmp_watchdog_action_names, event->action);
-
-    if (action >= 0) {
-        qmp_event_watchdog(action);
-    }
-}
-
-static void on_rtc_change(Vm *vm, const VmEvent *event)
-{
-    g_autofree char *path = vm->rtc != NULL ? object_path(&vm->rtc->obj) : NULL;
-
-    qmp_event_rtc_change(event->offset_s, path != NULL ? path : "");
-}
-
-static void on_device_deleted(Vm *vm, const VmEvent *event)
-{
-    qmp_event_device_deleted(event->device, event->path);
-}
-
-static void on_stop(Vm *vm, const VmEvent *event)
-{
-    qmp_event_stop();
-}
-
-static void on_resume(Vm *vm, const VmEvent *event)
-{
-    qmp_event_resume();
-}
-
-static void on_powerdown(Vm *vm, const VmEvent *event)
-{
-    qmp_event_powerdown();
-}
-
-static void on_suspend(Vm *vm, const VmEvent *event)
-{
-    qmp_event_suspend();
-}
-
-static void on_wakeup(Vm *vm, const VmEvent *event)
-{
-    qmp_event_wakeup();
-}
-
-static void on_vm_event(Vm *vm, const VmEvent *event, void *opaque)
-{
-    static void (*const handlers[])(Vm *vm, const VmEvent *event) = {
-        [VM_EVENT_STOP] = on_stop, [VM_EVENT_RESUME] = on_resume, [VM_EVENT_RESET] = on_reset,
-        [VM_EVENT_SHUTDOWN] = on_shutdown, [VM_EVENT_POWERDOWN] = on_powerdown,
-        [VM_EVENT_SUSPEND] = on_suspend, [VM_EVENT_WAKEUP] = on_wakeup,
-        [VM_EVENT_GUEST_PANICKED] = on_panic, [VM_EVENT_WATCHDOG] = on_watchdog,
-        [VM_EVENT_RTC_CHANGE] = on_rtc_change, [VM_EVENT_DEVICE_DELETED] = on_device_deleted,
-    };
-
-    if ((size_t)event->kind < G_N_ELEMENTS(handlers) && handlers[event->kind] != NULL) {
-        handlers[event->kind](vm, event);
-    }
-}
-
-void qmp_events_start(Vm *vm, QmpBroadcastFn broadcast)
-{
-    if (broadcast_fn == NULL) {
-        limits = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, limit_free);
-        broadcast_fn = broadcast;
-        if (vm != NULL) {
-            vm_subscribe(vm, on_vm_event, NULL);
-        }
-    }
+    limits = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, limit_free);
+    broadcast_fn = broadcast;
 }

@@ -8,4 +8,4 @@ void qmp_event_emit(const QmpEventType *event, const void *data);
 
 /* Who gets the finished event; the server sets it once. */
 typedef void (*QmpBroadcastFn)(json_object *event);
-void qmp_events_start(Vm *vm, QmpBroadcastFn broadcast);
+void qmp_events_start(QmpBroadcastFn broadcast);

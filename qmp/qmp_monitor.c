@@ -1,9 +1,10 @@
 /* QMP monitors on character devices. */
 #include "qmp.h"
 
-#include "qmp_events.h"
+#include "qmp_api.h"
 #include "qmp_connection.h"
-#include "vm.h"
+#include "qmp_events.h"
+#include "vm_events.h"
 
 typedef struct QmpMonitor {
     CharFrontend fe;
@@ -71,6 +72,21 @@ static void broadcast(json_object *event)
     }
 }
 
+static json_object *make_greeting(void)
+{
+    g_autoptr(QmpVersionInfo) version = qmp_query_version(vm_instance(), NULL);
+    json_object *greeting = json_object_new_object(), *body = json_object_new_object();
+    json_object *capabilities = json_object_new_array();
+
+    for (const char *const *name = qmp_qmp_capability_names; *name != NULL; name++) {
+        json_object_array_add(capabilities, json_object_new_string(*name));
+    }
+    json_object_object_add(body, "version", qmp_version_info_to_json(version));
+    json_object_object_add(body, "capabilities", capabilities);
+    json_object_object_add(greeting, "QMP", body);
+    return greeting;
+}
+
 bool qmp_monitor_new(const char *label, bool pretty, GError **error)
 {
     Chardev *chr = chardev_find(label);
@@ -82,12 +98,13 @@ bool qmp_monitor_new(const char *label, bool pretty, GError **error)
     }
     if (monitors == NULL) {
         monitors = g_ptr_array_new();
-        qmp_events_start(vm_instance(), broadcast);
+        qmp_events_start(broadcast);
+        qmp_vm_events_start(vm_instance());
     }
     mon = g_new0(QmpMonitor, 1);
     mon->fe = (CharFrontend){ .opaque = mon, .can_receive = monitor_can_receive,
                               .receive = monitor_receive, .event = monitor_event };
-    qmp_connection_init(&mon->conn, vm_instance(), qmp_commands, pretty);
+    qmp_connection_init(&mon->conn, vm_instance(), qmp_commands, make_greeting(), pretty);
     if (!chardev_attach(&mon->fe, chr, error)) {
         qmp_connection_finish(&mon->conn);
         g_free(mon);

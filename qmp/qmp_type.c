@@ -232,7 +232,7 @@ static bool parse_member(const QmpMember *member, const Place *parent, json_obje
         }
         return member->optional;
     }
-    if (member->has_offset != 0) {
+    if (member->flagged) {
         *(bool *)((char *)target + member->has_offset) = true;
     }
     return parse_value(member->type, &place, value, (char *)target + member->offset, error);
@@ -401,7 +401,7 @@ static bool member_is_there(const QmpMember *member, const void *target)
     if (!member->optional) {
         return true;
     }
-    if (member->has_offset != 0) {
+    if (member->flagged) {
         return *(const bool *)((const char *)target + member->has_offset);
     }
     return *(void *const *)at != NULL;

@@ -30,8 +30,9 @@ struct QmpMember {
     const char *name;                   /* NULL ends a list */
     const QmpType *type;
     size_t offset;
-    size_t has_offset;                  /* a bool; 0: NULL says absent, or the member is not optional */
     bool optional;
+    bool flagged;                       /* optional, and a bool at has_offset says whether it is there */
+    size_t has_offset;                  /* else a NULL pointer says that it is not */
     const char *const *features;        /* NULL-terminated; may be NULL */
 };
 

@@ -1,0 +1,51 @@
+#include "kinds_commands.h"
+
+#include "json_text.h"
+#include "rhea_error.h"
+
+bool qmp_qmp_capabilities(QmpSession *session, const bool *oob, GError **error)
+{
+    session->negotiated = true;
+    session->oob_enabled = oob != NULL && *oob;
+    return true;
+}
+
+/* Through C and back: every field is copied by its own kind. */
+QmpEverything *qmp_echo(Vm *vm, const QmpEverything *args, GError **error)
+{
+    json_object *copy = qmp_everything_to_json(args);
+    QmpEverything *result = NULL;
+    const QmpCommand *echo = qmp_command_find(kinds_commands, "echo");
+
+    qmp_value_parse(echo->args, "", copy, &result, error);
+    json_object_put(copy);
+    return result;
+}
+
+bool qmp_add(Vm *vm, int64_t a, const int64_t *b, json_object **value, GError **error)
+{
+    *value = json_object_new_int64(a + (b != NULL ? *b : 0));
+    return true;
+}
+
+char *qmp_join(Vm *vm, const GPtrArray *names, GError **error)
+{
+    GString *all = g_string_new(NULL);
+
+    for (guint i = 0; i < names->len; i++) {
+        g_string_append(all, g_ptr_array_index(names, i));
+    }
+    return g_string_free(all, FALSE);
+}
+
+bool qmp_fail(Vm *vm, int64_t class, GError **error)
+{
+    g_set_error(error, RHEA_ERROR, class, "failed");
+    error_add_hint(error, "a hint for people");
+    return false;
+}
+
+bool qmp_nothing(Vm *vm, GError **error)
+{
+    return true;
+}
