@@ -12,6 +12,7 @@
 #include "cpuid.h"
 #include "i440fx.h"
 #include "machine.h"
+#include "mc146818.h"
 #include "pc.h"
 #include "rhea_error.h"
 #include "sizes.h"
@@ -21,6 +22,9 @@
 #define PC_LOW_RAM_SPLIT    UINT64_C(0xc0000000)
 #define PC_RAM_MIN          (2 * MIB)
 #define PC_MAX_CPUS         255
+
+#define CMOS_SHUTDOWN_CODE      0x0f
+#define SHUTDOWN_CODE_S3_RESUME 0xfe
 
 /* ---- memory ---- */
 
@@ -141,10 +145,22 @@ static bool pc_build(Vm *vm, GError **error)
            (vm->config.kernel || pc_load_bios(pc, error));
 }
 
+/* CMOS byte 0f tells firmware that the reset which follows is a wake-up from suspend to RAM. */
+static void pc_event(Vm *vm, const VmEvent *event, void *opaque)
+{
+    PcBoard *pc = opaque;
+
+    if (event->kind == VM_EVENT_SUSPEND) {
+        pc->suspended = true;
+        mc146818_set_cmos(pc->rtc, CMOS_SHUTDOWN_CODE, SHUTDOWN_CODE_S3_RESUME);
+    }
+}
+
 static bool pc_finish(Vm *vm, GError **error)
 {
     PcBoard *pc = pc_board(vm);
 
+    vm_subscribe(vm, pc_event, pc);
     pc_fill_cmos(pc);
     return pc_set_boot_order(vm, vm->config.boot_order ? vm->config.boot_order : "cad", error) &&
            pc_fill_fw_cfg(pc, error) && (!vm->config.kernel || pc_prepare_direct(pc, error));

@@ -179,15 +179,6 @@ static void direct_reset(void *opaque)
     boot_plan_enter(pc->plan);
 }
 
-static void direct_event(Vm *vm, const VmEvent *event, void *opaque)
-{
-    PcBoard *pc = opaque;
-
-    if (event->kind == VM_EVENT_SUSPEND) {
-        pc->suspended = true;
-    }
-}
-
 /* ---- preparation ---- */
 
 static bool place_acpi(PcBoard *pc, GError **error)
@@ -240,6 +231,5 @@ bool pc_prepare_direct(PcBoard *pc, GError **error)
         return false;
     }
     vm_add_reset(pc->vm, direct_reset, pc);
-    vm_subscribe(pc->vm, direct_event, pc);
     return true;
 }
