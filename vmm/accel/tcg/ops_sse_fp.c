@@ -1,0 +1,150 @@
+/*
+ * SSE–SSE4.1 floating-point arithmetic and comparisons: everything that reads MXCSR or sets its flags, except
+ * conversions (ops_sse_cvt.c).
+ *
+ * Each instruction is one raw function around the host's, see sse_fp_run().
+ */
+#include "tcg_sse.h"
+
+/* *d = *d op *s; sources of any width are memory operands of the host instruction. */
+#define SSE_FP(name, Source, result)                                                            \
+static void raw_##name(void *d, const void *s)                                                  \
+{                                                                                               \
+    __m128 value = *(__m128 *)d;                                                                \
+                                                                                                \
+    __asm__ volatile(#name " %1, %0" : "+x"(value) : "m"(*(const Source *)s));                  \
+    *(__m128 *)d = value;                                                                       \
+}                                                                                               \
+static const UOp *op_##name(TcgCpu *cpu, const UOp *u)                                          \
+{                                                                                               \
+    sse_fp_run(cpu, u, raw_##name, result, fp_dst(cpu, u), fp_src(cpu, u));                     \
+    NEXT(u);                                                                                    \
+}
+
+#define SSE_FP_FOUR(name)                                                                       \
+    SSE_FP(name##ps, __m128, FP_RESULT_PS)                                                      \
+    SSE_FP(name##pd, __m128, FP_RESULT_PD)                                                      \
+    SSE_FP(name##ss, uint32_t, FP_RESULT_SS)                                                    \
+    SSE_FP(name##sd, uint64_t, FP_RESULT_SD)
+
+#define SSE_FP_PACKED(name)                                                                     \
+    SSE_FP(name##ps, __m128, FP_RESULT_PS)                                                      \
+    SSE_FP(name##pd, __m128, FP_RESULT_PD)
+
+SSE_FP_FOUR(add)
+SSE_FP_FOUR(sub)
+SSE_FP_FOUR(mul)
+SSE_FP_FOUR(div)
+SSE_FP_FOUR(sqrt)
+/* MIN and MAX give back a source: no underflow. */
+SSE_FP(minps, __m128, FP_RESULT_OTHER)
+SSE_FP(minpd, __m128, FP_RESULT_OTHER)
+SSE_FP(minss, uint32_t, FP_RESULT_OTHER)
+SSE_FP(minsd, uint64_t, FP_RESULT_OTHER)
+SSE_FP(maxps, __m128, FP_RESULT_OTHER)
+SSE_FP(maxpd, __m128, FP_RESULT_OTHER)
+SSE_FP(maxss, uint32_t, FP_RESULT_OTHER)
+SSE_FP(maxsd, uint64_t, FP_RESULT_OTHER)
+SSE_FP_PACKED(addsub)
+SSE_FP_PACKED(hadd)
+SSE_FP_PACKED(hsub)
+
+/* ---- scalar arithmetic straight from memory ---- */
+
+#define SSE_FP_MEM(name, bits, result)                                                          \
+static const UOp *op_##name##_mem(TcgCpu *cpu, const UOp *u)                                    \
+{                                                                                               \
+    cpu->fp_tmp.u##bits[0] = tcg_load##bits(cpu, u, tcg_ea(cpu, u, bits / 8, ACCESS_READ));     \
+    sse_fp_run(cpu, u, raw_##name, result, fp_dst(cpu, u), &cpu->fp_tmp);                       \
+    NEXT(u);                                                                                    \
+}
+SSE_FP_MEM(addsd, 64, FP_RESULT_SD)
+SSE_FP_MEM(subsd, 64, FP_RESULT_SD)
+SSE_FP_MEM(mulsd, 64, FP_RESULT_SD)
+SSE_FP_MEM(divsd, 64, FP_RESULT_SD)
+SSE_FP_MEM(addss, 32, FP_RESULT_SS)
+SSE_FP_MEM(subss, 32, FP_RESULT_SS)
+SSE_FP_MEM(mulss, 32, FP_RESULT_SS)
+SSE_FP_MEM(divss, 32, FP_RESULT_SS)
+
+/* ---- comparisons into RFLAGS ---- */
+
+/* LAHF: ZF, PF and CF where RFLAGS has them, SF and AF cleared; OF always is. */
+#define SSE_COMI(name, Type)                                                                    \
+static void raw_##name(void *d, const void *s)                                                  \
+{                                                                                               \
+    uint64_t ax;                                                                                \
+                                                                                                \
+    __asm__ volatile(#name " %2, %1; lahf"                                                      \
+                     : "=a"(ax) : "x"(*(const __m128 *)d), "m"(*(const Type *)s) : "cc");       \
+    *(uint64_t *)d = ax >> 8 & RFLAGS_ARITH;                                                    \
+}                                                                                               \
+static const UOp *op_##name(TcgCpu *cpu, const UOp *u)                                          \
+{                                                                                               \
+    cpu->fp_out = *fp_dst(cpu, u);                                                              \
+    sse_fp_run(cpu, u, raw_##name, FP_RESULT_OTHER, &cpu->fp_out, fp_src(cpu, u));              \
+    cpu->x86.rflags = (cpu->x86.rflags & ~(uint64_t)RFLAGS_ARITH) | cpu->fp_out.u64[0];         \
+    NEXT(u);                                                                                    \
+}
+SSE_COMI(comiss, uint32_t)
+SSE_COMI(comisd, uint64_t)
+SSE_COMI(ucomiss, uint32_t)
+SSE_COMI(ucomisd, uint64_t)
+
+/* ---- with an immediate ---- */
+
+#define CODE_OP(name, result)                                                                   \
+static const UOp *op_code_##name(TcgCpu *cpu, const UOp *u)                                     \
+{                                                                                               \
+    sse_fp_run(cpu, u, (FpRawFn)u->ptr, result, fp_dst(cpu, u), fp_src(cpu, u));                \
+    NEXT(u);                                                                                    \
+}
+CODE_OP(other, FP_RESULT_OTHER)
+CODE_OP(ps, FP_RESULT_PS)
+CODE_OP(pd, FP_RESULT_PD)
+
+/* ---- decode ---- */
+
+static bool emit_arith(DecodeContext *d, const FpRow *row)
+{
+    /* mm_fn: the form that loads its source itself. */
+    if (op_is_mem(&d->ops[1]) && row->mm_fn != NULL) {
+        UOp *u = decode_emit(d, row->mm_fn);
+
+        decode_mem(d, u, &d->ops[1]);
+        u->r1 = decode_reg(&d->ops[0]);
+        return true;
+    }
+    int32_t source = fp_emit_source(d, row, &d->ops[1]);
+    UOp *u = decode_emit(d, row->fn);
+
+    u->r1 = decode_reg(&d->ops[0]);
+    u->disp = source;
+    return true;
+}
+
+#define ROW(NAME, name)         { ZYDIS_MNEMONIC_##NAME, emit_arith, op_##name }
+#define ROW_MEM(NAME, name)     { ZYDIS_MNEMONIC_##NAME, emit_arith, op_##name, op_##name##_mem }
+#define ROW_CODE(NAME, name, kind, mask)                                                        \
+    { ZYDIS_MNEMONIC_##NAME, sse_emit_code, op_code_##kind, .code = sse_code_##name, .imm_mask = mask, \
+      .faults = true }
+
+const FpRow sse_fp_rows[] = {
+    ROW(ADDPD, addpd), ROW(ADDPS, addps), ROW_MEM(ADDSD, addsd), ROW_MEM(ADDSS, addss),
+    ROW(ADDSUBPD, addsubpd), ROW(ADDSUBPS, addsubps),
+    ROW_CODE(CMPPD, cmppd, other, 7), ROW_CODE(CMPPS, cmpps, other, 7),
+    ROW_CODE(CMPSD, cmpsd, other, 7), ROW_CODE(CMPSS, cmpss, other, 7),
+    ROW(COMISD, comisd), ROW(COMISS, comiss),
+    ROW(DIVPD, divpd), ROW(DIVPS, divps), ROW_MEM(DIVSD, divsd), ROW_MEM(DIVSS, divss),
+    ROW_CODE(DPPD, dppd, pd, 255), ROW_CODE(DPPS, dpps, ps, 255),
+    ROW(HADDPD, haddpd), ROW(HADDPS, haddps), ROW(HSUBPD, hsubpd), ROW(HSUBPS, hsubps),
+    ROW(MAXPD, maxpd), ROW(MAXPS, maxps), ROW(MAXSD, maxsd), ROW(MAXSS, maxss),
+    ROW(MINPD, minpd), ROW(MINPS, minps), ROW(MINSD, minsd), ROW(MINSS, minss),
+    ROW(MULPD, mulpd), ROW(MULPS, mulps), ROW_MEM(MULSD, mulsd), ROW_MEM(MULSS, mulss),
+    ROW_CODE(ROUNDPD, roundpd, other, 15), ROW_CODE(ROUNDPS, roundps, other, 15),
+    ROW_CODE(ROUNDSD, roundsd, other, 15), ROW_CODE(ROUNDSS, roundss, other, 15),
+    ROW(SQRTPD, sqrtpd), ROW(SQRTPS, sqrtps), ROW(SQRTSD, sqrtsd), ROW(SQRTSS, sqrtss),
+    ROW(SUBPD, subpd), ROW(SUBPS, subps), ROW_MEM(SUBSD, subsd), ROW_MEM(SUBSS, subss),
+    ROW(UCOMISD, ucomisd), ROW(UCOMISS, ucomiss),
+    {}
+};
