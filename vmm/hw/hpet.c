@@ -180,16 +180,11 @@ static void timer_fire(void *opaque)
     timer_interrupt(t);
 }
 
-/* ---- register access: 32-bit halves ---- */
+/* ---- register access: 64 bits, or either half ---- */
 
-static void set_half(uint64_t *reg, bool high, uint32_t value)
+static void set_bits(uint64_t *reg, uint64_t value, uint64_t mask)
 {
-    *reg = high ? (*reg & UINT32_MAX) | (uint64_t)value << 32 : (*reg & ~(uint64_t)UINT32_MAX) | value;
-}
-
-static uint32_t get_half(uint64_t reg, bool high)
-{
-    return high ? reg >> 32 : reg;
+    *reg = (*reg & ~mask) | (value & mask);
 }
 
 static uint64_t capabilities(const Hpet *hpet)
@@ -212,7 +207,6 @@ static uint64_t timer_read(HpetTimer *t, unsigned reg)
 static uint64_t hpet_read(void *opaque, uint64_t offset, unsigned size)
 {
     Hpet *hpet = opaque;
-    bool high = (offset & 4) != 0;
     uint64_t reg = offset & ~UINT64_C(7), value = 0;
     unsigned n = (reg - HPET_TIMERS) / HPET_TIMER_STRIDE;
 
@@ -227,7 +221,7 @@ static uint64_t hpet_read(void *opaque, uint64_t offset, unsigned size)
     } else if (reg == HPET_COUNTER) {
         value = counter_now(hpet);
     }
-    return get_half(value, high);
+    return value >> (8 * (offset & 4));
 }
 
 static void write_config(HpetTimer *t, uint32_t value)
@@ -258,20 +252,18 @@ static void write_config(HpetTimer *t, uint32_t value)
  * Of a periodic timer a write sets the period, and with SETVAL before it the comparator itself too;
  * SETVAL clears with the write (2.3.9.2.2).
  */
-static void write_cmp(HpetTimer *t, bool high, uint32_t value)
+static void write_cmp(HpetTimer *t, uint64_t value, uint64_t mask)
 {
     bool periodic = (t->config & TN_PERIODIC) != 0;
 
-    if (high && (t->config & TN_32BIT)) {
-        return;
-    }
+    mask &= width_mask(t);
     if (!periodic || (t->config & TN_SETVAL)) {
-        set_half(&t->cmp, high, value);
+        set_bits(&t->cmp, value, mask);
     }
     if (periodic) {
-        set_half(&t->period, high, value);
+        set_bits(&t->period, value, mask);
     }
-    if (!high || !(t->config & TN_PERIODIC)) {
+    if (mask & 1) {
         t->config &= ~(uint64_t)TN_SETVAL;
     }
     timer_arm(t);
@@ -306,27 +298,31 @@ static void set_config(Hpet *hpet, uint32_t value)
 static void hpet_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
 {
     Hpet *hpet = opaque;
-    bool high = (offset & 4) != 0;
-    uint64_t reg = offset & ~UINT64_C(7);
+    uint64_t reg = offset & ~UINT64_C(7), mask = size == 8 ? UINT64_MAX : UINT32_MAX;
+    bool low = (offset & 4) == 0;
     unsigned n = (reg - HPET_TIMERS) / HPET_TIMER_STRIDE;
 
+    if (!low) {
+        value <<= 32;
+        mask <<= 32;
+    }
     if (reg >= HPET_TIMERS && n < hpet->n_timers) {
         if ((reg & (HPET_TIMER_STRIDE - 1)) == HPET_TN_CMP) {
-            write_cmp(&hpet->timers[n], high, value);
-        } else if ((reg & (HPET_TIMER_STRIDE - 1)) == HPET_TN_CONFIG && !high) {
+            write_cmp(&hpet->timers[n], value, mask);
+        } else if ((reg & (HPET_TIMER_STRIDE - 1)) == HPET_TN_CONFIG && low) {
             write_config(&hpet->timers[n], value);
         }
-    } else if (reg == HPET_CONFIG && !high) {
+    } else if (reg == HPET_CONFIG && low) {
         set_config(hpet, value);
-    } else if (reg == HPET_STATUS && !high) {
+    } else if (reg == HPET_STATUS && low) {
         hpet->status &= ~value;
         arm_all(hpet);
     } else if (reg == HPET_COUNTER && !running(hpet)) {
-        set_half(&hpet->counter, high, value);
+        set_bits(&hpet->counter, value, mask);
     }
 }
 
-static const MemOps hpet_ops = { hpet_read, hpet_write, .min_size = 4, .max_size = 4 };
+static const MemOps hpet_ops = { hpet_read, hpet_write, .min_size = 4, .max_size = 8 };
 
 /* ---- lines of the devices it replaces ---- */
 

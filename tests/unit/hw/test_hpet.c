@@ -1,0 +1,119 @@
+#include "check_main.h"
+#include "hpet.h"
+#include "isa_board.h"
+
+#define BASE        UINT64_C(0xfed00000)
+#define T(n_, reg_) (0x100 + 0x20 * (n_) + (reg_))
+enum { CONFIG, CMP = 8 };
+
+static void hpet_board(void)
+{
+    isa_board(&hpet_type);
+    ck_assert_ptr_nonnull(hpet_new(&vm, BASE, 0x14, NULL));    /* lines 2 and 4 */
+    devices_reset(&vm);
+}
+
+static uint64_t get(unsigned reg, unsigned size)
+{
+    return mem_load(&vm.memory, BASE + reg, size, NULL);
+}
+
+static void set(unsigned reg, uint64_t value, unsigned size)
+{
+    mem_store(&vm.memory, BASE + reg, value, size);
+}
+
+START_TEST(it_says_what_it_is)
+{
+    hpet_board();
+    ck_assert_uint_eq(get(0, 8), UINT64_C(10000000) << 32 | 0x8086a201);
+    ck_assert_uint_eq(get(T(0, CONFIG), 8), UINT64_C(0x14) << 32 | 0x30);
+}
+END_TEST
+
+START_TEST(the_counter_runs_while_enabled)
+{
+    hpet_board();
+    advance_ns(1000);
+    ck_assert_uint_eq(get(0xf0, 8), 0);
+    set(0xf0, 100, 8);
+    set(0x10, 1, 4);
+    advance_ns(1000);
+    ck_assert_uint_eq(get(0xf0, 8), 200);
+    set(0x10, 0, 4);
+    advance_ns(1000);
+    ck_assert_uint_eq(get(0xf0, 8), 200);
+}
+END_TEST
+
+START_TEST(a_one_shot_fires_once)
+{
+    hpet_board();
+    set(T(1, CONFIG), 0x04 | 4 << 9, 4);        /* enabled, line 4 */
+    set(T(1, CMP), 1000, 8);
+    set(0x10, 1, 4);
+    advance_ns(9990);
+    ck_assert_uint_eq(edges[4], 0);
+    advance_ns(10);
+    ck_assert_uint_eq(edges[4], 1);
+    advance_ns(NS_PER_SEC);
+    ck_assert_uint_eq(edges[4], 1);
+}
+END_TEST
+
+START_TEST(a_periodic_timer_keeps_its_period)
+{
+    hpet_board();
+    set(T(0, CONFIG), 0x4c | 2 << 9, 4);        /* enabled, periodic, set value, line 2 */
+    set(T(0, CMP), 500, 8);                     /* first at 500 */
+    set(T(0, CMP), 1000, 8);                    /* then every 1000 */
+    set(0x10, 1, 4);
+    advance_ns(5000);
+    ck_assert_uint_eq(edges[2], 1);
+    advance_ns(5 * 10000);
+    ck_assert_uint_eq(edges[2], 6);
+    ck_assert_uint_eq(get(T(0, CMP), 4), 6500);
+}
+END_TEST
+
+START_TEST(level_interrupts_hold_until_cleared)
+{
+    hpet_board();
+    set(T(2, CONFIG), 0x06 | 2 << 9, 4);
+    set(T(2, CMP), 100, 8);
+    set(0x10, 1, 4);
+    advance_ns(1000);
+    ck_assert_int_eq(levels[2], 1);
+    ck_assert_uint_eq(get(0x20, 4), 4);
+    set(0x20, 4, 4);
+    ck_assert_int_eq(levels[2], 0);
+}
+END_TEST
+
+START_TEST(legacy_replacement_takes_lines_0_and_8)
+{
+    hpet_board();
+    set(T(0, CONFIG), 0x04 | 2 << 9, 4);
+    set(T(1, CONFIG), 0x04 | 2 << 9, 4);
+    set(T(0, CMP), 100, 8);
+    set(T(1, CMP), 200, 8);
+    set(0x10, 3, 4);
+    advance_ns(3000);
+    ck_assert_uint_eq(edges[0], 1);
+    ck_assert_uint_eq(edges[8], 1);
+    ck_assert_uint_eq(edges[2], 0);
+}
+END_TEST
+
+START_TEST(a_line_it_cannot_drive_is_not_taken)
+{
+    hpet_board();
+    set(T(0, CONFIG), 5 << 9, 4);
+    ck_assert_uint_eq(get(T(0, CONFIG), 4) & 0x3e00, 0);
+}
+END_TEST
+
+CHECK_MAIN("hpet", CASE(it_says_what_it_is), CASE(the_counter_runs_while_enabled),
+           CASE(a_one_shot_fires_once), CASE(a_periodic_timer_keeps_its_period),
+           CASE(level_interrupts_hold_until_cleared), CASE(legacy_replacement_takes_lines_0_and_8),
+           CASE(a_line_it_cannot_drive_is_not_taken))
