@@ -78,11 +78,33 @@ static const CmdArg boot_args[] = {
     {}
 };
 
+/* Drive letters are a to p, each once. */
+static bool order_ok(Monitor *mon, const char *order)
+{
+    uint32_t seen = 0;
+
+    for (const char *c = order; *c != '\0'; c++) {
+        if (*c < 'a' || *c > 'p') {
+            monitor_printf(mon, "Invalid boot device '%c'\n", *c);
+            return false;
+        }
+        if (seen & 1u << (*c - 'a')) {
+            monitor_printf(mon, "Boot device '%c' was given twice\n", *c);
+            return false;
+        }
+        seen |= 1u << (*c - 'a');
+    }
+    return true;
+}
+
 static bool cmd_boot_set(Monitor *mon, const CmdValues *args, GError **error)
 {
     const char *order = cmd_text(args, "bootdevice");
     g_autoptr(GError) why = NULL;
 
+    if (!order_ok(mon, order)) {
+        return true;
+    }
     if (vm_cmd_boot_set(mon->vm, order, &why)) {
         monitor_printf(mon, "boot device list now set to %s\n", order);
     } else {

@@ -18,24 +18,16 @@ static const CmdArg registers_args[] = {
     {}
 };
 
-static void print_cpu(Monitor *mon, unsigned index)
-{
-    X86Cpu *cpu = vm_cpu(mon->vm, index);
-
-    monitor_printf(mon, "\nCPU#%u\n", index);
-    x86_print_registers(cpu, mon->out);
-}
-
 static bool info_registers(Monitor *mon, const CmdValues *args, GError **error)
 {
     uint64_t index = cmd_number(args, "vcpu", mon->cpu_index);
 
     if (cmd_given(args, "all")) {
         for (guint i = 0; i < mon->vm->cpus->len; i++) {
-            print_cpu(mon, i);
+            x86_print_registers(vm_cpu(mon->vm, i), mon->out);
         }
     } else if (index < mon->vm->cpus->len) {
-        print_cpu(mon, index);
+        x86_print_registers(vm_cpu(mon->vm, index), mon->out);
     } else if (cmd_given(args, "vcpu")) {
         monitor_printf(mon, "CPU#%u not available\n", (unsigned)index);
     } else {
