@@ -53,6 +53,7 @@ struct AccelOps {
     /* split: the IOAPIC of ours tells what message a pin sends now (data 0: none), so that the kernel knows
      * whose EOI to report to vm->ioapic_eoi. */
     void (*ioapic_route)(Vm *vm, unsigned pin, uint64_t address, uint32_t data);
+    bool (*has_smm)(Vm *vm);                            /* can deliver SMI; NULL: yes */
     /* CPUID values the engine can give; see cpuid.h. */
     void (*host_cpuid)(Vm *vm, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
     void (*print_jit)(Vm *vm, GString *out);            /* `info jit`; NULL: not this engine */

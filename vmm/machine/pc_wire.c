@@ -206,6 +206,7 @@ static bool make_isa_parts(PcBoard *pc, Bus *isa, GError **error)
 bool pc_make_parts(PcBoard *pc, GError **error)
 {
     Vm *vm = pc->vm;
+    bool smm = vm->config.smm && (!vm->accel->has_smm || vm->accel->has_smm(vm));
 
     pc->irqchip = vm->accel->irqchip ? vm->accel->irqchip(vm) : IRQCHIP_USER;
     wire_gsis(pc);
@@ -215,6 +216,6 @@ bool pc_make_parts(PcBoard *pc, GError **error)
         return false;
     }
     pc->pm = make_part(pc, "PIIX4_PM", NULL, (Bus *)pc->pci,
-                       PROPS("addr", "1.3", "smm-enabled", vm->config.smm ? "on" : "off"), error);
+                       PROPS("addr", "1.3", "smm-enabled", smm ? "on" : "off"), error);
     return pc->pm != NULL;
 }

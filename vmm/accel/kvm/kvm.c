@@ -216,12 +216,18 @@ static IrqchipKind kvm_irqchip(Vm *vm)
     return kvm.irqchip;
 }
 
+static bool kvm_has_smm(Vm *vm)
+{
+    return kvm.has_smm;
+}
+
 const AccelOps accel_kvm = {
     .name = "kvm",
     .cpu_size = sizeof(X86Cpu),
     .init = kvm_init,
     .finish = kvm_finish,
     .irqchip = kvm_irqchip,
+    .has_smm = kvm_has_smm,
     .cpu_init = kvm_cpu_init,
     .cpu_finish = kvm_cpu_finish,
     .cpu_reset = kvm_cpu_reset,
