@@ -2,6 +2,7 @@
  * x87, MMX and SSE: finds a mnemonic's row, makes the checks every instruction of its class begins with,
  * and loads memory sources.
  */
+#include "tcg_ops.h"
 #include "tcg_sse.h"
 
 /* ---- checks by class (SDM 3A, 2.5 and tables 12-1, 13-1) ---- */
@@ -73,9 +74,15 @@ static unsigned class_fault(FpClass fp_class, const DecodeContext *d)
 /* ---- memory sources ---- */
 
 #define LOAD(bits)                                                                              \
-static const UOp *op_load_tmp##bits(TcgCpu *cpu, const UOp *u)                                  \
+static G_GNUC_NO_INLINE const UOp *op_load_tmp##bits##_slow(TcgCpu *cpu, const UOp *u)           \
 {                                                                                               \
     cpu->fp_tmp.u##bits[0] = tcg_load##bits(cpu, u, tcg_ea(cpu, u, bits / 8, ACCESS_READ));     \
+    NEXT(u);                                                                                    \
+}                                                                                               \
+static const UOp *op_load_tmp##bits(TcgCpu *cpu, const UOp *u)                                  \
+{                                                                                               \
+    FAST_MEM(op_load_tmp##bits##_slow, bits, ACCESS_READ);                                      \
+    cpu->fp_tmp.u##bits[0] = HOST_GET();                                                        \
     NEXT(u);                                                                                    \
 }
 LOAD(8)
@@ -83,18 +90,23 @@ LOAD(16)
 LOAD(32)
 LOAD(64)
 
-static const UOp *op_load_tmp128u(TcgCpu *cpu, const UOp *u)
-{
-    tcg_load_bytes(cpu, u, tcg_ea(cpu, u, 16, ACCESS_READ), &cpu->fp_tmp, 16);
-    NEXT(u);
-}
-
-static const UOp *op_load_tmp128a(TcgCpu *cpu, const UOp *u)
+static G_GNUC_NO_INLINE const UOp *op_load_tmp128_slow(TcgCpu *cpu, const UOp *u)
 {
     uint64_t addr = tcg_ea(cpu, u, 16, ACCESS_READ);
 
-    tcg_check_aligned(cpu, u, addr, 16);
+    tcg_check_aligned(cpu, u, addr, u->aux);
     tcg_load_bytes(cpu, u, addr, &cpu->fp_tmp, 16);
+    NEXT(u);
+}
+
+/* UOp.aux: the alignment it must have. */
+static const UOp *op_load_tmp128(TcgCpu *cpu, const UOp *u)
+{
+    if (G_UNLIKELY(tcg_sum(cpu, u) & (u->aux - 1))) {
+        return op_load_tmp128_slow(cpu, u);
+    }
+    FAST_MEM(op_load_tmp128_slow, 128, ACCESS_READ);
+    _mm_store_si128((__m128i *)&cpu->fp_tmp, _mm_loadu_si128(host));
     NEXT(u);
 }
 
@@ -123,13 +135,15 @@ int32_t fp_emit_source(DecodeContext *d, const FpRow *row, const ZydisDecodedOpe
         return offsetof(TcgCpu, x86.gpr) + decode_reg(op) * sizeof(uint64_t);
     }
     UOpFn fn = op->size == 8 ? op_load_tmp8 : op->size == 16 ? op_load_tmp16 :
-               op->size == 32 ? op_load_tmp32 : op->size == 64 ? op_load_tmp64 :
-               row->unaligned ? op_load_tmp128u : op_load_tmp128a;
+               op->size == 32 ? op_load_tmp32 : op->size == 64 ? op_load_tmp64 : op_load_tmp128;
 
     if (touches_mmx(d)) {
         decode_emit(d, op_wait_mm);
     }
-    decode_mem(d, decode_emit(d, fn), op);
+    UOp *u = decode_emit(d, fn);
+
+    decode_mem(d, u, op);
+    u->aux = row->unaligned ? 1 : 16;
     return TMP_OFFSET;
 }
 

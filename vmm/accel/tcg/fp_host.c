@@ -33,16 +33,14 @@ void tcg_set_mxcsr(TcgCpu *cpu, uint32_t value)
 
 /* ---- x87 ---- */
 
-bool x87_make_live(TcgCpu *cpu)
+void x87_make_live(TcgCpu *cpu)
 {
     const X86Fpu *fpu = &cpu->x86.fpu;
 
-    if ((fpu->fcw & FCW_MASKS) != FCW_MASKS) {
-        return false;
+    if ((fpu->fcw & FCW_MASKS) == FCW_MASKS) {
+        __asm__ volatile("fnclex; fldcw %0" : : "m"(fpu->fcw));
+        cpu->x87_live = true;
     }
-    __asm__ volatile("fnclex; fldcw %0" : : "m"(fpu->fcw));
-    cpu->x87_live = true;
-    return true;
 }
 
 void x87_drop(TcgCpu *cpu)
@@ -113,8 +111,10 @@ G_GNUC_NO_INLINE void sse_fp_careful(TcgCpu *cpu, const UOp *u, FpRawFn raw, FpR
     X86Vec out;
 
     if (unmasked == 0) {
-        _mm_setcsr(mxcsr);
-        cpu->sse_live = true;
+        if (!cpu->sse_live) {
+            _mm_setcsr(mxcsr);
+            cpu->sse_live = true;
+        }
         raw(d, s);
         return;
     }

@@ -13,11 +13,7 @@ static void raw_##name(void *d, const void *s)                                  
     __asm__ volatile(#name " %1, %0" : "+x"(value) : "m"(*(const __m128 *)s));                  \
     *(__m128 *)d = value;                                                                       \
 }                                                                                               \
-static const UOp *op_##name(TcgCpu *cpu, const UOp *u)                                          \
-{                                                                                               \
-    sse_fp_run(cpu, u, raw_##name, result, fp_dst(cpu, u), fp_src(cpu, u));                     \
-    NEXT(u);                                                                                    \
-}
+SSE_FP_OP(op_##name, raw_##name, result)
 CVT_XMM(cvtdq2pd, FP_RESULT_OTHER)
 CVT_XMM(cvtdq2ps, FP_RESULT_OTHER)
 CVT_XMM(cvtpd2dq, FP_RESULT_OTHER)
@@ -45,10 +41,18 @@ static void raw_##name##bits(void *d, const void *s)                            
     __asm__ volatile(#name " %1, %0" : "=r"(value) : "m"(*(const __m128 *)s));                  \
     *(uint64_t *)d = value;                                                                     \
 }                                                                                               \
+static G_GNUC_NO_INLINE const UOp *op_##name##bits##_careful(TcgCpu *cpu, const UOp *u)          \
+{                                                                                               \
+    sse_fp_careful(cpu, u, raw_##name##bits, FP_RESULT_OTHER, &cpu->fp_out, fp_src(cpu, u));    \
+    cpu->x86.gpr[u->r1] = cpu->fp_out.u64[0];                                                   \
+    NEXT(u);                                                                                    \
+}                                                                                               \
 static const UOp *op_##name##bits(TcgCpu *cpu, const UOp *u)                                    \
 {                                                                                               \
-    sse_fp_run(cpu, u, raw_##name##bits, FP_RESULT_OTHER, &cpu->fp_out, fp_src(cpu, u));        \
-    cpu->x86.gpr[u->r1] = cpu->fp_out.u64[0];                                                   \
+    if (G_UNLIKELY(!cpu->sse_live)) {                                                           \
+        return op_##name##bits##_careful(cpu, u);                                               \
+    }                                                                                           \
+    raw_##name##bits(&cpu->x86.gpr[u->r1], fp_src(cpu, u));                                     \
     NEXT(u);                                                                                    \
 }
 #define CVT_GPR_BOTH(name) CVT_GPR(name, uint32_t, 32) CVT_GPR(name, uint64_t, 64)
@@ -57,7 +61,7 @@ CVT_GPR_BOTH(cvtss2si)
 CVT_GPR_BOTH(cvttsd2si)
 CVT_GPR_BOTH(cvttss2si)
 
-/* ---- with MMX registers ---- */
+/* ---- with MMX registers: rare, so they have no fast function ---- */
 
 #define CVT_FROM_MMX(name)                                                                      \
 static void raw_##name(void *d, const void *s)                                                  \
@@ -71,7 +75,7 @@ static void raw_##name(void *d, const void *s)                                  
 static const UOp *op_##name(TcgCpu *cpu, const UOp *u)                                          \
 {                                                                                               \
     x87_wait(cpu, u);                                                                           \
-    sse_fp_run(cpu, u, raw_##name, FP_RESULT_OTHER, fp_dst(cpu, u), fp_src(cpu, u));            \
+    sse_fp_careful(cpu, u, raw_##name, FP_RESULT_OTHER, fp_dst(cpu, u), fp_src(cpu, u));        \
     if (u->aux) {                                                                               \
         mmx_enter(cpu);                                                                         \
     }                                                                                           \
@@ -89,7 +93,7 @@ static void raw_##name(void *d, const void *s)                                  
 static const UOp *op_##name(TcgCpu *cpu, const UOp *u)                                          \
 {                                                                                               \
     x87_wait(cpu, u);                                                                           \
-    sse_fp_run(cpu, u, raw_##name, FP_RESULT_OTHER, &cpu->fp_out, fp_src(cpu, u));              \
+    sse_fp_careful(cpu, u, raw_##name, FP_RESULT_OTHER, &cpu->fp_out, fp_src(cpu, u));          \
     *mm_dst(cpu, u) = cpu->fp_out.u64[0];                                                       \
     mm_written(cpu, u->r1);                                                                     \
     NEXT(u);                                                                                    \

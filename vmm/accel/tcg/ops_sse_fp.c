@@ -2,8 +2,9 @@
  * SSE–SSE4.1 floating-point arithmetic and comparisons: everything that reads MXCSR or sets its flags, except
  * conversions (ops_sse_cvt.c).
  *
- * Each instruction is one raw function around the host's, see sse_fp_run().
+ * Each instruction is one raw function around the host's, see SSE_FP_OP().
  */
+#include "tcg_ops.h"
 #include "tcg_sse.h"
 
 /* *d = *d op *s; sources of any width are memory operands of the host instruction. */
@@ -15,11 +16,7 @@ static void raw_##name(void *d, const void *s)                                  
     __asm__ volatile(#name " %1, %0" : "+x"(value) : "m"(*(const Source *)s));                  \
     *(__m128 *)d = value;                                                                       \
 }                                                                                               \
-static const UOp *op_##name(TcgCpu *cpu, const UOp *u)                                          \
-{                                                                                               \
-    sse_fp_run(cpu, u, raw_##name, result, fp_dst(cpu, u), fp_src(cpu, u));                     \
-    NEXT(u);                                                                                    \
-}
+SSE_FP_OP(op_##name, raw_##name, result)
 
 #define SSE_FP_FOUR(name)                                                                       \
     SSE_FP(name##ps, __m128, FP_RESULT_PS)                                                      \
@@ -52,10 +49,19 @@ SSE_FP_PACKED(hsub)
 /* ---- scalar arithmetic straight from memory ---- */
 
 #define SSE_FP_MEM(name, bits, result)                                                          \
-static const UOp *op_##name##_mem(TcgCpu *cpu, const UOp *u)                                    \
+static G_GNUC_NO_INLINE const UOp *op_##name##_mem_slow(TcgCpu *cpu, const UOp *u)               \
 {                                                                                               \
     cpu->fp_tmp.u##bits[0] = tcg_load##bits(cpu, u, tcg_ea(cpu, u, bits / 8, ACCESS_READ));     \
-    sse_fp_run(cpu, u, raw_##name, result, fp_dst(cpu, u), &cpu->fp_tmp);                       \
+    sse_fp_careful(cpu, u, raw_##name, result, fp_dst(cpu, u), &cpu->fp_tmp);                   \
+    NEXT(u);                                                                                    \
+}                                                                                               \
+static const UOp *op_##name##_mem(TcgCpu *cpu, const UOp *u)                                    \
+{                                                                                               \
+    if (G_UNLIKELY(!cpu->sse_live)) {                                                           \
+        return op_##name##_mem_slow(cpu, u);                                                    \
+    }                                                                                           \
+    FAST_MEM(op_##name##_mem_slow, bits, ACCESS_READ);                                          \
+    raw_##name(fp_dst(cpu, u), host);                                                           \
     NEXT(u);                                                                                    \
 }
 SSE_FP_MEM(addsd, 64, FP_RESULT_SD)
@@ -79,11 +85,24 @@ static void raw_##name(void *d, const void *s)                                  
                      : "=a"(ax) : "x"(*(const __m128 *)d), "m"(*(const Type *)s) : "cc");       \
     *(uint64_t *)d = ax >> 8 & RFLAGS_ARITH;                                                    \
 }                                                                                               \
-static const UOp *op_##name(TcgCpu *cpu, const UOp *u)                                          \
+static G_GNUC_NO_INLINE const UOp *op_##name##_careful(TcgCpu *cpu, const UOp *u)                \
 {                                                                                               \
     cpu->fp_out = *fp_dst(cpu, u);                                                              \
-    sse_fp_run(cpu, u, raw_##name, FP_RESULT_OTHER, &cpu->fp_out, fp_src(cpu, u));              \
-    cpu->x86.rflags = (cpu->x86.rflags & ~(uint64_t)RFLAGS_ARITH) | cpu->fp_out.u64[0];         \
+    sse_fp_careful(cpu, u, raw_##name, FP_RESULT_OTHER, &cpu->fp_out, fp_src(cpu, u));          \
+    flags_set(cpu, RFLAGS_ARITH, cpu->fp_out.u32[0]);                                           \
+    NEXT(u);                                                                                    \
+}                                                                                               \
+static const UOp *op_##name(TcgCpu *cpu, const UOp *u)                                          \
+{                                                                                               \
+    uint64_t ax;                                                                                \
+                                                                                                \
+    if (G_UNLIKELY(!cpu->sse_live)) {                                                           \
+        return op_##name##_careful(cpu, u);                                                     \
+    }                                                                                           \
+    __asm__ volatile(#name " %2, %1; lahf"                                                      \
+                     : "=a"(ax) : "x"(*(const __m128 *)fp_dst(cpu, u)),                         \
+                       "m"(*(const Type *)fp_src(cpu, u)) : "cc");                              \
+    flags_set(cpu, RFLAGS_ARITH, ax >> 8 & RFLAGS_ARITH);                                       \
     NEXT(u);                                                                                    \
 }
 SSE_COMI(comiss, uint32_t)
@@ -96,7 +115,7 @@ SSE_COMI(ucomisd, uint64_t)
 #define CODE_OP(name, result)                                                                   \
 static const UOp *op_code_##name(TcgCpu *cpu, const UOp *u)                                     \
 {                                                                                               \
-    sse_fp_run(cpu, u, (FpRawFn)u->ptr, result, fp_dst(cpu, u), fp_src(cpu, u));                \
+    sse_fp_careful(cpu, u, (FpRawFn)u->ptr, result, fp_dst(cpu, u), fp_src(cpu, u));            \
     NEXT(u);                                                                                    \
 }
 CODE_OP(other, FP_RESULT_OTHER)

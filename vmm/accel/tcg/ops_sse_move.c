@@ -12,49 +12,46 @@ static const UOp *op_mov128(TcgCpu *cpu, const UOp *u)
     NEXT(u);
 }
 
-static void load128_slow(TcgCpu *cpu, const UOp *u, uint64_t addr)
+/* UOp.aux: the alignment the operand must have, 1 or 16. */
+static G_GNUC_NO_INLINE const UOp *op_load128_slow(TcgCpu *cpu, const UOp *u)
 {
-    tcg_load_bytes_miss(cpu, u, addr, &cpu->fp_tmp, 16);
+    uint64_t addr = tcg_ea(cpu, u, 16, ACCESS_READ);
+
+    tcg_check_aligned(cpu, u, addr, u->aux);
+    tcg_load_bytes(cpu, u, addr, &cpu->fp_tmp, 16);
     memcpy(fp_dst(cpu, u), &cpu->fp_tmp, 16);
+    NEXT(u);
 }
 
-#define LOAD128(name, check)                                                                    \
-static const UOp *op_##name(TcgCpu *cpu, const UOp *u)                                          \
-{                                                                                               \
-    uint64_t addr = tcg_ea(cpu, u, 16, ACCESS_READ);                                            \
-                                                                                                \
-    check;                                                                                      \
-    const __m128i *host = tcg_tlb_hit(cpu, addr, 16, ACCESS_READ);                              \
-                                                                                                \
-    if (G_LIKELY(host != NULL)) {                                                               \
-        _mm_store_si128((__m128i *)fp_dst(cpu, u), _mm_loadu_si128(host));                      \
-    } else {                                                                                    \
-        load128_slow(cpu, u, addr);                                                             \
-    }                                                                                           \
-    NEXT(u);                                                                                    \
+static const UOp *op_load128(TcgCpu *cpu, const UOp *u)
+{
+    if (G_UNLIKELY(tcg_sum(cpu, u) & (u->aux - 1))) {
+        return op_load128_slow(cpu, u);
+    }
+    FAST_MEM(op_load128_slow, 128, ACCESS_READ);
+    _mm_store_si128((__m128i *)fp_dst(cpu, u), _mm_loadu_si128(host));
+    NEXT(u);
 }
-LOAD128(load128a, tcg_check_aligned(cpu, u, addr, 16))
-LOAD128(load128u, (void)0)
 
-#define STORE128(name, check)                                                                   \
-static const UOp *op_##name(TcgCpu *cpu, const UOp *u)                                          \
-{                                                                                               \
-    uint64_t addr = tcg_ea(cpu, u, 16, ACCESS_WRITE);                                           \
-                                                                                                \
-    check;                                                                                      \
-    __m128i *host = tcg_tlb_hit(cpu, addr, 16, ACCESS_WRITE);                                   \
-                                                                                                \
-    if (G_LIKELY(host != NULL)) {                                                               \
-        _mm_storeu_si128(host, _mm_load_si128((const __m128i *)fp_dst(cpu, u)));                \
-    } else {                                                                                    \
-        tcg_store_bytes_miss(cpu, u, addr, fp_dst(cpu, u), 16);                                 \
-    }                                                                                           \
-    NEXT(u);                                                                                    \
+static G_GNUC_NO_INLINE const UOp *op_store128_slow(TcgCpu *cpu, const UOp *u)
+{
+    uint64_t addr = tcg_ea(cpu, u, 16, ACCESS_WRITE);
+
+    tcg_check_aligned(cpu, u, addr, u->aux);
+    tcg_store_bytes(cpu, u, addr, fp_dst(cpu, u), 16);
+    NEXT(u);
 }
-STORE128(store128a, tcg_check_aligned(cpu, u, addr, 16))
-STORE128(store128u, (void)0)
 
-/* `mm_fn`: store; the row's `unaligned` picks the pair. */
+static const UOp *op_store128(TcgCpu *cpu, const UOp *u)
+{
+    if (G_UNLIKELY(tcg_sum(cpu, u) & (u->aux - 1))) {
+        return op_store128_slow(cpu, u);
+    }
+    FAST_MEM(op_store128_slow, 128, ACCESS_WRITE);
+    _mm_storeu_si128(host, _mm_load_si128((const __m128i *)fp_dst(cpu, u)));
+    NEXT(u);
+}
+
 static bool emit_mov128(DecodeContext *d, const FpRow *row)
 {
     bool store = op_is_mem(&d->ops[0]);
@@ -67,10 +64,10 @@ static bool emit_mov128(DecodeContext *d, const FpRow *row)
         u->disp = VEC_OFFSET(decode_reg(&d->ops[1]));
         return true;
     }
-    UOp *u = decode_emit(d, store ? (row->unaligned ? op_store128u : op_store128a) :
-                                    (row->unaligned ? op_load128u : op_load128a));
+    UOp *u = decode_emit(d, store ? op_store128 : op_load128);
 
     decode_mem(d, u, mem);
+    u->aux = row->unaligned ? 1 : 16;
     u->r1 = decode_reg(&d->ops[store]);
     return true;
 }
@@ -79,27 +76,31 @@ static bool emit_mov128(DecodeContext *d, const FpRow *row)
 
 /* UOp.aux: byte offset of the part. */
 #define PARTS(bits)                                                                             \
+static inline uint##bits##_t part##bits(TcgCpu *cpu, const UOp *u)                              \
+{                                                                                               \
+    return *(const uint##bits##_t *)&fp_dst(cpu, u)->u8[u->aux];                                \
+}                                                                                               \
+static G_GNUC_NO_INLINE const UOp *op_store_part##bits##_slow(TcgCpu *cpu, const UOp *u)         \
+{                                                                                               \
+    tcg_store##bits(cpu, u, tcg_ea(cpu, u, bits / 8, ACCESS_WRITE), part##bits(cpu, u));        \
+    NEXT(u);                                                                                    \
+}                                                                                               \
 static const UOp *op_store_part##bits(TcgCpu *cpu, const UOp *u)                                \
 {                                                                                               \
-    uint##bits##_t value;                                                                       \
-                                                                                                \
-    memcpy(&value, &fp_dst(cpu, u)->u8[u->aux], bits / 8);                                      \
-    tcg_store##bits(cpu, u, tcg_ea(cpu, u, bits / 8, ACCESS_WRITE), value);                     \
+    FAST_MEM(op_store_part##bits##_slow, bits, ACCESS_WRITE);                                   \
+    HOST_SET(part##bits(cpu, u));                                                               \
     NEXT(u);                                                                                    \
 }                                                                                               \
 /* From a register or fp_tmp. */                                                                \
 static const UOp *op_put_part##bits(TcgCpu *cpu, const UOp *u)                                  \
 {                                                                                               \
-    memmove(&fp_dst(cpu, u)->u8[u->aux], fp_src(cpu, u), bits / 8);                             \
+    *(uint##bits##_t *)&fp_dst(cpu, u)->u8[u->aux] = *(const uint##bits##_t *)fp_src(cpu, u);   \
     NEXT(u);                                                                                    \
 }                                                                                               \
 /* To general register r2. */                                                                   \
 static const UOp *op_get_part##bits(TcgCpu *cpu, const UOp *u)                                  \
 {                                                                                               \
-    uint##bits##_t value;                                                                       \
-                                                                                                \
-    memcpy(&value, &fp_dst(cpu, u)->u8[u->aux], bits / 8);                                      \
-    cpu->x86.gpr[u->r2] = value;                                                                \
+    cpu->x86.gpr[u->r2] = part##bits(cpu, u);                                                   \
     NEXT(u);                                                                                    \
 }
 PARTS(8)
@@ -109,11 +110,18 @@ PARTS(64)
 
 /* The low part; the rest of the register is cleared. */
 #define LOW_PARTS(bits)                                                                         \
-static const UOp *op_load_zero##bits(TcgCpu *cpu, const UOp *u)                                 \
+static G_GNUC_NO_INLINE const UOp *op_load_zero##bits##_slow(TcgCpu *cpu, const UOp *u)          \
 {                                                                                               \
     uint##bits##_t value = tcg_load##bits(cpu, u, tcg_ea(cpu, u, bits / 8, ACCESS_READ));       \
                                                                                                 \
     fp_dst(cpu, u)->u64[0] = value;                                                             \
+    fp_dst(cpu, u)->u64[1] = 0;                                                                 \
+    NEXT(u);                                                                                    \
+}                                                                                               \
+static const UOp *op_load_zero##bits(TcgCpu *cpu, const UOp *u)                                 \
+{                                                                                               \
+    FAST_MEM(op_load_zero##bits##_slow, bits, ACCESS_READ);                                     \
+    fp_dst(cpu, u)->u64[0] = HOST_GET();                                                        \
     fp_dst(cpu, u)->u64[1] = 0;                                                                 \
     NEXT(u);                                                                                    \
 }                                                                                               \
@@ -129,11 +137,16 @@ LOW_PARTS(32)
 LOW_PARTS(64)
 
 /* The rest stays. */
+static G_GNUC_NO_INLINE const UOp *op_load_part64_slow(TcgCpu *cpu, const UOp *u)
+{
+    fp_dst(cpu, u)->u64[u->aux / 8] = tcg_load64(cpu, u, tcg_ea(cpu, u, 8, ACCESS_READ));
+    NEXT(u);
+}
+
 static const UOp *op_load_part64(TcgCpu *cpu, const UOp *u)
 {
-    uint64_t value = tcg_load64(cpu, u, tcg_ea(cpu, u, 8, ACCESS_READ));
-
-    memcpy(&fp_dst(cpu, u)->u8[u->aux], &value, sizeof(value));
+    FAST_MEM(op_load_part64_slow, 64, ACCESS_READ);
+    fp_dst(cpu, u)->u64[u->aux / 8] = HOST_GET();
     NEXT(u);
 }
 

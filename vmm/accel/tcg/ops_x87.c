@@ -78,6 +78,7 @@ static void image_commit(TcgCpu *cpu, const X87Image *image, uint16_t fop)
         cpu->x86.fpu.fop = fop;
         x87_signal_ferr(cpu);
     }
+    x87_make_live(cpu);                 /* the next instruction may take the short way */
 }
 
 /* FOP: the low three bits of the first opcode byte and the ModRM byte. */

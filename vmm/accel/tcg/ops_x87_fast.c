@@ -1,10 +1,11 @@
 /*
  * Short forms of the x87 instructions programs live on: loads, stores, arithmetic, comparisons.
  *
- * They work while x87_ready() — every exception masked, none pending — and the registers they read are full
+ * They work while `x87_live` — every exception masked, none pending — and the registers they read are full
  * (the one they push to, empty); otherwise the exact form of ops_x87.c runs.  The host's status word holds
  * the flags of earlier fast operations too, which the guest's has already, so it is simply ORed in.
  */
+#include "tcg_ops.h"
 #include "tcg_x87.h"
 
 /* A host x87 instruction sequence that leaves the stack empty. */
@@ -64,7 +65,7 @@ static const UOp *op_##name(TcgCpu *cpu, const UOp *u)                          
 {                                                                                               \
     X86Fpu *fpu = &cpu->x86.fpu;                                                                \
                                                                                                 \
-    if (!x87_ready(cpu) || !x87_full(fpu, u->r1) || !x87_full(fpu, u->r2)) {                    \
+    if (!cpu->x87_live || !x87_full(fpu, u->r1) || !x87_full(fpu, u->r2)) {                    \
         return op_x87_reg(cpu, u);                                                              \
     }                                                                                           \
     x87_status(fpu, name##_80(x87_st(fpu, u->r1), x87_st(fpu, u->r2)));                         \
@@ -75,7 +76,7 @@ static const UOp *op_##name##p(TcgCpu *cpu, const UOp *u)                       
 {                                                                                               \
     X86Fpu *fpu = &cpu->x86.fpu;                                                                \
                                                                                                 \
-    if (!x87_ready(cpu) || !x87_full(fpu, u->r1) || !x87_full(fpu, u->r2)) {                    \
+    if (!cpu->x87_live || !x87_full(fpu, u->r1) || !x87_full(fpu, u->r2)) {                    \
         return op_x87_reg(cpu, u);                                                              \
     }                                                                                           \
     x87_status(fpu, name##_80(x87_st(fpu, u->r1), x87_st(fpu, u->r2)));                         \
@@ -86,24 +87,43 @@ static const UOp *op_##name##p(TcgCpu *cpu, const UOp *u)                       
 X87_ARITH_MEM(name, 32, #name "s")                                                              \
 X87_ARITH_MEM(name, 64, #name "l")
 
-#define X87_ARITH_MEM(name, bits, insn)                                                         \
-static const UOp *op_##name##_m##bits(TcgCpu *cpu, const UOp *u)                                \
+/*
+ * A load is `at`, which does the work on a value in host memory, and the two functions every memory micro-op
+ * is: the fast one for flat addresses that hit the TLB, and the slow one, still short of the exact form.
+ */
+#define X87_MEM_FORMS(name, bits, empty, at)                                                    \
+static G_GNUC_NO_INLINE const UOp *op_##name##_m##bits##_slow(TcgCpu *cpu, const UOp *u)         \
 {                                                                                               \
-    X86Fpu *fpu = &cpu->x86.fpu;                                                                \
-    uint16_t status;                                                                            \
-                                                                                                \
-    if (!x87_ready(cpu) || !x87_full(fpu, 0)) {                                                 \
+    if (!cpu->x87_live || x87_full(&cpu->x86.fpu, (empty) ? 7 : 0) == (empty)) {                \
         return op_x87_load(cpu, u);                                                             \
     }                                                                                           \
-    uint##bits##_t value = tcg_load##bits(cpu, u, tcg_ea(cpu, u, bits / 8, ACCESS_READ));       \
-    X86Reg80 *d = x87_st(fpu, 0);                                                               \
-                                                                                                \
-    __asm__ volatile("fldt %1; " insn " %2; fnstsw %0; fstpt %1"                                \
-                     : "=a"(status), "+m"(*d) : "m"(value) : X87_CLOBBERS);                     \
-    x87_status(fpu, status);                                                                    \
-    x87_note_mem(cpu, u);                                                                       \
+    cpu->fp_tmp.u##bits[0] = tcg_load##bits(cpu, u, tcg_ea(cpu, u, bits / 8, ACCESS_READ));     \
+    at(cpu, u, (const uint##bits##_t *)&cpu->fp_tmp);                                           \
+    NEXT(u);                                                                                    \
+}                                                                                               \
+static const UOp *op_##name##_m##bits(TcgCpu *cpu, const UOp *u)                                \
+{                                                                                               \
+    if (!cpu->x87_live || x87_full(&cpu->x86.fpu, (empty) ? 7 : 0) == (empty)) {                \
+        return op_x87_load(cpu, u);                                                             \
+    }                                                                                           \
+    FAST_MEM(op_##name##_m##bits##_slow, bits, ACCESS_READ);                                    \
+    at(cpu, u, (const uint##bits##_t *)host);                                                   \
     NEXT(u);                                                                                    \
 }
+
+#define X87_ARITH_MEM(name, bits, insn)                                                         \
+static inline void name##_##bits(TcgCpu *cpu, const UOp *u, const uint##bits##_t *value)        \
+{                                                                                               \
+    X86Fpu *fpu = &cpu->x86.fpu;                                                                \
+    X86Reg80 *d = x87_st(fpu, 0);                                                               \
+    uint16_t status;                                                                            \
+                                                                                                \
+    __asm__ volatile("fldt %1; " insn " %2; fnstsw %0; fstpt %1"                                \
+                     : "=a"(status), "+m"(*d) : "m"(*value) : X87_CLOBBERS);                    \
+    x87_status(fpu, status);                                                                    \
+    x87_note_mem(cpu, u);                                                                       \
+}                                                                                               \
+X87_MEM_FORMS(name, bits, false, name##_##bits)
 
 X87_ARITH(fadd)
 X87_ARITH(fmul)
@@ -119,7 +139,7 @@ static const UOp *op_##name(TcgCpu *cpu, const UOp *u)                          
     X86Fpu *fpu = &cpu->x86.fpu;                                                                \
     uint16_t status;                                                                            \
                                                                                                 \
-    if (!x87_ready(cpu) || !x87_full(fpu, 0)) {                                                 \
+    if (!cpu->x87_live || !x87_full(fpu, 0)) {                                                 \
         return op_x87_reg(cpu, u);                                                              \
     }                                                                                           \
     X86Reg80 *d = x87_st(fpu, 0);                                                               \
@@ -153,7 +173,7 @@ static const UOp *op_##name(TcgCpu *cpu, const UOp *u)                          
     unsigned other = pops == 2 ? 1 : u->r2;                                                     \
     uint16_t status;                                                                            \
                                                                                                 \
-    if (!x87_ready(cpu) || !x87_full(fpu, 0) || !x87_full(fpu, other)) {                        \
+    if (!cpu->x87_live || !x87_full(fpu, 0) || !x87_full(fpu, other)) {                        \
         return op_x87_reg(cpu, u);                                                              \
     }                                                                                           \
     __asm__ volatile("fldt %2; fldt %1; " insn " %%st(1); fnstsw %0; fstp %%st(0); fstp %%st(0)" \
@@ -172,23 +192,18 @@ X87_COMPARE(fucomp, "fucom", 1)
 X87_COMPARE(fucompp, "fucom", 2)
 
 #define X87_COMPARE_MEM(name, insn, bits, pops)                                                 \
-static const UOp *op_##name##_m##bits(TcgCpu *cpu, const UOp *u)                                \
+static inline void name##_##bits(TcgCpu *cpu, const UOp *u, const uint##bits##_t *value)        \
 {                                                                                               \
     X86Fpu *fpu = &cpu->x86.fpu;                                                                \
     uint16_t status;                                                                            \
                                                                                                 \
-    if (!x87_ready(cpu) || !x87_full(fpu, 0)) {                                                 \
-        return op_x87_load(cpu, u);                                                             \
-    }                                                                                           \
-    uint##bits##_t value = tcg_load##bits(cpu, u, tcg_ea(cpu, u, bits / 8, ACCESS_READ));       \
-                                                                                                \
     __asm__ volatile("fldt %1; " insn " %2; fnstsw %0; fstp %%st(0)"                            \
-                     : "=a"(status) : "m"(*x87_st(fpu, 0)), "m"(value) : X87_CLOBBERS);         \
+                     : "=a"(status) : "m"(*x87_st(fpu, 0)), "m"(*value) : X87_CLOBBERS);        \
     x87_status_cc(fpu, status);                                                                 \
     x87_pop_many(fpu, pops);                                                                    \
     x87_note_mem(cpu, u);                                                                       \
-    NEXT(u);                                                                                    \
-}
+}                                                                                               \
+X87_MEM_FORMS(name, bits, false, name##_##bits)
 X87_COMPARE_MEM(fcom, "fcoms", 32, 0)
 X87_COMPARE_MEM(fcom, "fcoml", 64, 0)
 X87_COMPARE_MEM(fcomp, "fcoms", 32, 1)
@@ -199,16 +214,16 @@ X87_COMPARE_MEM(fcomp, "fcoml", 64, 1)
 static const UOp *op_##name(TcgCpu *cpu, const UOp *u)                                          \
 {                                                                                               \
     X86Fpu *fpu = &cpu->x86.fpu;                                                                \
-    uint16_t status, ax;                                                                        \
+    uint16_t ax;                                                                                \
                                                                                                 \
-    if (!x87_ready(cpu) || !x87_full(fpu, 0) || !x87_full(fpu, u->r2)) {                        \
+    if (!cpu->x87_live || !x87_full(fpu, 0) || !x87_full(fpu, u->r2)) {                        \
         return op_x87_reg_flags(cpu, u);                                                        \
     }                                                                                           \
     __asm__ volatile("fldt %3; fldt %2; " insn " %%st(1), %%st; lahf; fnstsw %1; "              \
                      "fstp %%st(0); fstp %%st(0)"                                               \
-                     : "=&a"(ax), "=m"(status) : "m"(*x87_st(fpu, 0)), "m"(*x87_st(fpu, u->r2)) \
+                     : "=&a"(ax), "=m"(cpu->fp_tmp.u16[0]) : "m"(*x87_st(fpu, 0)), "m"(*x87_st(fpu, u->r2)) \
                      : X87_CLOBBERS, "cc");                                                     \
-    x87_status(fpu, status);                                                                    \
+    x87_status(fpu, cpu->fp_tmp.u16[0]);                                                        \
     cpu->x86.rflags = (cpu->x86.rflags & ~(uint64_t)RFLAGS_ARITH) | (ax >> 8 & RFLAGS_ARITH);   \
     x87_pop_many(fpu, pops);                                                                    \
     x87_note(cpu, u);                                                                           \
@@ -222,23 +237,18 @@ X87_COMPARE_FLAGS(fucomip, "fucomi", 1)
 /* ---- loads ---- */
 
 #define X87_LOAD(name, insn, bits)                                                              \
-static const UOp *op_##name##_m##bits(TcgCpu *cpu, const UOp *u)                                \
+static inline void name##_##bits(TcgCpu *cpu, const UOp *u, const uint##bits##_t *value)        \
 {                                                                                               \
     X86Fpu *fpu = &cpu->x86.fpu;                                                                \
+    X86Reg80 *d = x87_push(fpu);                                                                \
     uint16_t status;                                                                            \
                                                                                                 \
-    if (!x87_ready(cpu) || x87_full(fpu, 7)) {                                                  \
-        return op_x87_load(cpu, u);                                                             \
-    }                                                                                           \
-    uint##bits##_t value = tcg_load##bits(cpu, u, tcg_ea(cpu, u, bits / 8, ACCESS_READ));       \
-    X86Reg80 *d = x87_push(fpu);                                                                \
-                                                                                                \
     __asm__ volatile(insn " %2; fnstsw %0; fstpt %1"                                            \
-                     : "=a"(status), "+m"(*d) : "m"(value) : X87_CLOBBERS);                     \
+                     : "=a"(status), "+m"(*d) : "m"(*value) : X87_CLOBBERS);                    \
     x87_status(fpu, status);                                                                    \
     x87_note_mem(cpu, u);                                                                       \
-    NEXT(u);                                                                                    \
-}
+}                                                                                               \
+X87_MEM_FORMS(name, bits, true, name##_##bits)
 X87_LOAD(fld, "flds", 32)
 X87_LOAD(fld, "fldl", 64)
 X87_LOAD(fild, "filds", 16)
@@ -249,7 +259,7 @@ static const UOp *op_fld_m80(TcgCpu *cpu, const UOp *u)
 {
     X86Fpu *fpu = &cpu->x86.fpu;
 
-    if (!x87_ready(cpu) || x87_full(fpu, 7)) {
+    if (!cpu->x87_live || x87_full(fpu, 7)) {
         return op_x87_load(cpu, u);
     }
     uint64_t addr = tcg_ea(cpu, u, 10, ACCESS_READ);
@@ -268,7 +278,7 @@ static const UOp *op_fld_st(TcgCpu *cpu, const UOp *u)
 {
     X86Fpu *fpu = &cpu->x86.fpu;
 
-    if (!x87_ready(cpu) || x87_full(fpu, 7) || !x87_full(fpu, u->r1)) {
+    if (!cpu->x87_live || x87_full(fpu, 7) || !x87_full(fpu, u->r1)) {
         return op_x87_reg(cpu, u);
     }
     const X86Reg80 *s = x87_st(fpu, u->r1);
@@ -284,7 +294,7 @@ static const UOp *op_##name(TcgCpu *cpu, const UOp *u)                          
 {                                                                                               \
     X86Fpu *fpu = &cpu->x86.fpu;                                                                \
                                                                                                 \
-    if (!x87_ready(cpu) || x87_full(fpu, 7)) {                                                  \
+    if (!cpu->x87_live || x87_full(fpu, 7)) {                                                  \
         return op_x87_reg(cpu, u);                                                              \
     }                                                                                           \
     X86Reg80 *d = x87_push(fpu);                                                                \
@@ -304,24 +314,34 @@ X87_CONSTANT(fldz)
  * that did not happen.
  */
 #define X87_STORE(name, insn, bits, pops)                                                       \
-static const UOp *op_##name##_m##bits(TcgCpu *cpu, const UOp *u)                                \
+static inline void name##_##bits(TcgCpu *cpu, const UOp *u, void *host)                         \
 {                                                                                               \
     X86Fpu *fpu = &cpu->x86.fpu;                                                                \
     uint16_t status;                                                                            \
                                                                                                 \
-    if (!x87_ready(cpu) || !x87_full(fpu, 0)) {                                                 \
-        return op_x87_store(cpu, u);                                                            \
-    }                                                                                           \
-    void *host = tcg_tlb_hit(cpu, tcg_ea(cpu, u, bits / 8, ACCESS_WRITE), bits / 8, ACCESS_WRITE); \
-                                                                                                \
-    if (G_UNLIKELY(host == NULL)) {                                                             \
-        return op_x87_store(cpu, u);                                                            \
-    }                                                                                           \
     __asm__ volatile("fldt %1; " insn " (%2); fnstsw %0"                                        \
                      : "=a"(status) : "m"(*x87_st(fpu, 0)), "r"(host) : X87_CLOBBERS, "memory"); \
     x87_status(fpu, status);                                                                    \
     x87_pop_many(fpu, pops);                                                                    \
     x87_note_mem(cpu, u);                                                                       \
+}                                                                                               \
+static G_GNUC_NO_INLINE const UOp *op_##name##_m##bits##_slow(TcgCpu *cpu, const UOp *u)         \
+{                                                                                               \
+    void *host = tcg_tlb_hit(cpu, tcg_ea(cpu, u, bits / 8, ACCESS_WRITE), bits / 8, ACCESS_WRITE); \
+                                                                                                \
+    if (host == NULL) {                                                                         \
+        return op_x87_store(cpu, u);                                                            \
+    }                                                                                           \
+    name##_##bits(cpu, u, host);                                                                \
+    NEXT(u);                                                                                    \
+}                                                                                               \
+static const UOp *op_##name##_m##bits(TcgCpu *cpu, const UOp *u)                                \
+{                                                                                               \
+    if (!cpu->x87_live || !x87_full(&cpu->x86.fpu, 0)) {                                        \
+        return op_x87_store(cpu, u);                                                            \
+    }                                                                                           \
+    FAST_MEM(op_##name##_m##bits##_slow, bits, ACCESS_WRITE);                                   \
+    name##_##bits(cpu, u, host);                                                                \
     NEXT(u);                                                                                    \
 }
 X87_STORE(fst, "fstps", 32, 0)
@@ -341,7 +361,7 @@ static const UOp *op_fstp_m80(TcgCpu *cpu, const UOp *u)
 {
     X86Fpu *fpu = &cpu->x86.fpu;
 
-    if (!x87_ready(cpu) || !x87_full(fpu, 0)) {
+    if (!cpu->x87_live || !x87_full(fpu, 0)) {
         return op_x87_store(cpu, u);
     }
     tcg_store_bytes(cpu, u, tcg_ea(cpu, u, 10, ACCESS_WRITE), x87_st(fpu, 0), 10);
@@ -356,7 +376,7 @@ static const UOp *op_##name##_st(TcgCpu *cpu, const UOp *u)                     
 {                                                                                               \
     X86Fpu *fpu = &cpu->x86.fpu;                                                                \
                                                                                                 \
-    if (!x87_ready(cpu) || !x87_full(fpu, 0)) {                                                 \
+    if (!cpu->x87_live || !x87_full(fpu, 0)) {                                                 \
         return op_x87_reg(cpu, u);                                                              \
     }                                                                                           \
     unsigned phys = x87_phys(fpu, u->r1);                                                       \
@@ -375,7 +395,7 @@ static const UOp *op_fxch(TcgCpu *cpu, const UOp *u)
 {
     X86Fpu *fpu = &cpu->x86.fpu;
 
-    if (!x87_ready(cpu) || !x87_full(fpu, 0) || !x87_full(fpu, u->r1)) {
+    if (!cpu->x87_live || !x87_full(fpu, 0) || !x87_full(fpu, u->r1)) {
         return op_x87_reg(cpu, u);
     }
     X86Reg80 *a = x87_st(fpu, 0), *b = x87_st(fpu, u->r1), old = *a;

@@ -92,14 +92,23 @@ typedef void (*FpRawFn)(void *d, const void *s);
  */
 void sse_fp_careful(TcgCpu *cpu, const UOp *u, FpRawFn raw, FpResult result, void *d, const void *s);
 
-static inline void sse_fp_run(TcgCpu *cpu, const UOp *u, FpRawFn raw, FpResult result, void *d,
-                              const void *s)
-{
-    if (G_LIKELY(cpu->sse_live)) {
-        raw(d, s);
-    } else {
-        sse_fp_careful(cpu, u, raw, result, d, s);
-    }
+/*
+ * Each operation is two functions, as those on memory are (tcg_ops.h): the fast one works while `sse_live` and
+ * hands everything else to the careful one by a sibling call.
+ */
+#define SSE_FP_OP(name, raw, result)                                                            \
+static G_GNUC_NO_INLINE const UOp *name##_careful(TcgCpu *cpu, const UOp *u)                     \
+{                                                                                               \
+    sse_fp_careful(cpu, u, raw, result, fp_dst(cpu, u), fp_src(cpu, u));                        \
+    NEXT(u);                                                                                    \
+}                                                                                               \
+static const UOp *name(TcgCpu *cpu, const UOp *u)                                               \
+{                                                                                               \
+    if (G_UNLIKELY(!cpu->sse_live)) {                                                           \
+        return name##_careful(cpu, u);                                                          \
+    }                                                                                           \
+    raw(fp_dst(cpu, u), fp_src(cpu, u));                                                        \
+    NEXT(u);                                                                                    \
 }
 
 /* ---- x87 ---- */
@@ -126,12 +135,8 @@ uint64_t x87_host_run(X87Image *image, void *operand, const void *code, uint64_t
 static inline unsigned x87_top(const X86Fpu *fpu) { return fpu->fsw >> 11 & 7; }
 static inline unsigned x87_phys(const X86Fpu *fpu, unsigned i) { return (x87_top(fpu) + i) & 7; }
 
-/* The host's control word becomes the guest's if that can be; false: the exact way is needed. */
-bool x87_make_live(TcgCpu *cpu);
-static inline bool x87_ready(TcgCpu *cpu)
-{
-    return G_LIKELY(cpu->x87_live) || x87_make_live(cpu);
-}
+/* The host's control word becomes the guest's if that can be. */
+void x87_make_live(TcgCpu *cpu);
 
 /*
  * First thing in a waiting instruction: a pending exception is raised as #MF, or, with CR0.NE clear, was

@@ -5,6 +5,9 @@
 
 #include "tcg_fp.h"
 
+/* What FAST_MEM() points to. */
+#define GUEST_128       __m128i_u
+
 /* sse_host.S: 16 bytes of code per immediate value, an FpRawFn each. */
 extern const uint8_t sse_code_aeskeygenassist[], sse_code_blendpd[], sse_code_blendps[],
     sse_code_cmppd[], sse_code_cmpps[], sse_code_cmpsd[], sse_code_cmpss[], sse_code_dppd[],
