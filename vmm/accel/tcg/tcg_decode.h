@@ -34,10 +34,12 @@ struct DecodeContext {
     bool code64;
     uint8_t cpl;                            /* 3 in v8086 mode */
     bool lock, rep, repne;                  /* prefixes as found in the bytes */
-    bool ends;                              /* set by an emit: the block ends behind this instruction */
+    bool ends;                              /* the block ends behind this instruction */
+    bool closed;                            /* ... and its last micro-op is there already */
+    bool wide_disp;                         /* gpr[GPR_TEMP] holds base and displacement: decode_mem() */
     uint16_t insn_off;
     unsigned n_uops, n_insns;
-    Block *block;                           /* being made: UOp.ptr of chaining micro-ops */
+    unsigned page_off;                      /* of the block's first byte in its page */
     UOp uops[MAX_BLOCK_UOPS];
     UOpInfo info[MAX_BLOCK_UOPS];
 };
