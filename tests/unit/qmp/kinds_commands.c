@@ -40,7 +40,7 @@ char *qmp_join(Vm *vm, const GPtrArray *names, GError **error)
 
 bool qmp_fail(Vm *vm, int64_t class, GError **error)
 {
-    g_set_error(error, RHEA_ERROR, class, "failed");
+    g_set_error(error, RHEA_ERROR, CLAMP(class, 0, RHEA_ERROR_KVM_MISSING_CAP), "failed");
     error_add_hint(error, "a hint for people");
     return false;
 }
