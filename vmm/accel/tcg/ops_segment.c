@@ -555,11 +555,12 @@ static const UOp *op_arpl_r(TcgCpu *cpu, const UOp *u)
 
 static const UOp *op_arpl_m(TcgCpu *cpu, const UOp *u)
 {
-    uint64_t addr = tcg_ea_modify(cpu, u, 2);
+    uint64_t addr = tcg_ea(cpu, u, 2, ACCESS_READ);
     uint16_t dst = tcg_load16(cpu, u, addr), rpl = *tcg_reg16(cpu, u->r2) & 3;
     bool lower = (dst & 3) < rpl;
 
-    if (lower) {
+    if (lower) {                        /* an operand that stays may be read-only */
+        addr = tcg_ea(cpu, u, 2, ACCESS_WRITE);
         tcg_store16(cpu, u, addr, (uint16_t)((dst & ~3) | rpl));
     }
     flags_set(cpu, RFLAGS_ZF, lower ? RFLAGS_ZF : 0);
