@@ -356,7 +356,8 @@ static const UOp *op_enter(TcgCpu *cpu, const UOp *u)
     int64_t size = bits / 8, depth = -size;
     uint64_t mask = stack_mask(cpu), bp = cpu->x86.gpr[R_RBP], frame;
 
-    frame = cpu->x86.gpr[R_RSP] - (uint64_t)size;
+    /* ESP whole, though a 16-bit stack moves its lower half only. */
+    frame = (cpu->x86.gpr[R_RSP] & ~mask) | ((cpu->x86.gpr[R_RSP] - (uint64_t)size) & mask);
     stack_write(cpu, u, depth, bp, bits);
     for (unsigned i = 1; i < level; i++) {
         uint64_t from = (bp - (uint64_t)(i * size)) & mask;
@@ -367,14 +368,13 @@ static const UOp *op_enter(TcgCpu *cpu, const UOp *u)
     }
     if (level > 0) {
         depth -= size;
-        stack_write(cpu, u, depth, frame & mask, bits);
+        stack_write(cpu, u, depth, frame, bits);
     }
     /* The instruction faults if the new top of stack cannot be written. */
     depth -= (int64_t)u->imm;
     mmu_probe(cpu, u, tcg_linear(cpu, u, SEG_SS, (cpu->x86.gpr[R_RSP] + depth) & mask, (unsigned)size,
                                  ACCESS_WRITE), (unsigned)size, ACCESS_WRITE);
-    set_rbp(cpu, mask == 0xffff && bits != 16 ? (bp & ~mask & UINT32_MAX) | (frame & mask)
-                                              : frame & mask, bits);
+    set_rbp(cpu, frame, bits);
     tcg_stack_move(cpu, depth);
     NEXT(u);
 }
