@@ -427,6 +427,9 @@ static void i8042_reset(Device *dev)
 {
     I8042 *kbc = DEVICE_CAST(dev, I8042);
 
+    /* Their own turn comes later; until then they must not have bytes for us. */
+    kbc->kbd->type->reset(kbc->kbd);
+    kbc->aux->type->reset(kbc->aux);
     kbc->write_cmd = 0;
     kbc->mode = MODE_KBD_INT | MODE_AUX_INT;
     kbc->status = STAT_CMD | STAT_UNLOCKED;

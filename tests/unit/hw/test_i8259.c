@@ -68,8 +68,6 @@ START_TEST(each_input_has_its_vector)
 }
 END_TEST
 
-static const int inputs[15] = { 0 };
-
 typedef struct Step { enum { END, RAISE, LOWER, OUT, IN, PIN, ACK } what; int a, b; } Step;
 
 static const struct { const char *name; Step steps[16]; } stories[] = {
