@@ -15,6 +15,8 @@
 #define NS_PER_MS   INT64_C(1000000)
 #define NS_PER_US   INT64_C(1000)
 #define VM_TIMER_OFF (-1)
+/* Periodic timers a guest sets go no faster: it must not keep the main loop from everything else. */
+#define VM_TIMER_MIN_PERIOD_NS (20 * NS_PER_US)
 
 typedef struct Vm Vm;
 typedef struct VmTimer VmTimer;

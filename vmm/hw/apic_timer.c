@@ -8,9 +8,6 @@
 
 #include <x86intrin.h>
 
-/* A guest cannot make the main loop spin: periods below this lose ticks. */
-#define MIN_PERIOD_NS (20 * NS_PER_US)
-
 #define FAR_FUTURE_NS (INT64_MAX / 4)
 
 unsigned apic_timer_shift(const Apic *apic)
@@ -81,8 +78,8 @@ static int64_t next_period(const Apic *apic)
 {
     int64_t period = period_ns(apic), elapsed = elapsed_ns(apic);
 
-    if (period < MIN_PERIOD_NS) {
-        return apic->initial_count_load_time + elapsed + MIN_PERIOD_NS;
+    if (period < VM_TIMER_MIN_PERIOD_NS) {
+        return apic->initial_count_load_time + elapsed + VM_TIMER_MIN_PERIOD_NS;
     }
     return apic->initial_count_load_time + elapsed - elapsed % period + period;
 }

@@ -62,8 +62,8 @@ typedef struct Hpet {
     uint32_t asserted;                  /* bit n: timer n holds its line */
     /* guest-visible state */
     HpetTimer timers[HPET_MAX_TIMERS];
-    uint64_t config, status, counter;   /* counter: its value while stopped */
-    int64_t offset_ns;                  /* counter = (clock + offset) / tick while running */
+    uint64_t config, status, counter;   /* counter: its value at start_ns, or while stopped */
+    int64_t start_ns;                   /* since when it has been running */
     int pit_level, rtc_level;           /* what the legacy devices drive */
 } Hpet;
 
@@ -79,10 +79,15 @@ static bool legacy(const Hpet *hpet)
     return (hpet->config & HPET_CONFIG_LEGACY) != 0;
 }
 
+static uint64_t ticks_since_start(const Hpet *hpet)
+{
+    return running(hpet) ? (uint64_t)MAX(vm_clock_ns(hpet->dev.vm) - hpet->start_ns, 0) / HPET_TICK_NS
+                         : 0;
+}
+
 static uint64_t counter_now(const Hpet *hpet)
 {
-    return running(hpet) ? (uint64_t)(vm_clock_ns(hpet->dev.vm) + hpet->offset_ns) / HPET_TICK_NS
-                         : hpet->counter;
+    return hpet->counter + ticks_since_start(hpet);
 }
 
 static uint64_t width_mask(const HpetTimer *t)
@@ -146,14 +151,19 @@ static uint64_t ticks_left(const HpetTimer *t)
 static void timer_arm(HpetTimer *t)
 {
     Hpet *hpet = t->hpet;
-    uint64_t limit = (INT64_MAX - vm_clock_ns(hpet->dev.vm)) / HPET_TICK_NS;
+    int64_t now_ns = vm_clock_ns(hpet->dev.vm), at_ns;
+    uint64_t passed = ticks_since_start(hpet);
+    uint64_t limit = (INT64_MAX - now_ns) / HPET_TICK_NS / 2;
 
     if (!running(hpet)) {
         vm_timer_set(&t->timer, VM_TIMER_OFF);
         return;
     }
-    vm_timer_set(&t->timer, (int64_t)((counter_now(hpet) + MIN(ticks_left(t), limit / 2)) * HPET_TICK_NS) -
-                 hpet->offset_ns);
+    at_ns = hpet->start_ns + (int64_t)(passed + MIN(ticks_left(t), limit)) * HPET_TICK_NS;
+    if (t->config & TN_PERIODIC && t->period < VM_TIMER_MIN_PERIOD_NS / HPET_TICK_NS) {
+        at_ns = MAX(at_ns, now_ns + VM_TIMER_MIN_PERIOD_NS);
+    }
+    vm_timer_set(&t->timer, at_ns);
 }
 
 /* Has the counter passed the comparator?  Half the range counts as past. */
@@ -284,7 +294,7 @@ static void set_config(Hpet *hpet, uint32_t value)
 
     hpet->config = value & (HPET_CONFIG_ENABLE | HPET_CONFIG_LEGACY);
     hpet->counter = now;
-    hpet->offset_ns = (int64_t)(now * HPET_TICK_NS) - vm_clock_ns(hpet->dev.vm);
+    hpet->start_ns = vm_clock_ns(hpet->dev.vm);
     if (was_legacy != legacy(hpet)) {
         if (hpet->pit != NULL) {
             i8254_set_muted(hpet->pit, legacy(hpet));
@@ -358,13 +368,14 @@ static void hpet_saving(void *opaque)
     Hpet *hpet = opaque;
 
     hpet->counter = counter_now(hpet);
+    hpet->start_ns = vm_clock_ns(hpet->dev.vm);
 }
 
 static bool hpet_loaded(void *opaque, GError **error)
 {
     Hpet *hpet = opaque;
 
-    hpet->offset_ns = (int64_t)(hpet->counter * HPET_TICK_NS) - vm_clock_ns(hpet->dev.vm);
+    hpet->start_ns = vm_clock_ns(hpet->dev.vm);
     arm_all(hpet);
     return true;
 }

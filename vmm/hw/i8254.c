@@ -119,6 +119,14 @@ static uint16_t counter_value(const Pit *pit, const Counter *c)
 
 /* ---- output of counter 0 ---- */
 
+/* Edges of a period too short to follow are lost. */
+static int64_t min_wait_ns(const Counter *c)
+{
+    bool too_short = muldiv64(c->count, NS_PER_SEC, I8254_HZ) < VM_TIMER_MIN_PERIOD_NS;
+
+    return too_short ? VM_TIMER_MIN_PERIOD_NS : 0;
+}
+
 static void arm(Pit *pit)
 {
     Counter *c = &pit->counters[0];
@@ -127,7 +135,8 @@ static void arm(Pit *pit)
     pit->next_ns = VM_TIMER_OFF;
     if (c->loaded && c->frozen_ticks < 0) {
         if (is_periodic(c)) {
-            pit->next_ns = tick_ns(c, (d / c->count + 1) * c->count);
+            pit->next_ns = MAX(tick_ns(c, (d / c->count + 1) * c->count),
+                               vm_clock_ns(pit->dev.vm) + min_wait_ns(c));
         } else if (d < c->count) {
             pit->next_ns = tick_ns(c, c->count);
         }

@@ -52,7 +52,8 @@ typedef struct Rtc {
     /* wiring */
     MemRegion io, index_io;
     IrqLine out;
-    VmTimer periodic, update;
+    VmTimer periodic, update, change;
+    int64_t base_ns;                    /* what -rtc base= lies ahead of the host's UTC */
     /* guest-visible state */
     uint8_t cmos[128], index;
     int64_t offset_ns;                  /* RTC time since the epoch - reference clock */
@@ -271,24 +272,20 @@ static void periodic_fire(void *opaque)
 
 /* ---- register access ---- */
 
-typedef struct ChangeNote { Vm *vm; int64_t offset_s; } ChangeNote;
-
-static gboolean tell_change(gpointer opaque)
+/* Events belong to the main loop, where timers fire; several changes in a row are one. */
+static void change_fire(void *opaque)
 {
-    ChangeNote *note = opaque;
+    const Rtc *rtc = opaque;
+    int64_t offset_ns = rtc_now(rtc) - host_wall_ns() - rtc->base_ns;
 
-    vm_emit(note->vm, &(VmEvent){ .kind = VM_EVENT_RTC_CHANGE, .offset_s = note->offset_s });
-    return G_SOURCE_REMOVE;
+    vm_emit(rtc->dev.vm, &(VmEvent){
+        .kind = VM_EVENT_RTC_CHANGE, .offset_s = (offset_ns + NS_PER_SEC / 2) / NS_PER_SEC,
+    });
 }
 
 static void time_was_set(Rtc *rtc)
 {
-    g_autoptr(GSource) source = g_idle_source_new();
-    ChangeNote *note = g_new(ChangeNote, 1);
-
-    *note = (ChangeNote){ rtc->dev.vm, (rtc_now(rtc) - host_wall_ns()) / NS_PER_SEC };
-    g_source_set_callback(source, tell_change, note, g_free);
-    g_source_attach(source, rtc->dev.vm->context);      /* events belong to the main thread */
+    vm_timer_set(&rtc->change, vm_clock_ns(rtc->dev.vm));
 }
 
 static void write_time(Rtc *rtc, unsigned reg, uint8_t value)
@@ -544,6 +541,7 @@ static bool rtc_realize(Device *dev, GError **error)
     dev->gpio_out = 1;
     vm_timer_init(&rtc->periodic, dev->vm, periodic_fire, rtc);
     vm_timer_init(&rtc->update, dev->vm, update_fire, rtc);
+    vm_timer_init(&rtc->change, dev->vm, change_fire, rtc);
     mem_region_init_io(&rtc->io, &dev->obj, "rtc", 2, &rtc_ops, rtc);
     mem_region_add(&dev->vm->system_io, rtc->iobase & 0xffff, &rtc->io);
     mem_region_init_io(&rtc->index_io, &dev->obj, "rtc-index", 1, &rtc_ops, rtc);
@@ -551,6 +549,7 @@ static bool rtc_realize(Device *dev, GError **error)
     rtc->cmos[RTC_A] = RTC_A_DV_RUN | 0x06;             /* 1024 Hz */
     rtc->cmos[RTC_B] = RTC_B_24;
     rtc_set_now(rtc, first_time_ns(dev->vm));
+    rtc->base_ns = rtc_now(rtc) - host_wall_ns();
     dev->vm->rtc = dev;
     return true;
 }
@@ -561,6 +560,7 @@ static void rtc_unrealize(Device *dev)
 
     vm_timer_finish(&rtc->periodic);
     vm_timer_finish(&rtc->update);
+    vm_timer_finish(&rtc->change);
     mem_region_finish(&rtc->index_io);
     mem_region_finish(&rtc->io);
 }

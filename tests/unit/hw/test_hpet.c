@@ -65,14 +65,38 @@ START_TEST(a_periodic_timer_keeps_its_period)
 {
     hpet_board();
     set(T(0, CONFIG), 0x4c | 2 << 9, 4);        /* enabled, periodic, set value, line 2 */
-    set(T(0, CMP), 500, 8);                     /* first at 500 */
-    set(T(0, CMP), 1000, 8);                    /* then every 1000 */
+    set(T(0, CMP), 5000, 8);                    /* first at 5000 */
+    set(T(0, CMP), 10000, 8);                   /* then every 10000 */
     set(0x10, 1, 4);
-    advance_ns(5000);
+    advance_ns(50000);
     ck_assert_uint_eq(edges[2], 1);
-    advance_ns(5 * 10000);
+    advance_ns(5 * 100000);
     ck_assert_uint_eq(edges[2], 6);
-    ck_assert_uint_eq(get(T(0, CMP), 4), 6500);
+    ck_assert_uint_eq(get(T(0, CMP), 4), 65000);
+}
+END_TEST
+
+START_TEST(tiny_periods_do_not_spin)
+{
+    hpet_board();
+    set(T(0, CONFIG), 0x4c | 2 << 9, 4);
+    set(T(0, CMP), 1, 8);
+    set(0x10, 1, 4);
+    advance_ns(NS_PER_MS);                      /* returns at all */
+    ck_assert_uint_ge(edges[2], 1);
+    ck_assert_uint_le(edges[2], 51);
+}
+END_TEST
+
+START_TEST(the_counter_wraps)
+{
+    hpet_board();
+    set(0xf0, UINT64_MAX - 9, 8);
+    set(0x10, 1, 4);
+    advance_ns(50);
+    ck_assert_uint_eq(get(0xf0, 8), UINT64_MAX - 4);
+    advance_ns(100);
+    ck_assert_uint_eq(get(0xf0, 8), 5);
 }
 END_TEST
 
@@ -115,5 +139,6 @@ END_TEST
 
 CHECK_MAIN("hpet", CASE(it_says_what_it_is), CASE(the_counter_runs_while_enabled),
            CASE(a_one_shot_fires_once), CASE(a_periodic_timer_keeps_its_period),
+           CASE(tiny_periods_do_not_spin), CASE(the_counter_wraps),
            CASE(level_interrupts_hold_until_cleared), CASE(legacy_replacement_takes_lines_0_and_8),
            CASE(a_line_it_cannot_drive_is_not_taken))

@@ -120,6 +120,17 @@ START_TEST(gate_2_holds_and_releases)
 }
 END_TEST
 
+START_TEST(tiny_periods_do_not_spin)
+{
+    isa_board(&i8254_type);
+    program(0, 2, 2);
+    advance_ns(NS_PER_MS);                      /* returns at all */
+    ck_assert_uint_ge(edges[0], 1);
+    ck_assert_uint_le(edges[0], 52);
+}
+END_TEST
+
 CHECK_MAIN("i8254", CASES(counting_row, rows), CASE(rate_generator_interrupts_every_period),
            CASE(terminal_count_interrupts_once), CASE(a_latch_holds_the_first_value),
-           CASE(bcd_counts_in_decimal), CASE(gate_2_holds_and_releases))
+           CASE(bcd_counts_in_decimal), CASE(gate_2_holds_and_releases),
+           CASE(tiny_periods_do_not_spin))

@@ -133,7 +133,34 @@ START_TEST(base_row)
 }
 END_TEST
 
+static unsigned changes;
+static int64_t last_offset_s;
+
+static void note_change(Vm *machine, const VmEvent *event, void *opaque)
+{
+    if (event->kind == VM_EVENT_RTC_CHANGE) {
+        changes++;
+        last_offset_s = event->offset_s;
+    }
+}
+
+START_TEST(setting_the_time_is_told)
+{
+    clock_board();
+    vm_subscribe(&vm, note_change, NULL);
+    set_rtc(0x0b, 0x82);
+    set_rtc(4, 0x17);                           /* an hour on */
+    set_rtc(0x0b, 0x02);
+    ck_assert_uint_eq(changes, 0);
+    advance_ns(0);
+    ck_assert_uint_eq(changes, 1);
+    ck_assert_int_ge(last_offset_s, 3600 - 30);    /* the host went on meanwhile */
+    ck_assert_int_le(last_offset_s, 3600 + 30);
+}
+END_TEST
+
 CHECK_MAIN("mc146818", CASES(field_row, fields), CASE(twelve_hours_have_a_pm_bit),
            CASE(time_goes_on_and_stops_while_set), CASE(the_alarm_interrupts),
            CASE(periodic_interrupts_come_at_their_rate), CASE(update_ended_comes_each_second),
-           CASE(update_in_progress_before_the_second_ends), CASES(base_row, bases))
+           CASE(update_in_progress_before_the_second_ends), CASES(base_row, bases),
+           CASE(setting_the_time_is_told))
