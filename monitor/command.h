@@ -25,12 +25,14 @@ typedef struct Monitor {
 } Monitor;
 
 /* Where a command's text ends, however much memory it was asked to show. */
-#define MONITOR_OUT_LIMIT (32u << 20)
+#define MONITOR_OUT_LIMIT (16u << 20)
 
 void monitor_init(Monitor *mon, Vm *vm);
 void monitor_finish(Monitor *mon);
 void monitor_printf(Monitor *mon, const char *format, ...) G_GNUC_PRINTF(2, 3);
 X86Cpu *monitor_cpu(Monitor *mon);      /* NULL: the machine has none */
+/* What commands have printed since the last call; every newline becomes `line_end`. */
+GString *monitor_take_text(Monitor *mon, const char *line_end);
 /* Parses and carries out one line; the text is in mon->out. */
 void monitor_run_line(Monitor *mon, const char *line);
 

@@ -18,7 +18,8 @@ typedef struct Console {
     bool processing;                        /* console_process() is on the stack */
     GPtrArray *history;
     GByteArray *input;                      /* typed while the output before it is still going out */
-    GString *unsent;                        /* a command's text the device has no room for yet */
+    GString *unsent;                        /* a command's text, */
+    size_t sent;                            /* of which the device has had room for this much */
 } Console;
 
 /* ---- output ---- */
@@ -38,14 +39,24 @@ static void console_prompt(Console *con)
 
 static void console_process(Console *con);
 
+static void console_clear_unsent(Console *con)
+{
+    g_string_free(con->unsent, TRUE);       /* it may have been large */
+    con->unsent = g_string_new(NULL);
+    con->sent = 0;
+}
+
 /* Sends what there is room for; the rest when the device asks for it, and the prompt behind it. */
 static void console_drain(void *opaque)
 {
     Console *con = opaque;
-    size_t len = MIN(chardev_write_room(&con->fe), con->unsent->len);
+    size_t len = MIN(chardev_write_room(&con->fe), con->unsent->len - con->sent);
 
-    chardev_write(&con->fe, con->unsent->str, len);
-    g_string_erase(con->unsent, 0, len);
+    chardev_write(&con->fe, con->unsent->str + con->sent, len);
+    con->sent += len;
+    if (con->sent == con->unsent->len) {
+        console_clear_unsent(con);
+    }
     if (con->unsent->len > 0) {
         chardev_notify_room(&con->fe, console_drain, con);
     } else if (!con->active && chardev_has_focus(&con->fe)) {
@@ -57,16 +68,15 @@ static void console_drain(void *opaque)
 /* The command's text, with line ends the other side understands. */
 static void console_take_output(Console *con)
 {
-    GString *out = con->mon.out;
+    GString *text = monitor_take_text(&con->mon, con->terminal ? "\n" : "\r\n");
 
-    for (size_t i = 0; i < out->len; i++) {
-        if (out->str[i] == '\n' && !con->terminal) {
-            g_string_append_c(con->unsent, '\r');
-        }
-        g_string_append_c(con->unsent, out->str[i]);
+    if (con->unsent->len == 0) {
+        g_string_free(con->unsent, TRUE);
+        con->unsent = text;
+    } else {
+        g_string_append_len(con->unsent, text->str, text->len);
+        g_string_free(text, TRUE);
     }
-    g_string_free(out, TRUE);
-    con->mon.out = g_string_new(NULL);
 }
 
 /* ---- lines ---- */
@@ -98,7 +108,7 @@ static void console_line(void *opaque, const char *line)
     console_take_output(con);
     if (con->mon.leaving) {                 /* the process ends: no new prompt */
         chardev_write(&con->fe, con->unsent->str, con->unsent->len);
-        g_string_truncate(con->unsent, 0);
+        console_clear_unsent(con);
         con->mon.leaving = false;
         return;
     }
@@ -161,7 +171,7 @@ static void console_forget(Console *con)
 {
     con->active = con->greeted = false;
     g_byte_array_set_size(con->input, 0);
-    g_string_truncate(con->unsent, 0);
+    console_clear_unsent(con);
 }
 
 static void console_event(void *opaque, CharEvent event)

@@ -234,11 +234,26 @@ void monitor_run_line(Monitor *mon, const char *line)
     }
 }
 
+GString *monitor_take_text(Monitor *mon, const char *line_end)
+{
+    GString *out = mon->out, *text = g_string_sized_new(out->len + 1);
+    const char *p = out->str, *end;
+
+    while ((end = memchr(p, '\n', out->str + out->len - p)) != NULL) {
+        g_string_append_len(text, p, end - p);
+        g_string_append(text, line_end);
+        p = end + 1;
+    }
+    g_string_append_len(text, p, out->str + out->len - p);
+    g_string_free(out, TRUE);
+    mon->out = g_string_new(NULL);
+    return text;
+}
+
 /* Formats stay from call to call, as on an interactive monitor; the CPU does not. */
 char *hmp_run(Vm *vm, const char *line, int cpu_index)
 {
     static Monitor mon;
-    char *text;
 
     if (mon.out == NULL) {
         monitor_init(&mon, vm);
@@ -246,12 +261,5 @@ char *hmp_run(Vm *vm, const char *line, int cpu_index)
     mon.vm = vm;
     mon.cpu_index = cpu_index >= 0 ? cpu_index : 0;
     monitor_run_line(&mon, line);
-    g_string_replace(mon.out, "\n", "\r\n", 0);
-    text = g_strdup(mon.out->str);
-    g_string_truncate(mon.out, 0);
-    if (mon.out->allocated_len > MIB) {
-        g_string_free(mon.out, TRUE);
-        mon.out = g_string_new(NULL);
-    }
-    return text;
+    return g_string_free(monitor_take_text(&mon, "\r\n"), FALSE);
 }
