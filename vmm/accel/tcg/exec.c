@@ -201,6 +201,7 @@ static bool handle_events(TcgCpu *cpu, RunExit *why)
     X86Cpu *x86 = &cpu->x86;
     uint32_t events = __atomic_load_n(&x86->events, __ATOMIC_SEQ_CST);
 
+    cpu->link = NULL;                   /* what comes now may not be the successor */
     if (take_requests(cpu, events)) {
         *why = RUN_EXIT_KICK;
         return false;
