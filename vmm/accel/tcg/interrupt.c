@@ -299,16 +299,12 @@ static void log_event(const TcgCpu *cpu, const Event *event)
 {
     const X86Cpu *x86 = &cpu->x86;
 
-    if (!log_on(LOG_INT)) {
-        return;
+    if (log_on(LOG_INT)) {
+        log_write(LOG_INT, "int %02x%s error %04x cpl %u at %04x:%016" PRIx64 " ss:rsp %04x:%016" PRIx64
+                  " cr2 %016" PRIx64 "\n", event->vector, event->soft ? " soft" : "", event->error,
+                  x86_cpl(x86), x86->seg[SEG_CS].selector, x86->rip, x86->seg[SEG_SS].selector,
+                  x86->gpr[R_RSP], x86->cr2);
     }
-    log_write(LOG_INT, "int %02x%s error %04x cpl %u at %04x:%016" PRIx64 " ss:rsp %04x:%016" PRIx64,
-              event->vector, event->soft ? " soft" : "", event->error, x86_cpl(x86),
-              x86->seg[SEG_CS].selector, x86->rip, x86->seg[SEG_SS].selector, x86->gpr[R_RSP]);
-    if (event->vector == EXC_PF) {
-        log_write(LOG_INT, " cr2 %016" PRIx64, x86->cr2);
-    }
-    log_write(LOG_INT, "\n");
 }
 
 void tcg_deliver(TcgCpu *cpu, unsigned vector, bool soft, bool has_error, uint32_t error,
