@@ -95,6 +95,12 @@ static GString *compare(const NativeCode *code, const NativeState *was, const Na
     return out;
 }
 
+/* The real CPU took an MXCSR bit ours does not have (AMD's MM, bit 17): nothing to compare. */
+static bool host_has_more(const NativeState *host)
+{
+    return host->fx[FX_MXCSR + 2] != 0 || host->fx[FX_MXCSR + 3] != 0;
+}
+
 /* ---- running ---- */
 
 static bool run_case(const NativeCode *code, const NativeState *start, bool quiet)
@@ -103,6 +109,9 @@ static bool run_case(const NativeCode *code, const NativeState *start, bool quie
 
     host = guest = *start;
     native_host_run(code, &host);
+    if (host_has_more(&host)) {
+        return true;
+    }
     native_guest_run(&guest);
     g_autoptr(GString) text = compare(code, start, &host, &guest);
 

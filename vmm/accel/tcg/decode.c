@@ -173,12 +173,28 @@ static unsigned decode_segment(const DecodeContext *d, ZydisRegister reg)
     return seg;
 }
 
+/*
+ * SIB with mod 00 and base 101 is a displacement without base (SDM 2, table 2-3).  Zydis 4.0 takes it for R13D
+ * when REX.B meets 32-bit addresses.
+ */
+static bool base_is_none(const DecodeContext *d)
+{
+    return d->insn->attributes & ZYDIS_ATTRIB_HAS_SIB && d->insn->raw.modrm.mod == 0 &&
+           d->insn->raw.sib.base == 5;
+}
+
+static unsigned base_reg(const DecodeContext *d, const ZydisDecodedOperand *op)
+{
+    return base_is_none(d) ? GPR_NONE : address_reg(op->mem.base);
+}
+
 /* Displacement counted from the base register we use. */
 static int64_t full_disp(const DecodeContext *d, const ZydisDecodedOperand *op)
 {
-    int64_t disp = op->mem.disp.has_displacement ? op->mem.disp.value : 0;
+    int64_t disp = base_is_none(d) ? d->insn->raw.disp.value :
+                   op->mem.disp.has_displacement ? op->mem.disp.value : 0;
 
-    if (address_reg(op->mem.base) == GPR_BLOCK_RIP) {
+    if (base_reg(d, op) == GPR_BLOCK_RIP) {
         disp += d->insn_off + d->insn->length;
     }
     return disp;
@@ -188,7 +204,7 @@ void decode_mem(const DecodeContext *d, UOp *u, const ZydisDecodedOperand *op)
 {
     static const uint8_t shifts[9] = { [1] = 0, [2] = 1, [4] = 2, [8] = 3 };
 
-    u->base = (uint8_t)address_reg(op->mem.base);
+    u->base = (uint8_t)base_reg(d, op);
     u->index = (uint8_t)address_reg(op->mem.index);
     u->scale = shifts[op->mem.scale & 15 & -(op->mem.scale <= 8)];
     u->disp = (int32_t)full_disp(d, op);
@@ -210,7 +226,7 @@ static void prepare_wide_disp(DecodeContext *d)
         if (op_is_mem(op) && d->address_bits == 64 && full_disp(d, op) != (int32_t)full_disp(d, op)) {
             UOp *u = decode_emit_quiet(d, op_set_temp);
 
-            u->base = (uint8_t)address_reg(op->mem.base);
+            u->base = (uint8_t)base_reg(d, op);
             u->simm = full_disp(d, op);
             d->wide_disp = true;
         }

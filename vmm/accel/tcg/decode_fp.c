@@ -119,8 +119,7 @@ static const UOp *op_wait_mm(TcgCpu *cpu, const UOp *u)
 
 static bool touches_mmx(const DecodeContext *d)
 {
-    return op_is_mm(&d->ops[0]) || d->insn->mnemonic == ZYDIS_MNEMONIC_CVTPI2PS ||
-           d->insn->mnemonic == ZYDIS_MNEMONIC_CVTPI2PD;
+    return op_is_mm(&d->ops[0]);
 }
 
 int32_t fp_emit_source(DecodeContext *d, const FpRow *row, const ZydisDecodedOperand *op)

@@ -1,10 +1,10 @@
-/* The host's MXCSR and x87 control word on loan to the guest, and SSE arithmetic with unmasked exceptions. */
+/* The host's MXCSR and x87 control word on loan to the guest; SSE arithmetic with unmasked exceptions. */
+#include <signal.h>
+#include <ucontext.h>
+
 #include "tcg_x87.h"
 
 #define FCW_DEFAULT     0x037fu
-
-/* MXCSR's flags, which are also its masks shifted right by MXCSR_MASK_SHIFT. */
-enum { SSE_IE = 1, SSE_DE = 2, SSE_ZE = 4, SSE_OE = 8, SSE_UE = 16, SSE_PE = 32 };
 
 /* ---- MXCSR ---- */
 
@@ -63,54 +63,74 @@ void tcg_fp_release_live(TcgCpu *cpu)
 
 /* ---- careful arithmetic ---- */
 
-static bool denormal_single(uint32_t bits)
-{
-    return (bits & 0x7f800000) == 0 && (bits & 0x007fffff) != 0;
-}
+/* Where the operation at work on this thread goes when the host raises #XM. */
+static __thread struct {
+    sigjmp_buf landing;
+    volatile sig_atomic_t armed;
+    volatile uint32_t mxcsr;
+} trap;
 
-static bool denormal_double(uint64_t bits)
-{
-    return (bits & UINT64_C(0x7ff0000000000000)) == 0 && (bits & UINT64_C(0x000fffffffffffff)) != 0;
-}
+static struct sigaction chained;
 
-static bool has_denormal(const X86Vec *v, FpResult result)
+static void pass_on(int signal, siginfo_t *info, void *context)
 {
-    static const uint8_t count[] = { [FP_RESULT_SS] = 1, [FP_RESULT_PS] = 4, [FP_RESULT_SD] = 1,
-                                     [FP_RESULT_PD] = 2 };
-    bool single = result == FP_RESULT_SS || result == FP_RESULT_PS;
-
-    for (unsigned i = 0; i < count[result]; i++) {
-        if (single ? denormal_single(v->u32[i]) : denormal_double(v->u64[i])) {
-            return true;
-        }
+    if (chained.sa_flags & SA_SIGINFO) {
+        chained.sa_sigaction(signal, info, context);
+    } else if (chained.sa_handler != SIG_DFL && chained.sa_handler != SIG_IGN) {
+        chained.sa_handler(signal);
+    } else {
+        sigaction(SIGFPE, &chained, NULL);      /* it happens again, and ends the program */
     }
-    return false;
 }
 
-/*
- * Which exceptions arose.  Those met before the computation (invalid, denormal, divide by zero) keep the others
- * from arising if one of them is unmasked; unmasked underflow needs a tiny result only, masked
- * underflow an inexact one too (SDM volume 1, 11.5.2 and 4.9.1.5).
- */
-static unsigned arisen(unsigned flags, unsigned unmasked, const X86Vec *out, FpResult result)
+static void on_sigfpe(int signal, siginfo_t *info, void *context)
 {
-    if (flags & unmasked & (SSE_IE | SSE_DE | SSE_ZE)) {
-        return flags & (SSE_IE | SSE_DE | SSE_ZE);
+    const ucontext_t *uc = context;
+
+    if (!trap.armed) {
+        pass_on(signal, info, context);
+        return;
     }
-    if (unmasked & SSE_UE && has_denormal(out, result)) {
-        flags |= SSE_UE;
-    }
-    return flags;
+    trap.armed = false;
+    trap.mxcsr = uc->uc_mcontext.fpregs->mxcsr;
+    siglongjmp(trap.landing, 1);
 }
 
-G_GNUC_NO_INLINE void sse_fp_careful(TcgCpu *cpu, const UOp *u, FpRawFn raw, FpResult result, void *d,
-                                     const void *s)
+/* SA_NODEFER: the landing need not restore the signal mask. */
+static void trap_install(void)
+{
+    static gsize done;
+    struct sigaction action = { .sa_sigaction = on_sigfpe,
+                                .sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK };
+
+    if (g_once_init_enter(&done)) {
+        sigaction(SIGFPE, &action, &chained);
+        g_once_init_leave(&done, 1);
+    }
+}
+
+/* With the guest's masks.  False: an unmasked exception arose, *d is untouched; *mxcsr has the flags. */
+static bool run_trapping(FpRawFn raw, void *d, const void *s, uint32_t *mxcsr)
+{
+    trap_install();
+    if (sigsetjmp(trap.landing, 0) != 0) {
+        *mxcsr = trap.mxcsr;
+        return false;
+    }
+    trap.armed = true;
+    _mm_setcsr(*mxcsr);
+    raw(d, s);
+    *mxcsr = _mm_getcsr();
+    _mm_setcsr(MXCSR_DEFAULT);
+    trap.armed = false;
+    return true;
+}
+
+G_GNUC_NO_INLINE void sse_fp_careful(TcgCpu *cpu, const UOp *u, FpRawFn raw, void *d, const void *s)
 {
     uint32_t mxcsr = cpu->x86.fpu.mxcsr;
-    unsigned unmasked = ~(mxcsr >> MXCSR_MASK_SHIFT) & MXCSR_FLAGS;
-    X86Vec out;
 
-    if (unmasked == 0) {
+    if ((mxcsr & MXCSR_MASKS) == MXCSR_MASKS) {
         if (!cpu->sse_live) {
             _mm_setcsr(mxcsr);
             cpu->sse_live = true;
@@ -118,15 +138,10 @@ G_GNUC_NO_INLINE void sse_fp_careful(TcgCpu *cpu, const UOp *u, FpRawFn raw, FpR
         raw(d, s);
         return;
     }
-    memcpy(&out, d, 16);
-    _mm_setcsr((mxcsr & ~MXCSR_FLAGS) | MXCSR_MASKS);
-    raw(&out, s);
-    unsigned flags = arisen(_mm_getcsr() & MXCSR_FLAGS, unmasked, &out, result);
+    bool done = run_trapping(raw, d, s, &mxcsr);
 
-    _mm_setcsr(MXCSR_DEFAULT);
-    cpu->x86.fpu.mxcsr |= flags;
-    if (flags & unmasked) {
+    cpu->x86.fpu.mxcsr = mxcsr;
+    if (!done) {
         tcg_raise(cpu, u, cpu->x86.cr4 & CR4_OSXMMEXCPT ? EXC_XM : EXC_UD);
     }
-    memcpy(d, &out, 16);
 }

@@ -5,7 +5,7 @@
 
 /* ---- xmm ← xmm or memory ---- */
 
-#define CVT_XMM(name, result)                                                                   \
+#define CVT_XMM(name)                                                                           \
 static void raw_##name(void *d, const void *s)                                                  \
 {                                                                                               \
     __m128 value = *(__m128 *)d;                                                                \
@@ -13,22 +13,22 @@ static void raw_##name(void *d, const void *s)                                  
     __asm__ volatile(#name " %1, %0" : "+x"(value) : "m"(*(const __m128 *)s));                  \
     *(__m128 *)d = value;                                                                       \
 }                                                                                               \
-SSE_FP_OP(op_##name, raw_##name, result)
-CVT_XMM(cvtdq2pd, FP_RESULT_OTHER)
-CVT_XMM(cvtdq2ps, FP_RESULT_OTHER)
-CVT_XMM(cvtpd2dq, FP_RESULT_OTHER)
-CVT_XMM(cvtpd2ps, FP_RESULT_PS)
-CVT_XMM(cvtps2dq, FP_RESULT_OTHER)
-CVT_XMM(cvtps2pd, FP_RESULT_OTHER)
-CVT_XMM(cvtsd2ss, FP_RESULT_SS)
-CVT_XMM(cvtss2sd, FP_RESULT_OTHER)
-CVT_XMM(cvttpd2dq, FP_RESULT_OTHER)
-CVT_XMM(cvttps2dq, FP_RESULT_OTHER)
+SSE_FP_OP(op_##name, raw_##name)
+CVT_XMM(cvtdq2pd)
+CVT_XMM(cvtdq2ps)
+CVT_XMM(cvtpd2dq)
+CVT_XMM(cvtpd2ps)
+CVT_XMM(cvtps2dq)
+CVT_XMM(cvtps2pd)
+CVT_XMM(cvtsd2ss)
+CVT_XMM(cvtss2sd)
+CVT_XMM(cvttpd2dq)
+CVT_XMM(cvttps2dq)
 /* From a general register or memory. */
-CVT_XMM(cvtsi2sdl, FP_RESULT_OTHER)
-CVT_XMM(cvtsi2sdq, FP_RESULT_OTHER)
-CVT_XMM(cvtsi2ssl, FP_RESULT_OTHER)
-CVT_XMM(cvtsi2ssq, FP_RESULT_OTHER)
+CVT_XMM(cvtsi2sdl)
+CVT_XMM(cvtsi2sdq)
+CVT_XMM(cvtsi2ssl)
+CVT_XMM(cvtsi2ssq)
 
 /* ---- general register ← xmm or memory ---- */
 
@@ -41,9 +41,9 @@ static void raw_##name##bits(void *d, const void *s)                            
     __asm__ volatile(#name " %1, %0" : "=r"(value) : "m"(*(const __m128 *)s));                  \
     *(uint64_t *)d = value;                                                                     \
 }                                                                                               \
-static G_GNUC_NO_INLINE const UOp *op_##name##bits##_careful(TcgCpu *cpu, const UOp *u)          \
+static G_GNUC_NO_INLINE const UOp *op_##name##bits##_careful(TcgCpu *cpu, const UOp *u)         \
 {                                                                                               \
-    sse_fp_careful(cpu, u, raw_##name##bits, FP_RESULT_OTHER, &cpu->fp_out, fp_src(cpu, u));    \
+    sse_fp_careful(cpu, u, raw_##name##bits, &cpu->fp_out, fp_src(cpu, u));                     \
     cpu->x86.gpr[u->r1] = cpu->fp_out.u64[0];                                                   \
     NEXT(u);                                                                                    \
 }                                                                                               \
@@ -74,11 +74,11 @@ static void raw_##name(void *d, const void *s)                                  
 }                                                                                               \
 static const UOp *op_##name(TcgCpu *cpu, const UOp *u)                                          \
 {                                                                                               \
-    x87_wait(cpu, u);                                                                           \
-    sse_fp_careful(cpu, u, raw_##name, FP_RESULT_OTHER, fp_dst(cpu, u), fp_src(cpu, u));        \
     if (u->aux) {                                                                               \
+        x87_wait(cpu, u);                                                                       \
         mmx_enter(cpu);                                                                         \
     }                                                                                           \
+    sse_fp_careful(cpu, u, raw_##name, fp_dst(cpu, u), fp_src(cpu, u));                         \
     NEXT(u);                                                                                    \
 }
 CVT_FROM_MMX(cvtpi2pd)
@@ -93,7 +93,8 @@ static void raw_##name(void *d, const void *s)                                  
 static const UOp *op_##name(TcgCpu *cpu, const UOp *u)                                          \
 {                                                                                               \
     x87_wait(cpu, u);                                                                           \
-    sse_fp_careful(cpu, u, raw_##name, FP_RESULT_OTHER, &cpu->fp_out, fp_src(cpu, u));          \
+    mmx_enter(cpu);                                                                             \
+    sse_fp_careful(cpu, u, raw_##name, &cpu->fp_out, fp_src(cpu, u));                           \
     *mm_dst(cpu, u) = cpu->fp_out.u64[0];                                                       \
     mm_written(cpu, u->r1);                                                                     \
     NEXT(u);                                                                                    \
@@ -118,7 +119,7 @@ static bool emit_convert(DecodeContext *d, const FpRow *row)
     return true;
 }
 
-/* The FPU takes on MMX state if an MMX register takes part; CVTPI2PS counts memory as one. */
+/* The FPU takes on MMX state if an MMX register takes part, even if the conversion then raises #XM. */
 static bool emit_from_mmx(DecodeContext *d, const FpRow *row)
 {
     int32_t source = fp_emit_source(d, row, &d->ops[1]);
@@ -126,7 +127,7 @@ static bool emit_from_mmx(DecodeContext *d, const FpRow *row)
 
     u->r1 = decode_reg(&d->ops[0]);
     u->disp = source;
-    u->aux = op_is_mm(&d->ops[1]) || row->mnemonic == ZYDIS_MNEMONIC_CVTPI2PS;
+    u->aux = op_is_mm(&d->ops[1]);
     return true;
 }
 

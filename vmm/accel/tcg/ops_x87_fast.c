@@ -209,7 +209,7 @@ X87_COMPARE_MEM(fcom, "fcoml", 64, 0)
 X87_COMPARE_MEM(fcomp, "fcoms", 32, 1)
 X87_COMPARE_MEM(fcomp, "fcoml", 64, 1)
 
-/* LAHF after the comparison: OF is always cleared, the rest is in AH in RFLAGS' places. */
+/* LAHF after the comparison: OF is always cleared, the rest is in AH in RFLAGS' places.  C1 stays. */
 #define X87_COMPARE_FLAGS(name, insn, pops)                                                     \
 static const UOp *op_##name(TcgCpu *cpu, const UOp *u)                                          \
 {                                                                                               \
@@ -223,7 +223,7 @@ static const UOp *op_##name(TcgCpu *cpu, const UOp *u)                          
                      "fstp %%st(0); fstp %%st(0)"                                               \
                      : "=&a"(ax), "=m"(cpu->fp_tmp.u16[0]) : "m"(*x87_st(fpu, 0)), "m"(*x87_st(fpu, u->r2)) \
                      : X87_CLOBBERS, "cc");                                                     \
-    x87_status(fpu, cpu->fp_tmp.u16[0]);                                                        \
+    fpu->fsw |= cpu->fp_tmp.u16[0] & FSW_FLAGS;                                                 \
     cpu->x86.rflags = (cpu->x86.rflags & ~(uint64_t)RFLAGS_ARITH) | (ax >> 8 & RFLAGS_ARITH);   \
     x87_pop_many(fpu, pops);                                                                    \
     x87_note(cpu, u);                                                                           \

@@ -7,7 +7,8 @@
  *   MXCSR      while `sse_live` the host's MXCSR holds the guest's rounding, FTZ and DAZ, all exceptions
  *              masked, and gathers the guest's sticky flags.  It becomes live at the first operation that
  *              needs it, if the guest masks everything; else each operation takes the careful way
- *              (sse_fp_careful), which computes aside and raises #XM with the state unchanged.
+ *              (sse_fp_careful): it runs with the guest's own masks, the host's #XM comes back as a signal
+ *              and becomes the guest's.
  *   x87 FCW    while `x87_live` the host's control word is the guest's, again only if the guest masks all
  *              exceptions and none is pending.  Values are loaded and stored around each operation, the
  *              host's x87 stack is empty in between.
@@ -40,7 +41,6 @@
 #define FCW_MASKS       0x003fu
 #define MXCSR_FLAGS     0x003fu
 #define MXCSR_MASKS     0x1f80u
-#define MXCSR_MASK_SHIFT 7
 #define MXCSR_DEFAULT   0x1f80u
 
 /* ---- lending the host's control registers ---- */
@@ -80,9 +80,6 @@ static inline const X86Vec *fp_src(TcgCpu *cpu, const UOp *u)
 
 /* ---- SSE arithmetic that reads or sets MXCSR ---- */
 
-/* What a result holds: an exact denormal raises underflow when that is unmasked. */
-typedef enum FpResult { FP_RESULT_OTHER, FP_RESULT_SS, FP_RESULT_PS, FP_RESULT_SD, FP_RESULT_PD } FpResult;
-
 /* The bare operation: *d = *d op *s (or *d = op *s).  The destination of a conversion is any 64 bits. */
 typedef void (*FpRawFn)(void *d, const void *s);
 
@@ -90,16 +87,16 @@ typedef void (*FpRawFn)(void *d, const void *s);
  * Runs `raw` with the guest's MXCSR.  Raises #XM (#UD without CR4.OSXMMEXCPT) for an unmasked exception,
  * leaving *d as it was.
  */
-void sse_fp_careful(TcgCpu *cpu, const UOp *u, FpRawFn raw, FpResult result, void *d, const void *s);
+void sse_fp_careful(TcgCpu *cpu, const UOp *u, FpRawFn raw, void *d, const void *s);
 
 /*
  * Each operation is two functions, as those on memory are (tcg_ops.h): the fast one works while `sse_live` and
  * hands everything else to the careful one by a sibling call.
  */
-#define SSE_FP_OP(name, raw, result)                                                            \
+#define SSE_FP_OP(name, raw)                                                                    \
 static G_GNUC_NO_INLINE const UOp *name##_careful(TcgCpu *cpu, const UOp *u)                     \
 {                                                                                               \
-    sse_fp_careful(cpu, u, raw, result, fp_dst(cpu, u), fp_src(cpu, u));                        \
+    sse_fp_careful(cpu, u, raw, fp_dst(cpu, u), fp_src(cpu, u));                                \
     NEXT(u);                                                                                    \
 }                                                                                               \
 static const UOp *name(TcgCpu *cpu, const UOp *u)                                               \
