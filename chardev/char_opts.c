@@ -62,9 +62,7 @@ static const ChardevType *type_find(const char *name, GError **error)
     }
     set_error(error, "'%s' is not a valid char driver name", name);
     near = nearest_name(name, type_names, G_N_ELEMENTS(types));
-    if (near != NULL) {
-        error_add_hint(error, "Did you mean '%s'?", near);
-    }
+    error_suggest(error, near);
     return NULL;
 }
 

@@ -813,6 +813,7 @@ static bool parse_one(Options *options, int argc, char **argv, int *at, GError *
 
 bool options_parse(Options *options, int argc, char **argv, GError **error)
 {
+    device_types_set(device_types);                 /* -device help needs no machine */
     for (int at = 1; at < argc && !options->done;) {
         if (!parse_one(options, argc, argv, &at, error)) {
             return false;

@@ -50,9 +50,7 @@ static bool choose_board(Vm *vm, const char *name, GError **error)
     if (vm->board == NULL) {
         set_error(error, "-machine %s: unsupported machine type", name);
         near = nearest_name(name, (const char *const *)names->pdata, names->len);
-        if (near != NULL) {
-            error_add_hint(error, "Did you mean '%s'?", near);
-        }
+        error_suggest(error, near);
         error_add_hint(error, "Use -machine help to list supported machines");
         return false;
     }

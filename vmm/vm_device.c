@@ -94,9 +94,7 @@ static const DeviceType *find_user_type(const char *name, GError **error)
     }
     set_error(error, "'%s' is not a valid device model name", name);
     near = device_type_nearest(name);
-    if (near != NULL) {
-        error_add_hint(error, "Did you mean '%s'?", near);
-    }
+    error_suggest(error, near);
     return NULL;
 }
 

@@ -9,7 +9,6 @@ static const AccelOps *const engines[] = { &accel_kvm, &accel_tcg };
 static const AccelOps *engine_find(const char *name, GError **error)
 {
     const char *names[G_N_ELEMENTS(engines)];
-    const char *near;
 
     for (unsigned i = 0; i < G_N_ELEMENTS(engines); i++) {
         if (strcmp(name, engines[i]->name) == 0) {
@@ -18,8 +17,7 @@ static const AccelOps *engine_find(const char *name, GError **error)
         names[i] = engines[i]->name;
     }
     set_error(error, "invalid accelerator %s", name);
-    near = nearest_name(name, names, G_N_ELEMENTS(names));
-    error_add_hint(error, near ? "did you mean '%s'?" : "rhea has 'kvm' and 'tcg'%s", near ? near : "");
+    error_suggest(error, nearest_name(name, names, G_N_ELEMENTS(names)));
     return NULL;
 }
 

@@ -178,9 +178,7 @@ static bool parse_enum(const Property *prop, const char *const *names, int *fiel
     }
     set_error(error, "Parameter '%s' does not accept value '%s'", prop->name, text);
     near = nearest_name(text, names, g_strv_length((char **)names));
-    if (near != NULL) {
-        error_add_hint(error, "Did you mean '%s'?", near);
-    }
+    error_suggest(error, near);
     return false;
 }
 
@@ -304,9 +302,7 @@ static const Property *find_or_fail(const Object *obj, const char *name, GError 
     if (prop == NULL) {
         set_error(error, "Property '%s.%s' not found", obj->type_name, name);
         near = property_nearest(obj, name);
-        if (near != NULL) {
-            error_add_hint(error, "Did you mean '%s'?", near->name);
-        }
+        error_suggest(error, near != NULL ? near->name : NULL);
     }
     return prop;
 }

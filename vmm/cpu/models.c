@@ -286,9 +286,7 @@ static bool unknown_property(const X86CpuModel *model, const char *name, GError 
     }
     near = nearest_name(name, (const char *const *)names->pdata, names->len);
     set_error(error, "Property '%s-x86_64-cpu.%s' not found", model->name, name);
-    if (near) {
-        error_add_hint(error, "did you mean '%s'?", near);
-    }
+    error_suggest(error, near);
     return false;
 }
 
@@ -477,9 +475,7 @@ static bool fill_by_name(Vm *vm, X86CpuModel *model, GError **error)
 
         set_error(error, "unable to find CPU model '%s'", model->name);
         near = nearest_name(model->name, names, g_strv_length((char **)names));
-        if (near) {
-            error_add_hint(error, "did you mean '%s'?", near);
-        }
+        error_suggest(error, near);
         return false;
     }
     return true;

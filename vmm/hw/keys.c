@@ -141,9 +141,7 @@ static bool parse_keys(const char *text, GArray *chord, GError **error)
             const char *near = nearest_name(*part, key_names(), G_N_ELEMENTS(keys));
 
             set_error(error, "invalid parameter: %s", *part);
-            if (near != NULL) {
-                error_add_hint(error, "Did you mean '%s'?", near);
-            }
+            error_suggest(error, near);
             return false;
         }
         g_array_append_val(chord, key);

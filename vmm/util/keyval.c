@@ -186,9 +186,7 @@ bool keyval_check_known(KeyVal *kv, GError **error)
         }
         set_error(error, "Invalid parameter '%s'", pair_at(kv, i)->key);
         near = nearest_name(pair_at(kv, i)->key, (const char *const *)kv->asked->pdata, kv->asked->len);
-        if (near != NULL) {
-            error_add_hint(error, "Did you mean '%s'?", near);
-        }
+        error_suggest(error, near);
         return false;
     }
     return true;
@@ -203,9 +201,7 @@ static bool fill_choice(const KeyField *field, const char *text, char **value, G
     if (!g_strv_contains(field->choices, text)) {
         set_error(error, "Parameter '%s' does not accept value '%s'", field->name, text);
         near = nearest_name(text, field->choices, g_strv_length((char **)field->choices));
-        if (near != NULL) {
-            error_add_hint(error, "Did you mean '%s'?", near);
-        }
+        error_suggest(error, near);
         return false;
     }
     g_free(*value);

@@ -56,6 +56,13 @@ void error_add_hint(GError **error, const char *format, ...)
     g_free(hint);
 }
 
+void error_suggest(GError **error, const char *name)
+{
+    if (name != NULL) {
+        error_add_hint(error, "Did you mean '%s'?", name);
+    }
+}
+
 /* Edit distance with neighbouring letters swapped counting as one (optimal string alignment). */
 static unsigned edit_distance(const char *a, const char *b)
 {

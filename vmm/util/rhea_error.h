@@ -31,6 +31,9 @@ void set_errno_error(GError **error, int errnum, const char *format, ...) G_GNUC
 /* Adds a hint line (what to do instead, the nearest valid name) below an error's message. */
 void error_add_hint(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
+/* Adds "Did you mean 'NAME'?"; nothing for NULL, so that nearest_name()'s answer goes straight in. */
+void error_suggest(GError **error, const char *name);
+
 /*
  * The name in `names` (`count` entries) nearest to `typed` by edit distance, or NULL when none is
  * near enough to be worth suggesting.  Borrowed from `names`.

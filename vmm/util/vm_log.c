@@ -43,9 +43,7 @@ static bool find_item(const char *name, unsigned *mask, GError **error)
     }
     set_error(error, "unknown log item '%s'", name);
     near = nearest_name(name, names, n);
-    if (near != NULL) {
-        error_add_hint(error, "Did you mean '%s'?", near);
-    }
+    error_suggest(error, near);
     return false;
 }
 
