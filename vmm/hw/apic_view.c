@@ -22,15 +22,22 @@ static void print_lvt(const Apic *apic, unsigned row, const char *name, GString 
     g_string_append_c(out, '\n');
 }
 
+static void print_binary(uint32_t value, unsigned digits, GString *out)
+{
+    while (digits-- > 0) {
+        g_string_append_c(out, value >> digits & 1 ? '1' : '0');
+    }
+}
+
 static void print_logical(const Apic *apic, uint32_t dest, GString *out)
 {
-    if (apic_x2(apic)) {
-        g_string_append_printf(out, " cluster %u mask %04x", dest >> 16, dest & 0xffff);
-    } else if (apic->dest_mode == DFR_FLAT) {
-        g_string_append_printf(out, " mask %02x", dest);
-    } else {
-        g_string_append_printf(out, " cluster %u mask %x", dest >> 4, dest & 0xf);
+    unsigned digits = apic_x2(apic) ? 16 : apic->dest_mode == DFR_FLAT ? 8 : 4;
+
+    if (digits != 8) {
+        g_string_append_printf(out, " cluster %u", dest >> digits);
     }
+    g_string_append(out, " mask ");
+    print_binary(dest, digits, out);
     g_string_append(out, " (APIC ID)");
 }
 
@@ -90,6 +97,10 @@ void apic_print(const Apic *apic, GString *out)
     g_string_append_printf(out, "ESR\t 0x%08x\n", apic->esr);
     print_vectors(apic, "ISR", apic->isr, out);
     print_vectors(apic, "IRR", apic->irr, out);
-    g_string_append_printf(out, "\nAPR 0x%02x TPR 0x%02x DFR 0x%02x LDR 0x%02x PPR 0x%02x\n",
-                           apic->arb_id, apic->tpr, apic->dest_mode, apic->log_dest, apic_ppr(apic));
+    g_string_append_printf(out, "\nAPR 0x%02x TPR 0x%02x DFR 0x%02x LDR 0x%02x", apic->arb_id,
+                           apic->tpr, apic->dest_mode, apic->log_dest);
+    if (apic->dest_mode != DFR_FLAT) {
+        g_string_append_printf(out, "(cluster %u: id %u)", apic->log_dest >> 4, apic->log_dest & 0xf);
+    }
+    g_string_append_printf(out, " PPR 0x%02x\n", apic_ppr(apic));
 }

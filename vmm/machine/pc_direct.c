@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "apic.h"
 #include "cpuid.h"
 #include "pc.h"
 #include "piix3.h"
@@ -23,13 +24,15 @@
 /* ---- chipset ---- */
 
 /* Ports as firmware leaves them: 8259s at vectors 8 and 70h with only the cascade open, 8254 channel 0
- * at 18.2 Hz, RTC at 32768 Hz without interrupts, PCI interrupts 10 and 11 level triggered. */
+ * at 18.2 Hz, RTC at 32768 Hz without interrupts, PCI interrupts 10 and 11 level triggered, the keyboard
+ * controller translating to scan code set 1 with the mouse port closed. */
 static const struct { uint16_t port; uint8_t value; } port_writes[] = {
     { 0x20, 0x11 }, { 0x21, 0x08 }, { 0x21, 0x04 }, { 0x21, 0x01 }, { 0x21, 0xfb },
     { 0xa0, 0x11 }, { 0xa1, 0x70 }, { 0xa1, 0x02 }, { 0xa1, 0x01 }, { 0xa1, 0xff },
     { 0x4d0, 0x00 }, { 0x4d1, 0x0c },
     { 0x43, 0x34 }, { 0x40, 0x00 }, { 0x40, 0x00 },
     { 0x70, 0x0a }, { 0x71, 0x26 }, { 0x70, 0x0b }, { 0x71, 0x02 },
+    { 0x64, 0x60 }, { 0x60, 0x65 },
 };
 
 static const uint8_t pirq_irqs[4] = { 10, 10, 11, 11 };
@@ -43,6 +46,16 @@ static void setup_ports(PcBoard *pc)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(port_writes); i++) {
         mem_store(&pc->vm->io, port_writes[i].port, port_writes[i].value, 1);
+    }
+}
+
+/* Without it a kernel that knows no APIC would hear no interrupt. */
+static void setup_lapic(PcBoard *pc)
+{
+    X86Cpu *first = g_ptr_array_index(pc->vm->cpus, 0);
+
+    if (pc->irqchip == IRQCHIP_USER) {
+        apic_virtual_wire(first->apic);
     }
 }
 
@@ -162,6 +175,7 @@ static void direct_reset(void *opaque)
     pc->suspended = false;
     setup_pci(pc);
     setup_ports(pc);
+    setup_lapic(pc);
     for (guint i = 0; i < pc->vm->cpus->len; i++) {
         setup_mtrrs(pc, g_ptr_array_index(pc->vm->cpus, i));
     }

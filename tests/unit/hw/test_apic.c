@@ -451,6 +451,31 @@ START_TEST(info_lapic_after_reset)
 }
 END_TEST
 
+START_TEST(info_lapic_of_a_cluster)
+{
+    g_autoptr(GString) out = g_string_new(NULL);
+
+    apic_board();
+    enable_all();
+    apic_set(DFR, 0x0fffffff);
+    apic_set(LINT0, 0xa734);
+    apic_set(LINT1, 0x8400);
+    apic_set(ICR, 0x40051);
+    apic_set(ICR, 0x40061);
+    apic_set(ICR2, 0x23000000);
+    apic_set(ICR, 0xc950);
+    cpus[0]->apic->type->view(cpus[0]->apic, VIEW_LAPIC, out);
+    ck_assert_ptr_nonnull(strstr(out->str,
+        "LVT0\t 0x0000a734 active-lo level                             ExtINT (vec 52)\n"
+        "LVT1\t 0x00008400 active-hi level                             NMI   \n"));
+    ck_assert_ptr_nonnull(strstr(out->str,
+        "ICR\t 0x0000c950 logical level assert no-shorthand\n"
+        "ICR2\t 0x23000000 cluster 2 mask 0011 (APIC ID)\n"
+        "ESR\t 0x00000000\nISR\t (none)\nIRR\t 81 97 \n"));
+    ck_assert_ptr_nonnull(strstr(out->str, "DFR 0x00 LDR 0x00(cluster 0: id 0) PPR 0x00\n"));
+}
+END_TEST
+
 START_TEST(state_survives)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -496,4 +521,5 @@ CHECK_MAIN("apic",
     CASE(x2apic_ids_and_ipis),
     CASE(init_keeps_base_and_id),
     CASE(info_lapic_after_reset),
+    CASE(info_lapic_of_a_cluster),
     CASE(state_survives))
