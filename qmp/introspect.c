@@ -154,14 +154,16 @@ static const QmpType *wire_type(const QmpType *type)
 static const char *type_name(Walk *walk, const QmpType *given)
 {
     const QmpType *type = wire_type(given);
+    /* first: an array can be met again while its element is described */
+    const char *element = type->kind == QMP_ARRAY ? type_name(walk, type->element) : NULL;
     const char *known = g_hash_table_lookup(walk->names, type);
     char *name;
 
     if (known != NULL) {
         return known;
     }
-    if (type->kind == QMP_ARRAY) {
-        name = g_strdup_printf("[%s]", type_name(walk, type->element));
+    if (element != NULL) {
+        name = g_strdup_printf("[%s]", element);
     } else if ((size_t)type->kind < G_N_ELEMENTS(builtins) && builtins[type->kind].name != NULL) {
         name = g_strdup(builtins[type->kind].name);
     } else {

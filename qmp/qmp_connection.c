@@ -51,7 +51,21 @@ void qmp_connection_close(QmpConnection *conn)
 {
     conn->open = conn->session.negotiated = conn->session.oob_enabled = false;
     json_stream_reset(&conn->input);
-    g_string_truncate(conn->out, 0);
+    qmp_connection_sent(conn, qmp_connection_waiting(conn));
+}
+
+/* What has gone is cut off when it is most of the text: each byte moves once at most. */
+void qmp_connection_sent(QmpConnection *conn, size_t len)
+{
+    conn->out_head += len;
+    if (conn->out_head == conn->out->len && conn->out->allocated_len > QMP_OUT_PAUSE) {
+        g_string_free(conn->out, TRUE);                 /* one huge reply does not stay in memory */
+        conn->out = g_string_new(NULL);
+        conn->out_head = 0;
+    } else if (conn->out_head > conn->out->len / 2) {
+        g_string_erase(conn->out, 0, conn->out_head);
+        conn->out_head = 0;
+    }
 }
 
 void qmp_connection_receive(QmpConnection *conn, const char *bytes, size_t len)
@@ -61,7 +75,7 @@ void qmp_connection_receive(QmpConnection *conn, const char *bytes, size_t len)
 
 void qmp_connection_event(QmpConnection *conn, json_object *event)
 {
-    if (conn->open && conn->session.negotiated && conn->out->len < QMP_OUT_LIMIT) {
+    if (conn->open && conn->session.negotiated && qmp_connection_waiting(conn) < QMP_OUT_LIMIT) {
         send_message(conn, event);
     }
 }

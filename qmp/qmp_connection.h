@@ -14,7 +14,8 @@ typedef struct QmpConnection {
     bool open, pretty;
     json_object *greeting;
     JsonStream input;
-    GString *out;                       /* what waits to be sent */
+    GString *out;                       /* what waits to be sent, from out_head on */
+    size_t out_head;
 } QmpConnection;
 
 /* `greeting` is what each new client is sent; the connection takes it over. */
@@ -24,4 +25,9 @@ void qmp_connection_finish(QmpConnection *conn);
 void qmp_connection_open(QmpConnection *conn);      /* a client is there: greets it */
 void qmp_connection_close(QmpConnection *conn);
 void qmp_connection_receive(QmpConnection *conn, const char *bytes, size_t len);
+static inline size_t qmp_connection_waiting(const QmpConnection *conn)
+{
+    return conn->out->len - conn->out_head;
+}
+void qmp_connection_sent(QmpConnection *conn, size_t len);      /* that much of it has gone */
 void qmp_connection_event(QmpConnection *conn, json_object *event);

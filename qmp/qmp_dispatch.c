@@ -22,10 +22,9 @@ json_object *qmp_error_reply(const GError *error)
 {
     json_object *reply = json_object_new_object(), *body = json_object_new_object();
     int code = error->domain == RHEA_ERROR ? error->code : RHEA_ERROR_GENERIC;
-    size_t line = strcspn(error->message, "\n");
 
     json_object_object_add(body, "class", json_object_new_string(class_names[code]));
-    json_object_object_add(body, "desc", json_object_new_string_len(error->message, line));
+    json_object_object_add(body, "desc", json_object_new_string(error->message));
     json_object_object_add(reply, "error", body);
     return reply;
 }
@@ -123,6 +122,12 @@ static const QmpCommand *choose_command(const QmpSession *session, const Request
 
 /* ---- running it ---- */
 
+/* The lines below the first are for people at a terminal; clients compare the first. */
+static void drop_hints(GError *error)
+{
+    error->message[strcspn(error->message, "\n")] = '\0';
+}
+
 static json_object *run_command(QmpSession *session, const QmpCommand *command,
                                 json_object *arguments, GError **error)
 {
@@ -140,6 +145,8 @@ static json_object *run_command(QmpSession *session, const QmpCommand *command,
         value = command->ret != NULL ? qmp_value_to_json(command->ret, &ret) : json_object_new_object();
         reply = json_object_new_object();
         json_object_object_add(reply, "return", value);
+    } else {
+        drop_hints(*error);
     }
     if (command->ret != NULL) {
         qmp_value_clear(command->ret, &ret);

@@ -47,6 +47,6 @@ struct QmpSession {
 /* Runs one request, any JSON value.  The reply is the caller's. */
 json_object *qmp_dispatch(QmpSession *session, json_object *request);
 
-/* {"error": …} with the first line of the message: hints are for people. */
+/* {"error": …} */
 json_object *qmp_error_reply(const GError *error);
 const QmpCommand *qmp_command_find(const QmpCommand *commands, const char *name);

@@ -13,17 +13,19 @@ typedef struct QmpMonitor {
 
 static GPtrArray *monitors;             /* QmpMonitor *; they live as long as the process */
 
+static void on_room(void *opaque);
+
 /* Hands the device what it has room for; the rest waits until it says so. */
 static void flush(QmpMonitor *mon)
 {
-    GString *out = mon->conn.out;
-    size_t len = MIN(out->len, chardev_write_room(&mon->fe));
+    size_t len;
 
-    chardev_write(&mon->fe, out->str, len);
-    g_string_erase(out, 0, len);
-    if (out->len == 0 && out->allocated_len > QMP_OUT_PAUSE) {
-        g_string_free(out, TRUE);       /* one huge reply does not stay in memory */
-        mon->conn.out = g_string_new(NULL);
+    while ((len = MIN(qmp_connection_waiting(&mon->conn), chardev_write_room(&mon->fe))) > 0) {
+        chardev_write(&mon->fe, mon->conn.out->str + mon->conn.out_head, len);
+        qmp_connection_sent(&mon->conn, len);
+    }
+    if (qmp_connection_waiting(&mon->conn) > 0) {
+        chardev_notify_room(&mon->fe, on_room, mon);    /* tells once, when all it has is sent */
     }
 }
 
@@ -39,7 +41,7 @@ static int monitor_can_receive(void *opaque)
 {
     const QmpMonitor *mon = opaque;
 
-    return mon->conn.out->len < QMP_OUT_PAUSE ? 4096 : 0;
+    return qmp_connection_waiting(&mon->conn) < QMP_OUT_PAUSE ? 4096 : 0;
 }
 
 static void monitor_receive(void *opaque, const uint8_t *buf, size_t len)
@@ -111,6 +113,5 @@ bool qmp_monitor_new(const char *label, bool pretty, GError **error)
         return false;
     }
     g_ptr_array_add(monitors, mon);
-    chardev_notify_room(&mon->fe, on_room, mon);
     return true;
 }
