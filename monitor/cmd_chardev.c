@@ -1,7 +1,6 @@
 /* Character devices that keep their output in memory. */
-#include <string.h>
-
 #include "command.h"
+#include "qmp_api.h"
 
 static void complete_ringbufs(Monitor *mon, GPtrArray *candidates)
 {
@@ -14,44 +13,25 @@ static void complete_ringbufs(Monitor *mon, GPtrArray *candidates)
     }
 }
 
-static Chardev *find_ringbuf(const CmdValues *args, GError **error)
-{
-    const char *label = cmd_text(args, "device");
-    Chardev *chr = chardev_find(label);
-
-    if (chr == NULL) {
-        set_error(error, "Device '%s' not found", label);
-    } else if (!chardev_is_ringbuf(chr)) {
-        set_error(error, "%s is not a ringbuf device", label);
-        chr = NULL;
-    }
-    return chr;
-}
-
 static const CmdArg read_args[] = {
     { .name = "device", .kind = ARG_WORD, .help = "its id", .complete = complete_ringbufs },
     { .name = "size", .kind = ARG_INT32, .help = "bytes at most" },
     {}
 };
 
-/* Bytes that a terminal would act on are shown as they are written in C. */
+/* Bytes that a terminal would act on are shown as JSON writes them. */
 static bool cmd_ringbuf_read(Monitor *mon, const CmdValues *args, GError **error)
 {
-    Chardev *chr = find_ringbuf(args, error);
-    uint64_t left = cmd_number(args, "size", 0);
-    uint8_t buf[4096];
-    size_t got;
+    g_autofree char *data = NULL;
 
-    if (chr == NULL) {
+    data = qmp_ringbuf_read(mon->vm, cmd_text(args, "device"), cmd_number(args, "size", 0), NULL, error);
+    if (data == NULL) {
         return false;
     }
-    while (left > 0 && (got = chardev_ringbuf_read(chr, buf, MIN(left, sizeof(buf)))) > 0) {
-        for (size_t i = 0; i < got; i++) {
-            bool control = (buf[i] < 0x20 && buf[i] != '\n' && buf[i] != '\t') || buf[i] == 0x7f;
+    for (const unsigned char *p = (const unsigned char *)data; *p != '\0'; p++) {
+        bool control = (*p < 0x20 && *p != '\n' && *p != '\t') || *p == 0x7f;
 
-            monitor_printf(mon, control ? "\\u%04X" : buf[i] == '\\' ? "\\\\" : "%c", buf[i]);
-        }
-        left -= got;
+        monitor_printf(mon, control ? "\\u%04X" : *p == '\\' ? "\\\\" : "%c", *p);
     }
     monitor_printf(mon, "\n");
     return true;
@@ -65,14 +45,7 @@ static const CmdArg write_args[] = {
 
 static bool cmd_ringbuf_write(Monitor *mon, const CmdValues *args, GError **error)
 {
-    Chardev *chr = find_ringbuf(args, error);
-    const char *data = cmd_text(args, "data");
-
-    if (chr == NULL) {
-        return false;
-    }
-    chardev_ringbuf_write(chr, (const uint8_t *)data, strlen(data));
-    return true;
+    return qmp_ringbuf_write(mon->vm, cmd_text(args, "device"), cmd_text(args, "data"), NULL, error);
 }
 
 const Command monitor_chardev_commands[] = {

@@ -1,48 +1,41 @@
 /* Running, stopping and prodding the machine. */
 #include "command.h"
+#include "qmp_api.h"
 
 static bool cmd_stop(Monitor *mon, const CmdValues *args, GError **error)
 {
-    return vm_cmd_stop(mon->vm, error);
+    return qmp_stop(mon->vm, error);
 }
 
 static bool cmd_cont(Monitor *mon, const CmdValues *args, GError **error)
 {
-    return vm_cmd_cont(mon->vm, error);
+    return qmp_cont(mon->vm, error);
 }
 
 static bool cmd_quit(Monitor *mon, const CmdValues *args, GError **error)
 {
     mon->leaving = true;
-    vm_quit(mon->vm, SHUTDOWN_CAUSE_HOST_QMP_QUIT);
-    return true;
+    return qmp_quit(mon->vm, error);
 }
 
 static bool cmd_system_reset(Monitor *mon, const CmdValues *args, GError **error)
 {
-    vm_request_reset(mon->vm, SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET);
-    return true;
+    return qmp_system_reset(mon->vm, error);
 }
 
 static bool cmd_system_powerdown(Monitor *mon, const CmdValues *args, GError **error)
 {
-    vm_request_powerdown(mon->vm);
-    return true;
+    return qmp_system_powerdown(mon->vm, error);
 }
 
 static bool cmd_system_wakeup(Monitor *mon, const CmdValues *args, GError **error)
 {
-    if (mon->vm->run_state != RUN_STATE_SUSPENDED) {
-        set_error(error, "Unable to wake up: guest is not in suspended state");
-        return false;
-    }
-    vm_request_wakeup(mon->vm);
-    return true;
+    return qmp_system_wakeup(mon->vm, error);
 }
 
 static bool cmd_nmi(Monitor *mon, const CmdValues *args, GError **error)
 {
-    return vm_cmd_inject_nmi(mon->vm, error);
+    return qmp_inject_nmi(mon->vm, error);
 }
 
 /* ---- cpu ---- */

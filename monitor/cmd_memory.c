@@ -8,6 +8,7 @@
 #include "dump.h"
 #include "epoch.h"
 #include "expr.h"
+#include "qmp_api.h"
 
 /* The most one `sum` adds up: it runs on the main loop. */
 #define SUM_MAX_BYTES (256 * MIB)
@@ -261,15 +262,17 @@ static const CmdArg save_args[] = {
 
 static bool cmd_memsave(Monitor *mon, const CmdValues *args, GError **error)
 {
+    int64_t cpu_index = mon->cpu_index;
+
     return !have_cpu(mon) ||
-           vm_cmd_memsave(mon->vm, mon->cpu_index, cmd_number(args, "addr", 0),
-                          cmd_number(args, "size", 0), cmd_text(args, "file"), error);
+           qmp_memsave(mon->vm, cmd_number(args, "addr", 0), cmd_number(args, "size", 0),
+                       cmd_text(args, "file"), &cpu_index, error);
 }
 
 static bool cmd_pmemsave(Monitor *mon, const CmdValues *args, GError **error)
 {
-    return vm_cmd_pmemsave(mon->vm, cmd_number(args, "addr", 0), cmd_number(args, "size", 0),
-                           cmd_text(args, "file"), error);
+    return qmp_pmemsave(mon->vm, cmd_number(args, "addr", 0), cmd_number(args, "size", 0),
+                        cmd_text(args, "file"), error);
 }
 
 const Command monitor_memory_commands[] = {

@@ -1,15 +1,21 @@
 /* info topics about CPUs. */
+#include <inttypes.h>
+
 #include "command.h"
+#include "qmp_api.h"
 
 static bool info_cpus(Monitor *mon, const CmdValues *args, GError **error)
 {
-    for (guint i = 0; i < mon->vm->cpus->len; i++) {
-        const X86Cpu *cpu = g_ptr_array_index(mon->vm->cpus, i);
+    g_autoptr(GPtrArray) list = qmp_query_cpus_fast(mon->vm, error);
 
-        monitor_printf(mon, "%c CPU #%u: thread_id=%d\n", i == mon->cpu_index ? '*' : ' ', i,
-                       cpu->thread_id);
+    for (guint i = 0; list != NULL && i < list->len; i++) {
+        const QmpCpuInfoFast *info = g_ptr_array_index(list, i);
+
+        monitor_printf(mon, "%c CPU #%" PRId64 ": thread_id=%" PRId64 "\n",
+                       info->cpu_index == mon->cpu_index ? '*' : ' ', info->cpu_index,
+                       info->thread_id);
     }
-    return true;
+    return list != NULL;
 }
 
 static const CmdArg registers_args[] = {

@@ -2,15 +2,19 @@
 #include <inttypes.h>
 
 #include "command.h"
+#include "qmp_api.h"
 
 static bool info_status(Monitor *mon, const CmdValues *args, GError **error)
 {
-    RunState state = mon->vm->run_state;
-    bool plain = state == RUN_STATE_RUNNING || state == RUN_STATE_PAUSED;
+    g_autoptr(QmpStatusInfo) info = qmp_query_status(mon->vm, error);
 
-    monitor_printf(mon, "VM status: %s", vm_is_running(mon->vm) ? "running" : "paused");
-    if (!plain) {
-        monitor_printf(mon, " (%s)", run_state_name(state));
+    if (info == NULL) {
+        return false;
+    }
+    monitor_printf(mon, "VM status: %s%s", info->running ? "running" : "paused",
+                   info->singlestep ? " (single step mode)" : "");
+    if (!info->running && info->status != RUN_STATE_PAUSED) {
+        monitor_printf(mon, " (%s)", run_state_name(info->status));
     }
     monitor_printf(mon, "\n");
     return true;
@@ -18,30 +22,34 @@ static bool info_status(Monitor *mon, const CmdValues *args, GError **error)
 
 static bool info_version(Monitor *mon, const CmdValues *args, GError **error)
 {
-    monitor_printf(mon, "%d.%d.%d (%s)\n", QEMU_VERSION_MAJOR, QEMU_VERSION_MINOR,
-                   QEMU_VERSION_MICRO, RHEA_VERSION_TEXT);
+    g_autoptr(QmpVersionInfo) info = qmp_query_version(mon->vm, error);
+
+    if (info == NULL) {
+        return false;
+    }
+    monitor_printf(mon, "%" PRId64 ".%" PRId64 ".%" PRId64 " (%s)\n", info->qemu->major,
+                   info->qemu->minor, info->qemu->micro, info->package);
     return true;
 }
 
 static bool info_name(Monitor *mon, const CmdValues *args, GError **error)
 {
-    if (mon->vm->config.name != NULL) {
-        monitor_printf(mon, "%s\n", mon->vm->config.name);
+    g_autoptr(QmpNameInfo) info = qmp_query_name(mon->vm, error);
+
+    if (info != NULL && info->name != NULL) {
+        monitor_printf(mon, "%s\n", info->name);
     }
-    return true;
+    return info != NULL;
 }
 
 static bool info_uuid(Monitor *mon, const CmdValues *args, GError **error)
 {
-    const uint8_t *uuid = mon->vm->config.uuid;
+    g_autoptr(QmpUuidInfo) info = qmp_query_uuid(mon->vm, error);
 
-    for (unsigned i = 0; i < 16; i++) {
-        bool dash = i == 4 || i == 6 || i == 8 || i == 10;
-
-        monitor_printf(mon, "%s%02x", dash ? "-" : "", uuid[i]);
+    if (info != NULL) {
+        monitor_printf(mon, "%s\n", info->UUID);
     }
-    monitor_printf(mon, "\n");
-    return true;
+    return info != NULL;
 }
 
 static bool info_accel(Monitor *mon, const CmdValues *args, GError **error)
@@ -52,9 +60,13 @@ static bool info_accel(Monitor *mon, const CmdValues *args, GError **error)
 
 static bool info_kvm(Monitor *mon, const CmdValues *args, GError **error)
 {
-    bool on = mon->vm->accel != NULL && g_str_equal(mon->vm->accel->name, "kvm");
+    g_autoptr(QmpKvmInfo) info = qmp_query_kvm(mon->vm, error);
 
-    monitor_printf(mon, "kvm support: %s\n", on ? "enabled" : "disabled");
+    if (info == NULL) {
+        return false;
+    }
+    monitor_printf(mon, "kvm support: %s\n", !info->present  ? "not compiled"
+                                             : info->enabled ? "enabled" : "disabled");
     return true;
 }
 
@@ -72,16 +84,14 @@ static bool info_jit(Monitor *mon, const CmdValues *args, GError **error)
 
 static bool info_chardev(Monitor *mon, const CmdValues *args, GError **error)
 {
-    const GPtrArray *list = chardev_list();
+    g_autoptr(GPtrArray) list = qmp_query_chardev(mon->vm, error);
 
-    for (guint i = 0; i < list->len; i++) {
-        ChardevInfo info;
+    for (guint i = 0; list != NULL && i < list->len; i++) {
+        const QmpChardevInfo *info = g_ptr_array_index(list, i);
 
-        chardev_info(g_ptr_array_index(list, i), &info);
-        monitor_printf(mon, "%s: filename=%s\n", info.label, info.filename);
-        g_free(info.filename);
+        monitor_printf(mon, "%s: filename=%s\n", info->label, info->filename);
     }
-    return true;
+    return list != NULL;
 }
 
 static bool info_history(Monitor *mon, const CmdValues *args, GError **error)

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "qmp_api.h"
+
 X86Cpu fake_cpu;
 GString *fake_calls;
 
@@ -62,40 +64,157 @@ void accel_print_info(Vm *vm, const AccelChoice *choice, GString *out)
     called("accel_print_info");
 }
 
-void vm_quit(Vm *vm, ShutdownCause cause)
+/* ---- QMP's operations ---- */
+
+bool qmp_quit(Vm *vm, GError **error)
 {
-    called("quit");
+    return called("quit");
 }
 
-bool vm_cmd_cont(Vm *vm, GError **error)
+bool qmp_cont(Vm *vm, GError **error)
 {
     set_error(error, "Resetting the Virtual Machine is required");
     return false;
 }
 
-bool vm_cmd_stop(Vm *vm, GError **error)
+bool qmp_stop(Vm *vm, GError **error)
 {
     return called("stop");
 }
 
-bool vm_cmd_inject_nmi(Vm *vm, GError **error)
+bool qmp_system_reset(Vm *vm, GError **error)
+{
+    return called("system_reset");
+}
+
+bool qmp_system_powerdown(Vm *vm, GError **error)
+{
+    return called("system_powerdown");
+}
+
+bool qmp_system_wakeup(Vm *vm, GError **error)
+{
+    return called("system_wakeup");
+}
+
+bool qmp_inject_nmi(Vm *vm, GError **error)
 {
     return called("nmi");
 }
 
-bool vm_cmd_memsave(Vm *vm, unsigned cpu, uint64_t addr, uint64_t size, const char *file, GError **error)
+bool qmp_memsave(Vm *vm, int64_t val, int64_t size, const char *filename, const int64_t *cpu_index,
+                 GError **error)
 {
-    g_autofree char *what = g_strdup_printf("memsave(%u,%#lx,%lu,%s)", cpu, addr, size, file);
+    g_autofree char *what = NULL;
+
+    what = g_strdup_printf("memsave(%ld,%#lx,%ld,%s)", *cpu_index, val, size, filename);
+    return called(what);
+}
+
+bool qmp_pmemsave(Vm *vm, int64_t val, int64_t size, const char *filename, GError **error)
+{
+    g_autofree char *what = g_strdup_printf("pmemsave(%#lx,%ld,%s)", val, size, filename);
 
     return called(what);
 }
 
-bool vm_cmd_pmemsave(Vm *vm, uint64_t addr, uint64_t size, const char *file, GError **error)
+char *qmp_ringbuf_read(Vm *vm, const char *device, int64_t size, const QmpDataFormat *format,
+                       GError **error)
 {
-    g_autofree char *what = g_strdup_printf("pmemsave(%#lx,%lu,%s)", addr, size, file);
+    return g_strdup("a\\\001b\n");
+}
+
+bool qmp_ringbuf_write(Vm *vm, const char *device, const char *data, const QmpDataFormat *format,
+                       GError **error)
+{
+    g_autofree char *what = g_strdup_printf("ringbuf(%s,%s)", device, data);
 
     return called(what);
 }
+
+/* ---- QMP's queries; what they return is constant and never freed ---- */
+
+QmpStatusInfo *qmp_query_status(Vm *vm, GError **error)
+{
+    static QmpStatusInfo info;
+
+    info.running = vm->run_state == RUN_STATE_RUNNING;
+    info.status = vm->run_state;
+    return &info;
+}
+
+void qmp_status_info_free(QmpStatusInfo *value)
+{
+}
+
+QmpVersionInfo *qmp_query_version(Vm *vm, GError **error)
+{
+    static QmpVersionTriple triple = { 7, 2, 22 };
+    static char package[] = "rhea test";
+    static QmpVersionInfo info = { &triple, package };
+
+    return &info;
+}
+
+void qmp_version_info_free(QmpVersionInfo *value)
+{
+}
+
+QmpNameInfo *qmp_query_name(Vm *vm, GError **error)
+{
+    static QmpNameInfo info;
+
+    return &info;
+}
+
+void qmp_name_info_free(QmpNameInfo *value)
+{
+}
+
+QmpUuidInfo *qmp_query_uuid(Vm *vm, GError **error)
+{
+    static char text[] = "1f8e6f7e-5a70-4780-89c1-464dc0e7f308";
+    static QmpUuidInfo info = { text };
+
+    return &info;
+}
+
+void qmp_uuid_info_free(QmpUuidInfo *value)
+{
+}
+
+QmpKvmInfo *qmp_query_kvm(Vm *vm, GError **error)
+{
+    static QmpKvmInfo info = { .present = true };
+
+    return &info;
+}
+
+void qmp_kvm_info_free(QmpKvmInfo *value)
+{
+}
+
+GPtrArray *qmp_query_chardev(Vm *vm, GError **error)
+{
+    static char label[] = "serial0", filename[] = "pty:/dev/pts/0";
+    static QmpChardevInfo info = { label, filename, true };
+    GPtrArray *list = g_ptr_array_new();
+
+    g_ptr_array_add(list, &info);
+    return list;
+}
+
+GPtrArray *qmp_query_cpus_fast(Vm *vm, GError **error)
+{
+    static QmpCpuInfoFast cpus[2] = { { .thread_id = 100 }, { .cpu_index = 1, .thread_id = 101 } };
+    GPtrArray *list = g_ptr_array_new();
+
+    g_ptr_array_add(list, &cpus[0]);
+    g_ptr_array_add(list, &cpus[1]);
+    return list;
+}
+
+/* ---- the rest of the door ---- */
 
 bool vm_cmd_boot_set(Vm *vm, const char *order, GError **error)
 {
