@@ -75,7 +75,7 @@ static void run_load(void *arg)
 
 START_TEST(load_row)
 {
-    const X86Seg *seg = &sys_cpu->x86.seg[loads[_i].seg];
+    const X86Seg *seg;
     SysResult result;
     X86Seg before;
 

@@ -18,6 +18,7 @@
 
 #include "cpuid.h"
 #include "epoch.h"
+#include "tcg_mem.h"
 #include "vm_log.h"
 
 #define TLB_PAGE(addr)  ((addr) & ~(PAGE_SIZE_4K - 1))
@@ -366,19 +367,19 @@ static uint64_t host_load(const uint8_t *host, unsigned size)
 {
     switch (size) {
     case 1: return __atomic_load_n(host, __ATOMIC_RELAXED);
-    case 2: return *(const volatile uint16_t *)host;
-    case 4: return *(const volatile uint32_t *)host;
-    default: return *(const volatile uint64_t *)host;
+    case 2: return __atomic_load_n((const GuestU16 *)host, __ATOMIC_RELAXED);
+    case 4: return __atomic_load_n((const GuestU32 *)host, __ATOMIC_RELAXED);
+    default: return __atomic_load_n((const GuestU64 *)host, __ATOMIC_RELAXED);
     }
 }
 
 static void host_store(uint8_t *host, uint64_t value, unsigned size)
 {
     switch (size) {
-    case 1: *(volatile uint8_t *)host = (uint8_t)value; break;
-    case 2: *(volatile uint16_t *)host = (uint16_t)value; break;
-    case 4: *(volatile uint32_t *)host = (uint32_t)value; break;
-    default: *(volatile uint64_t *)host = value; break;
+    case 1: __atomic_store_n(host, (uint8_t)value, __ATOMIC_RELAXED); break;
+    case 2: __atomic_store_n((GuestU16 *)host, (uint16_t)value, __ATOMIC_RELAXED); break;
+    case 4: __atomic_store_n((GuestU32 *)host, (uint32_t)value, __ATOMIC_RELAXED); break;
+    default: __atomic_store_n((GuestU64 *)host, value, __ATOMIC_RELAXED); break;
     }
 }
 
@@ -389,6 +390,7 @@ static uint64_t phys_load(TcgCpu *cpu, uint64_t phys, unsigned size)
     if (page->host != NULL) {
         return host_load(page->host + (phys & (PAGE_SIZE_4K - 1)), size);
     }
+    tcg_fp_release(cpu);
     return mem_load(mmu_space(cpu), phys, size, NULL);
 }
 
@@ -398,6 +400,7 @@ static void phys_store(TcgCpu *cpu, uint64_t phys, uint64_t value, unsigned size
     uint64_t offset = phys & (PAGE_SIZE_4K - 1);
 
     if (!page->writable) {
+        tcg_fp_release(cpu);
         mem_store(mmu_space(cpu), phys, value, size);
     } else if (!write_followed(page)) {
         host_store(page->host + offset, value, size);
@@ -418,6 +421,7 @@ static void phys_read(TcgCpu *cpu, uint64_t phys, uint8_t *out, unsigned len)
         memcpy(out, page->host + (phys & (PAGE_SIZE_4K - 1)), len);
         return;
     }
+    tcg_fp_release(cpu);
     mem_read(mmu_space(cpu), phys, out, len);
 }
 
@@ -433,6 +437,7 @@ static void phys_write(TcgCpu *cpu, uint64_t phys, const uint8_t *in, unsigned l
         }
         return;
     }
+    tcg_fp_release(cpu);
     mem_write(mmu_space(cpu), phys, in, len);
 }
 

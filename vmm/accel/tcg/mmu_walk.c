@@ -65,6 +65,7 @@ static uint64_t entry_load(TcgCpu *cpu, uint64_t phys, unsigned size)
     const uint8_t *host;
 
     if (page->host == NULL) {
+        tcg_fp_release(cpu);
         return mem_load(mmu_space(cpu), phys, size, NULL);
     }
     host = page->host + (phys & (PAGE_SIZE_4K - 1));
@@ -81,6 +82,7 @@ static bool entry_set_bits(TcgCpu *cpu, uint64_t phys, unsigned size, uint64_t o
     bool done;
 
     if (!page->writable) {
+        tcg_fp_release(cpu);
         mem_store(mmu_space(cpu), phys, old | bits, size);
         return true;
     }
