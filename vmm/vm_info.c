@@ -62,24 +62,35 @@ void vm_print_qom_tree(Vm *vm, const char *path, GString *out)
     print_object(obj, out, 0);
 }
 
-typedef struct ViewWalk { DeviceView view; GString *out; } ViewWalk;
-
-static void view_device(Device *dev, void *opaque)
+static void collect_device(Device *dev, void *opaque)
 {
-    ViewWalk *walk = opaque;
+    g_ptr_array_add(opaque, dev);
+}
 
+static void view_device(Device *dev, DeviceView view, GString *out)
+{
     if (dev->type->view != NULL) {
-        dev->type->view(dev, walk->view, walk->out);
+        dev->type->view(dev, view, out);
+    }
+}
+
+/* The newest device first, as everywhere devices are listed. */
+static void view_devices(Vm *vm, DeviceView view, GString *out)
+{
+    g_autoptr(GPtrArray) devices = g_ptr_array_new();
+
+    devices_foreach(vm, collect_device, devices);
+    for (guint i = devices->len; i-- > 0;) {
+        view_device(g_ptr_array_index(devices, i), view, out);
     }
 }
 
 void vm_print_view(Vm *vm, DeviceView view, int cpu_index, GString *out)
 {
-    ViewWalk walk = { view, out };
     X86Cpu *cpu;
 
     if (view != VIEW_LAPIC) {
-        devices_foreach(vm, view_device, &walk);
+        view_devices(vm, view, out);
         return;
     }
     cpu = vm_cpu(vm, cpu_index);
@@ -87,5 +98,5 @@ void vm_print_view(Vm *vm, DeviceView view, int cpu_index, GString *out)
         g_string_append(out, "Local APIC state not available\n");
         return;
     }
-    view_device(cpu->apic, &walk);
+    view_device(cpu->apic, view, out);
 }

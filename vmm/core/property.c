@@ -77,9 +77,8 @@ static bool set_signed(const Object *obj, const Property *prop, const char *text
     } \
     static char *name_##_qtree(const Object *obj, const Property *prop, const void *field) \
     { \
-        ctype_ value = *(const ctype_ *)field; \
-        uint64_t bits = (uint64_t)value & (UINT64_MAX >> (64 - 8 * sizeof(value))); \
-        return g_strdup_printf("%" PRId64 " (0x%" PRIx64 ")", (int64_t)value, bits); \
+        int64_t value = *(const ctype_ *)field; \
+        return g_strdup_printf("%" PRId64 " (0x%" PRIx64 ")", value, (uint64_t)value); \
     } \
     const PropType name_ = { type_name_, PROP_JSON_INT, name_##_parse, name_##_print, \
                              name_##_qtree, NULL };

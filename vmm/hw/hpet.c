@@ -400,7 +400,7 @@ static const Property hpet_props[] = {
     PROP_UINT8(Hpet, n_timers, .name = "timers", .def = HPET_MIN_TIMERS, .help = "comparators, 3 to 32"),
     PROP_BOOL(Hpet, msi, .name = "msi", .read_only = true, .help = "interrupts by message: there are none"),
     PROP_UINT32(Hpet, intcap, .name = "hpet-intcap", .help = "bit n: timers can drive line n"),
-    PROP_BOOL(Hpet, offset_saved, .name = "hpet-offset-saved", .def = true, .hidden = true,
+    PROP_BOOL(Hpet, offset_saved, .name = "hpet-offset-saved", .def = true,
               .help = "the offset of the counter travels with its state"),
     {}
 };
@@ -433,7 +433,6 @@ static bool hpet_realize(Device *dev, GError **error)
     }
     mem_region_init_io(&hpet->io, &dev->obj, "hpet", HPET_SIZE, &hpet_ops, hpet);
     device_add_mmio(dev, &hpet->io);
-    dev->gpio_in = 2;
     return true;
 }
 
@@ -463,8 +462,12 @@ static void hpet_reset(Device *dev)
     hpet->counter = 0;
 }
 
+static const DeviceGpio hpet_gpios[] = {
+    { "in", "", 2 }, { "out", "", 1 }, { "out", "sysbus-irq", 32 }, {}
+};
+
 const DeviceType hpet_type = {
     .name = "hpet", .bus = &system_bus_type, .size = sizeof(Hpet), .props = hpet_props,
-    .state = &hpet_state, .board_only = true, .realize = hpet_realize, .unrealize = hpet_unrealize,
-    .reset = hpet_reset,
+    .state = &hpet_state, .board_only = true, .gpios = hpet_gpios, .realize = hpet_realize,
+    .unrealize = hpet_unrealize, .reset = hpet_reset,
 };

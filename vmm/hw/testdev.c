@@ -78,6 +78,11 @@ static void mem_window_write(void *opaque, uint64_t offset, uint64_t value, unsi
 
 static const MemOps mem_window_ops = { mem_window_read, mem_window_write };
 
+static const StateField testdev_fields[] = {
+    STATE_UINT32(TestDev, value), STATE_UINT8_ARRAY(TestDev, scratch), {}
+};
+static const StateDesc testdev_state = { .name = "pc-testdev", .version = 1, .fields = testdev_fields };
+
 static bool testdev_realize(Device *dev, GError **error)
 {
     TestDev *test = DEVICE_CAST(dev, TestDev);
@@ -108,5 +113,5 @@ static void testdev_unrealize(Device *dev)
 
 const DeviceType testdev_type = {
     .name = "pc-testdev", .category = "misc", .bus = &isa_bus_type, .size = sizeof(TestDev),
-    .realize = testdev_realize, .unrealize = testdev_unrealize,
+    .state = &testdev_state, .realize = testdev_realize, .unrealize = testdev_unrealize,
 };
