@@ -17,7 +17,8 @@
 enum { MAX_INSN = 15, MAX_OPS = ZYDIS_MAX_OPERAND_COUNT, TRIES = 4000 };
 
 /* Registers memory operands may use. */
-#define POINTERS    (1u << R_RSP | 1u << R_RBX | 1u << R_RSI | 1u << R_RDI | 1u << R_R10 | 1u << R_R13)
+#define POINTERS    (1u << R_RSP | 1u << R_RBX | 1u << R_RBP | 1u << R_RSI | 1u << R_RDI | 1u << R_R10 | \
+                     1u << R_R13)
 #define SMALL       (1u << R_R9 | 1u << R_R15)
 /* Nothing an instruction of a run may touch is further from a pointer. */
 enum { DATA_MIDDLE = NATIVE_PAGE / 2, POINTER_SPREAD = 256, DISP_SPREAD = 256, SMALL_MAX = 16 };
@@ -161,6 +162,21 @@ static bool is_string(const Insn *i)
     return IN(i, ZYDIS_CATEGORY_STRINGOP) && !has_vector(i);
 }
 
+/* Prefixes on branches mean one thing to AMD and another to Intel: the operand size's, REP before LOOPcc. */
+static bool is_branch(const Insn *i)
+{
+    for (unsigned n = 0; n < i->insn.raw.prefix_count; n++) {
+        uint8_t prefix = i->insn.raw.prefixes[n].value;
+
+        if (prefix == 0x66 || prefix == 0xf2 || prefix == 0xf3) {
+            return false;
+        }
+    }
+    return i->insn.meta.branch_type != ZYDIS_BRANCH_TYPE_FAR &&
+           IN(i, ZYDIS_CATEGORY_COND_BR, ZYDIS_CATEGORY_UNCOND_BR, ZYDIS_CATEGORY_CALL, ZYDIS_CATEGORY_RET) &&
+           i->insn.mnemonic != ZYDIS_MNEMONIC_XABORT && i->insn.mnemonic != ZYDIS_MNEMONIC_XBEGIN;
+}
+
 static bool is_x87(const Insn *i)
 {
     switch (i->insn.mnemonic) {
@@ -218,14 +234,15 @@ static bool is_sse_text(const Insn *i)
 
 const struct NativeClassRow native_classes[] = {
     { "alu", 24000, 6 }, { "shift", 16000, 4 }, { "muldiv", 10000, 2 }, { "bits", 16000, 4 },
-    { "move", 16000, 6 }, { "stack", 6000, 6 }, { "string", 12000, 2 }, { "x87", 60000, 6 },
+    { "move", 16000, 6 }, { "stack", 6000, 6 }, { "string", 12000, 2 }, { "branch", 12000, 4 },
+    { "x87", 60000, 6 },
     { "mmx", 24000, 4 }, { "sse-integer", 40000, 4 }, { "sse-float", 40000, 4 },
     { "convert", 24000, 4 }, { "sse-text", 8000, 2 }, {}
 };
 
 static const Predicate predicates[] = {
-    is_alu, is_shift, is_muldiv, is_bits, is_move, is_stack, is_string, is_x87, is_mmx,
-    is_sse_integer, is_sse_float, is_convert, is_sse_text,
+    is_alu, is_shift, is_muldiv, is_bits, is_move, is_stack, is_string, is_branch, is_x87,
+    is_mmx, is_sse_integer, is_sse_float, is_convert, is_sse_text,
 };
 
 /* ---- finding opcodes ---- */
@@ -351,8 +368,10 @@ static bool fix_memory(const Insn *i, const ZydisDecodedOperand *op, uint8_t *by
     int32_t disp = g_rand_int_range(rand, -DISP_SPREAD, DISP_SPREAD);
     ZydisRegister base = op->mem.base;
 
-    if (op->mem.index != ZYDIS_REGISTER_NONE && !(reg_bit(op->mem.index) & SMALL) &&
-        op->visibility != ZYDIS_OPERAND_VISIBILITY_HIDDEN) {
+    if (op->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN) {
+        return reg_bit(base) & POINTERS;        /* the stack, a string */
+    }
+    if (op->mem.index != ZYDIS_REGISTER_NONE && !(reg_bit(op->mem.index) & SMALL)) {
         return false;
     }
     if (base == ZYDIS_REGISTER_RIP || base == ZYDIS_REGISTER_EIP) {
@@ -366,6 +385,17 @@ static bool fix_memory(const Insn *i, const ZydisDecodedOperand *op, uint8_t *by
         memcpy(bytes + offset, &disp, 4);
     }
     return size != 8;                   /* MOV's 64-bit absolute form: nothing there */
+}
+
+/* A relative branch goes beyond the longest run, where the page holds INT3. */
+static void fix_branch(const Insn *i, uint8_t *bytes, GRand *rand)
+{
+    unsigned offset = i->insn.raw.imm[0].offset, size = i->insn.raw.imm[0].size / 8;
+    int32_t distance = g_rand_int_range(rand, NATIVE_MAX_INSNS * MAX_INSN, size == 1 ? 128 : 2000);
+
+    if (size > 0 && i->insn.raw.imm[0].is_relative) {
+        memcpy(bytes + offset, &distance, size);
+    }
 }
 
 /* A register as bit offset reaches far. */
@@ -464,6 +494,7 @@ static bool usable(const Insn *i, uint8_t *bytes, unsigned at, bool last, GRand 
     if (reaches_far(i) || (!last && spoils(i) & (POINTERS | SMALL))) {
         return false;
     }
+    fix_branch(i, bytes, rand);
     for (unsigned n = 0; n < i->insn.operand_count; n++) {
         const ZydisDecodedOperand *op = &i->ops[n];
 

@@ -17,6 +17,7 @@ enum { RAM_BYTES = 0x200000, GDT_AT = 0x1000, IDT_AT = 0x2000, TSS_AT = 0x3000, 
 enum { SEL_CODE0 = 0x08, SEL_CODE3 = 0x1b, SEL_DATA3 = 0x23, SEL_TSS = 0x28 };
 enum { HANDLER_BYTES = 16, VECTORS = 32 };
 enum { PTE_USER = 7, PTE_KERNEL = 3 };
+#define PTE_NX  (UINT64_C(1) << 63)
 
 static Vm vm;
 static MemRegion ram;
@@ -50,7 +51,7 @@ static void put_page_tables(void)
         put64(low + 8 * i, (uint64_t)i << 12 | PTE_KERNEL);
     }
     put64(user + 8 * (NATIVE_CODE >> 12 & 511), CODE_AT | PTE_USER);
-    put64(user + 8 * (NATIVE_DATA >> 12 & 511), DATA_AT | PTE_USER);
+    put64(user + 8 * (NATIVE_DATA >> 12 & 511), DATA_AT | PTE_USER | PTE_NX);
 }
 
 static void put_system_tables(void)
