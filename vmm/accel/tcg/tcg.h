@@ -276,6 +276,16 @@ void block_engine_init(Vm *vm);
 void block_engine_finish(void);
 void block_print_jit(GString *out);
 
+/* ---- fp_host.c ---- */
+void tcg_fp_release_live(TcgCpu *cpu);
+/* Takes the host's MXCSR and x87 control word back from the guest: before device code, after run(). */
+static inline void tcg_fp_release(TcgCpu *cpu)
+{
+    if (cpu->sse_live || cpu->x87_live) {
+        tcg_fp_release_live(cpu);
+    }
+}
+
 /* ---- decode: shared by decode.c and the decode_*.c of instruction groups ---- */
 typedef struct DecodeContext DecodeContext;         /* tcg_decode.h */
 

@@ -45,15 +45,6 @@
 
 /* ---- lending the host's control registers ---- */
 
-void tcg_fp_release_live(TcgCpu *cpu);
-
-static inline void tcg_fp_release(TcgCpu *cpu)
-{
-    if (cpu->sse_live || cpu->x87_live) {
-        tcg_fp_release_live(cpu);
-    }
-}
-
 /* The guest's MXCSR with the flags gathered so far; and a new value for it. */
 uint32_t tcg_get_mxcsr(TcgCpu *cpu);
 void tcg_set_mxcsr(TcgCpu *cpu, uint32_t value);
