@@ -14,6 +14,8 @@
 /* Typed ahead per front end; beyond it the terminal is not read (and Ctrl-a waits). */
 #define MUX_INPUT_LIMIT 4096
 #define MUX_ENDS_MAX    8
+/* A line without an end that is shown in pieces while another front end edits one. */
+#define MUX_LINE_MAX    512
 
 typedef struct MuxEnd {
     CharFrontend *fe;
@@ -104,39 +106,69 @@ static void emit_text(CharMux *mux, const char *text)
     tell_focus(mux, false);
 }
 
-/* Main thread. */
-static void release_held(CharMux *mux)
+/* write_lock held: what is held up to the last line's end (`all`: everything), or NULL. */
+static GBytes *take_held(CharMux *mux, bool all)
 {
-    GByteArray *held;
+    const uint8_t *end;
+    GBytes *taken;
+    size_t len;
 
-    g_mutex_lock(&mux->chr.write_lock);
-    held = g_steal_pointer(&mux->held);
     if (mux->held_source != NULL) {
         g_source_destroy(mux->held_source);
         g_clear_pointer(&mux->held_source, g_source_unref);
     }
+    if (mux->held == NULL || mux->held->len == 0) {
+        return NULL;
+    }
+    end = memrchr(mux->held->data, '\n', mux->held->len);
+    len = end != NULL && !all ? (size_t)(end - mux->held->data) + 1 : mux->held->len;
+    taken = g_bytes_new(mux->held->data, len);
+    g_byte_array_remove_range(mux->held, 0, len);
+    return taken;
+}
+
+/* Main thread. The line being edited steps aside, the others' output is shown, the line comes back. */
+static gboolean held_ready(gpointer opaque)
+{
+    CharMux *mux = opaque;
+    GBytes *held;
+
+    g_mutex_lock(&mux->chr.write_lock);
+    held = take_held(mux, false);
     g_mutex_unlock(&mux->chr.write_lock);
     if (held == NULL) {
-        return;
+        return G_SOURCE_REMOVE;
     }
     tell_focus(mux, true);
     g_mutex_lock(&mux->chr.write_lock);
-    emit(mux, held->data, held->len);
+    emit(mux, g_bytes_get_data(held, NULL), g_bytes_get_size(held));
     if (!mux->line_start) {
         emit(mux, (const uint8_t *)"\r\n", 2);
     }
     g_mutex_unlock(&mux->chr.write_lock);
     tell_focus(mux, false);
-    g_byte_array_unref(held);
-}
-
-static gboolean held_ready(gpointer opaque)
-{
-    release_held(opaque);
+    g_bytes_unref(held);
     return G_SOURCE_REMOVE;
 }
 
-/* write_lock held. */
+/* Nobody edits a line any more: the rest follows as it is. */
+static void release_held(CharMux *mux)
+{
+    GBytes *held;
+
+    g_mutex_lock(&mux->chr.write_lock);
+    held = take_held(mux, true);
+    if (held != NULL) {
+        emit(mux, g_bytes_get_data(held, NULL), g_bytes_get_size(held));
+        g_bytes_unref(held);
+    }
+    g_mutex_unlock(&mux->chr.write_lock);
+}
+
+/*
+ * write_lock held.  Guests write byte by byte: lines are shown when they are whole, so that the line
+ * being edited does not come back for each byte; a very long one is broken.
+ */
 static void hold(CharMux *mux, const uint8_t *buf, size_t len)
 {
     if (mux->held == NULL) {
@@ -150,7 +182,8 @@ static void hold(CharMux *mux, const uint8_t *buf, size_t len)
         g_byte_array_remove_range(mux->held, 0, mux->held->len + len - CHAR_OUT_LIMIT);
     }
     g_byte_array_append(mux->held, buf, len);
-    if (mux->held_source == NULL) {
+    if (mux->held_source == NULL &&
+        (memchr(buf, '\n', len) != NULL || mux->held->len > MUX_LINE_MAX)) {
         mux->held_source = g_idle_source_new();
         g_source_set_callback(mux->held_source, held_ready, mux, NULL);
         g_source_attach(mux->held_source, NULL);
@@ -193,10 +226,13 @@ static void set_focus(CharMux *mux, MuxEnd *end)
     if (end == old) {
         return;
     }
-    release_held(mux);
     end_event(old, CHAR_EVENT_MUX_OUT);
+    release_held(mux);
     g_mutex_lock(&mux->chr.write_lock);
     mux->focus = end;
+    if (end != NULL && end->fe->others_write != NULL && !mux->line_start) {
+        emit(mux, (const uint8_t *)"\r\n", 2);         /* a line to edit begins at the margin */
+    }
     g_mutex_unlock(&mux->chr.write_lock);
     end_event(end, CHAR_EVENT_MUX_IN);
 }
@@ -480,6 +516,7 @@ static void mux_close(Chardev *chr)
     }
     mux->focus = NULL;
     chardev_detach(&mux->base_fe);
+    g_clear_pointer(&mux->held, g_byte_array_unref);
     g_ptr_array_unref(mux->ends);
 }
 

@@ -493,9 +493,10 @@ START_TEST(mux_keys_work_while_the_guest_is_deaf)
 }
 END_TEST
 
+/* Whole lines at once, however they were written; a line's beginning waits for its end. */
 START_TEST(mux_lets_an_edited_line_step_aside)
 {
-    g_autofree char *shown = NULL, *later = NULL;
+    g_autofree char *shown = NULL, *lines = NULL, *rest = NULL;
     MuxSetup m;
 
     mux_setup(&m);
@@ -504,11 +505,33 @@ START_TEST(mux_lets_an_edited_line_step_aside)
     ck_assert_str_eq(shown, "guest\n");
     ck_assert_str_eq(m.monitor.seen->str, "");
     mux_type(&m, "\001c");
-    chardev_write(&m.serial.fe, "more", 4);
+    for (const char *c = "one\ntwo\nthr"; *c != '\0'; c++) {
+        chardev_write(&m.serial.fe, c, 1);
+    }
     ck_assert_str_eq(m.monitor.seen->str, "");          /* not before the main loop runs */
-    later = mux_shown(&m);
-    ck_assert_str_eq(later, "more\r\n");
+    lines = mux_shown(&m);
+    ck_assert_str_eq(lines, "one\ntwo\n");
     ck_assert_str_eq(m.monitor.seen->str, "()");
+    mux_type(&m, "\001c");
+    rest = mux_shown(&m);
+    ck_assert_str_eq(rest, "thr");
+    ck_assert_str_eq(m.monitor.seen->str, "()");
+    mux_finish(&m);
+}
+END_TEST
+
+START_TEST(mux_shows_endless_lines_in_pieces)
+{
+    g_autofree char *text = g_strnfill(3000, 'x'), *shown = NULL;
+    MuxSetup m;
+
+    mux_setup(&m);
+    chardev_write(&m.serial.fe, "/ # ", 4);
+    mux_type(&m, "\001c");
+    chardev_write(&m.serial.fe, text, strlen(text));
+    shown = mux_shown(&m);
+    ck_assert(g_str_has_prefix(shown, "/ # \r\nxxx"));
+    ck_assert(g_str_has_suffix(shown, "xxx\r\n"));
     mux_finish(&m);
 }
 END_TEST
@@ -544,4 +567,5 @@ CHECK_MAIN("chardev", CASE(labels_are_unique_and_newest_is_first), CASE(one_fron
            CASE(ringbuf_keeps_the_newest), CASE(pty_comes_and_goes), CASE(udp_hands_on_in_pieces),
            CASE(mux_switches_the_keyboard), CASE(mux_escape_can_be_another_key),
            CASE(mux_keys_work_while_the_guest_is_deaf), CASE(mux_lets_an_edited_line_step_aside),
+           CASE(mux_shows_endless_lines_in_pieces),
            CASE(mux_quits_and_helps))
