@@ -42,7 +42,7 @@ bool qmp_chardev_remove(Vm *vm, const char *id, GError **error)
 
 /* ---- ring buffers ---- */
 
-#define RINGBUF_READ_MAX (16 << 20)     /* more than any ring buffer holds at once is asked for in pieces */
+#define RINGBUF_READ_MAX (16 << 20)     /* who wants more asks again */
 
 static Chardev *find_ringbuf(const char *label, GError **error)
 {
@@ -84,7 +84,8 @@ char *qmp_ringbuf_read(Vm *vm, const char *device, int64_t size, const QmpDataFo
 
 static guchar *decode_base64(const char *text, gsize *len, GError **error)
 {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                   "0123456789+/=";
 
     if (text[strspn(text, alphabet)] != '\0') {
         set_error(error, "Base64 data contains invalid characters");

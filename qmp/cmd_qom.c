@@ -69,7 +69,8 @@ static json_object *value_from_text(PropJson kind, const char *text)
     return json_object_new_string(text);
 }
 
-bool qmp_qom_get(Vm *vm, const char *path, const char *property, json_object **value, GError **error)
+bool qmp_qom_get(Vm *vm, const char *path, const char *property, json_object **value,
+                 GError **error)
 {
     Object *obj = find_object(path, error), *child;
     g_autofree char *text = NULL;
@@ -106,7 +107,7 @@ static char *value_to_text(const char *property, json_object *value, GError **er
     case json_type_string:
         return g_strdup(json_object_get_string(value));
     default:
-        set_error(error, "Invalid parameter type for '%s', expected: a string, a number or a boolean",
+        set_error(error, "Invalid parameter type for '%s', expected: string, integer or boolean",
                   property);
         return NULL;
     }
@@ -260,7 +261,8 @@ GPtrArray *qmp_device_list_properties(Vm *vm, const char *typename, GError **err
     if (base_parent(typename) != NULL || g_str_equal(typename, "object")) {
         set_error(error, "Parameter 'typename' expects a non-abstract device type");
     } else {
-        g_set_error(error, RHEA_ERROR, RHEA_ERROR_DEVICE_NOT_FOUND, "Device '%s' not found", typename);
+        g_set_error(error, RHEA_ERROR, RHEA_ERROR_DEVICE_NOT_FOUND, "Device '%s' not found",
+                    typename);
     }
     return NULL;
 }
@@ -271,7 +273,8 @@ GPtrArray *qmp_qom_list_properties(Vm *vm, const char *typename, GError **error)
     GPtrArray *list;
 
     if (type == NULL && base_parent(typename) == NULL && !g_str_equal(typename, "object")) {
-        g_set_error(error, RHEA_ERROR, RHEA_ERROR_DEVICE_NOT_FOUND, "Class '%s' not found", typename);
+        g_set_error(error, RHEA_ERROR, RHEA_ERROR_DEVICE_NOT_FOUND, "Class '%s' not found",
+                    typename);
         return NULL;
     }
     list = type != NULL ? list_type_props(type) : qmp_object_property_info_list_new();

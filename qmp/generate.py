@@ -2,7 +2,8 @@
 """QMP schema -> C types, tables, argument unpacking, events; a reference page; completion words.
 
 usage: generate.py NAME OUTDIR SCHEMA.json...
-writes NAME.h, NAME.c, NAME.md and NAME.words into OUTDIR.  The tables are called after NAME less "_api".
+writes NAME.h, NAME.c, NAME.md and NAME.words into OUTDIR.  The tables are called after NAME less
+"_api".
 """
 
 import os
@@ -17,8 +18,8 @@ C_SCALARS = {
     "bool": "bool", "int": "int64_t", "size": "uint64_t", "number": "double", "null": "uint8_t",
     "str": "char *", "any": "json_object *",
 }
-C_KEYWORDS = set("auto break case char const continue default do double else enum extern float for goto "
-                 "if inline int long register restrict return short signed sizeof static struct "
+C_KEYWORDS = set("auto break case char const continue default do double else enum extern float for "
+                 "goto if inline int long register restrict return short signed sizeof static struct "
                  "switch typedef union unsigned void volatile while".split())
 MAX_PLAIN_ARGS = 4              # past these a handler gets its arguments as one struct
 
@@ -185,7 +186,8 @@ class Emitter:
         if member.optional:
             parts.append(".optional = true")
         if self.has_flag(member):
-            parts.append(f".flagged = true, .has_offset = offsetof({struct}, has_{c_name(member.name)})")
+            flag = f"has_{c_name(member.name)}"
+            parts.append(f".flagged = true, .has_offset = offsetof({struct}, {flag})")
         if member.features:
             parts.append(f".features = {self.features_row(member.features)}")
         return "    { " + ", ".join(parts) + " },"
@@ -212,13 +214,15 @@ class Emitter:
             for number, value in enumerate(entry.values):
                 self.c.append(f"G_STATIC_ASSERT({prefix}_{upper(value)} == {number});")
         self.emit_row(lower, entry.name, [
-            ".kind = QMP_ENUM", f".slot_size = sizeof({self.c_entry(entry)})", f".values = {lower}_names",
+            ".kind = QMP_ENUM", f".slot_size = sizeof({self.c_entry(entry)})",
+            f".values = {lower}_names",
             f".features = {self.features_row(entry.features)}"])
 
     def emit_struct_row(self, entry):
         lower = self.c_lower(entry)
-        parts = [".kind = QMP_STRUCT", ".slot_size = sizeof(void *)", f".size = sizeof({self.c_entry(entry)})",
-                 f".members = {lower}_members", f".free = {lower}_release",
+        parts = [".kind = QMP_STRUCT", ".slot_size = sizeof(void *)",
+                 f".size = sizeof({self.c_entry(entry)})", f".members = {lower}_members",
+                 f".free = {lower}_release",
                  f".features = {self.features_row(entry.features)}"]
         if entry.kind == "union":
             position = entry.members.index(entry.tag)
@@ -242,8 +246,9 @@ class Emitter:
             self.c.append(self.member_row(self.c_entry(entry), member, f"u.{c_name(member.name)}"))
         self.c.append("    {}\n};")
         self.emit_row(lower, entry.name, [
-            ".kind = QMP_ALTERNATE", ".slot_size = sizeof(void *)", f".size = sizeof({self.c_entry(entry)})",
-            f".members = {lower}_members", f".free = {lower}_release"])
+            ".kind = QMP_ALTERNATE", ".slot_size = sizeof(void *)",
+            f".size = sizeof({self.c_entry(entry)})", f".members = {lower}_members",
+            f".free = {lower}_release"])
 
     def emit_type_functions(self, entry):
         lower = self.c_lower(entry)
@@ -259,7 +264,8 @@ class Emitter:
     def arrays(self):
         found = {}
         for entry in self.schema.entries:
-            for ref in [member.type for member in entry.members] + [getattr(entry, "returns", None)]:
+            refs = [member.type for member in entry.members]
+            for ref in refs + [getattr(entry, "returns", None)]:
                 if isinstance(ref, list):
                     found[self.array_row(ref)] = ref
         return found
@@ -305,15 +311,16 @@ class Emitter:
             body.append(f"    const {self.args_struct(entry)} *args = opaque;")
         if entry.returns == "any":
             body += ["    json_object *any = NULL;", "", f"    if (!{self.call(entry)}) {{",
-                     "        return false;", "    }", "    ret->pointer = any;", "    return true;"]
+                     "        return false;", "    }",
+                     "    ret->pointer = any;", "    return true;"]
         elif entry.returns is not None:
             body += [""] if body else []
             body += [f"    ret->pointer = {self.call(entry)};", "    return ret->pointer != NULL;"]
         else:
             body += [""] if body else []
             body.append(f"    return {self.call(entry)};")
-        self.c.append(f"static bool run_{lower}(QmpSession *session, const void *opaque, QmpSlot *ret,\n"
-                      f"{' ' * (17 + len(lower))}GError **error)\n{{")
+        self.c.append(f"static bool run_{lower}(QmpSession *session, const void *opaque,\n"
+                      f"{' ' * (17 + len(lower))}QmpSlot *ret, GError **error)\n{{")
         self.c += body
         self.c.append("}\n")
 
@@ -323,7 +330,9 @@ class Emitter:
             self.emit_runner(entry)
         self.c.append(f"const QmpCommand {self.symbols}_commands[] = {{")
         for entry in commands:
-            args = self.row_name(entry.raw["args"]) if entry.boxed else f"qmp_{c_name(entry.name)}_args_row"
+            args = f"qmp_{c_name(entry.name)}_args_row"
+            if entry.boxed:
+                args = self.row_name(entry.raw["args"])
             parts = [f'"{entry.name}"', f".args = &{args}", f".run = run_{c_name(entry.name)}"]
             if entry.returns is not None:
                 parts.append(f".ret = {self.type_row(entry.returns)}")
@@ -339,10 +348,11 @@ class Emitter:
         for entry in self.schema.of_kind("command", "event"):
             if entry.kind == "command" and entry.boxed:
                 continue
-            struct = f"Qmp{camel(entry.name)}" + ("Args" if entry.kind == "command" else "Data")
-            lower = f"qmp_{c_name(entry.name).lower()}_" + ("args" if entry.kind == "command" else "data")
-            header = self.h if entry.kind == "command" and len(entry.members) > MAX_PLAIN_ARGS else self.c
-            saved, self.h = self.h, header
+            what = "args" if entry.kind == "command" else "data"
+            struct = f"Qmp{camel(entry.name)}{what.capitalize()}"
+            lower = f"qmp_{c_name(entry.name).lower()}_{what}"
+            public = what == "args" and len(entry.members) > MAX_PLAIN_ARGS
+            saved, self.h = self.h, self.h if public else self.c
             self.h.append(f"typedef struct {struct} {{")
             self.emit_fields(entry.members)
             if not entry.members:
@@ -350,8 +360,9 @@ class Emitter:
             self.h.append(f"}} {struct};\n")
             self.h = saved
             self.emit_members(lower, struct, entry.members)
-            self.emit_row(lower, struct, [".kind = QMP_STRUCT", ".slot_size = sizeof(void *)",
-                                          f".size = sizeof({struct})", f".members = {lower}_members"])
+            self.emit_row(lower, struct, [
+                ".kind = QMP_STRUCT", ".slot_size = sizeof(void *)", f".size = sizeof({struct})",
+                f".members = {lower}_members"])
 
     # ---- events ----
 
@@ -402,11 +413,12 @@ class Emitter:
 
     def emit_header(self):
         self.h.append("/* Generated from the QMP schema. */\n#pragma once\n")
-        headers = {entry.raw["header"] for entry in self.schema.of_kind("enum") if "header" in entry.raw}
+        enums = self.schema.of_kind("enum")
+        headers = {entry.raw["header"] for entry in enums if "header" in entry.raw}
         self.h += [f'#include "{header}"' for header in sorted(headers | {"qmp_dispatch.h"})]
         self.h.append("")
         structs = self.schema.of_kind("struct", "union", "alternate")
-        for entry in self.schema.of_kind("enum"):
+        for entry in enums:
             self.emit_enum(entry)
         self.h += [f"typedef struct Qmp{entry.name} Qmp{entry.name};" for entry in structs]
         self.h.append("")
@@ -434,7 +446,8 @@ class Emitter:
             self.emit_enum_row(entry)
         for row, ref in self.arrays().items():
             self.emit_row(row[:-4], f"[{ref[0]}]", [
-                ".kind = QMP_ARRAY", ".slot_size = sizeof(void *)", f".element = {self.type_row(ref[0])}"])
+                ".kind = QMP_ARRAY", ".slot_size = sizeof(void *)",
+                f".element = {self.type_row(ref[0])}"])
         for entry in structs:
             if entry.kind == "alternate":
                 self.emit_alternate_row(entry)

@@ -1,7 +1,7 @@
 /*
  * query-qmp-schema, query-commands and query-events, out of the tables the generator emits.
  *
- * Types get the numbers of the order in which they are met: their names are no part of the protocol.
+ * Types are numbered in the order in which they are met: their names are no part of the protocol.
  * Builtin types keep their names, and an array is called after its element: "[str]", "[17]".
  */
 #include <string.h>
@@ -52,7 +52,8 @@ static const struct { const char *name; QmpJSONType json; } builtins[] = {
 
 static void describe_enum(Walk *walk, const QmpType *type, const char *name)
 {
-    QmpSchemaInfoEnum *info = &add_entry(walk, name, QMP_SCHEMA_META_TYPE_ENUM, type->features)->u.enum_;
+    QmpSchemaInfoEnum *info =
+        &add_entry(walk, name, QMP_SCHEMA_META_TYPE_ENUM, type->features)->u.enum_;
 
     info->members = qmp_schema_info_enum_member_list_new();
     info->values = g_ptr_array_new_with_free_func(g_free);
@@ -139,7 +140,7 @@ static void describe_type(Walk *walk, const QmpType *type, const char *name)
 }
 
 static const QmpMember no_members[] = { {} };
-static const QmpType empty_object = { .name = "nothing", .kind = QMP_STRUCT, .members = no_members };
+static const QmpType empty_object = { "nothing", QMP_STRUCT, .members = no_members };
 
 /* All widths of integers are one type on the wire, and so are all structs without members. */
 static const QmpType *wire_type(const QmpType *type)
@@ -195,7 +196,8 @@ GPtrArray *qmp_query_qmp_schema(Vm *vm, GError **error)
         describe_command(&walk, command);
     }
     for (const QmpEventType *event = qmp_events; event->name != NULL; event++) {
-        QmpSchemaInfo *info = add_entry(&walk, event->name, QMP_SCHEMA_META_TYPE_EVENT, event->features);
+        QmpSchemaInfo *info = add_entry(&walk, event->name, QMP_SCHEMA_META_TYPE_EVENT,
+                                        event->features);
 
         info->u.event.arg_type = g_strdup(type_name(&walk, event->data));
     }

@@ -5,8 +5,8 @@
 
 enum {
     AT_START, IN_STRING, IN_STRING_ESCAPE, IN_APOSTROPHES, IN_APOSTROPHES_ESCAPE, AFTER_MINUS,
-    AFTER_ZERO, IN_INTEGER, AFTER_POINT, IN_FRACTION, AFTER_E, AFTER_E_SIGN, IN_EXPONENT, IN_KEYWORD,
-    SKIPPING,
+    AFTER_ZERO, IN_INTEGER, AFTER_POINT, IN_FRACTION, AFTER_E, AFTER_E_SIGN, IN_EXPONENT,
+    IN_KEYWORD, SKIPPING,
     N_STATES,
     TAKE = 64,                          /* the byte belongs to the token, which ends: TAKE + kind */
     STOP = 80,                          /* the token ended before this byte: STOP + kind */
@@ -113,7 +113,7 @@ static void feed_byte(JsonLexer *lexer, uint8_t byte)
     next = next_state(lexer->state, byte);
     if (next >= STOP && next < STRAY) {
         emit(lexer, kinds[next - STOP], AT_START);
-        feed_byte(lexer, byte);                         /* once: AT_START never stops in front of a byte */
+        feed_byte(lexer, byte);                         /* once: AT_START never stops at a byte */
         return;
     }
     g_string_append_c(lexer->text, byte);

@@ -7,11 +7,13 @@
 #include "json_string.h"
 #include "rhea_error.h"
 
-enum { EXPECT_VALUE, EXPECT_VALUE_OR_END, EXPECT_KEY, EXPECT_KEY_OR_END, EXPECT_COLON, EXPECT_SEPARATOR };
+enum {
+    EXPECT_VALUE, EXPECT_VALUE_OR_END, EXPECT_KEY, EXPECT_KEY_OR_END, EXPECT_COLON, EXPECT_SEPARATOR,
+};
 
 static void forget(JsonStream *stream)
 {
-    if (stream->text->allocated_len > 64 * 1024) {      /* one huge message does not stay in memory */
+    if (stream->text->allocated_len > 64 * 1024) {      /* a huge message does not stay in memory */
         g_string_free(stream->text, TRUE);
         stream->text = g_string_new(NULL);
     }

@@ -58,7 +58,7 @@ static bool read_hex4(const char *text, const char *end, uint32_t *value)
     return true;
 }
 
-/* `*at` is behind "\u"; moves it behind the escape, and behind a second one that completes a pair. */
+/* `*at` is behind "\u"; moves behind the escape, and behind a second one that completes a pair. */
 static bool decode_unicode(const char **at, const char *end, GString *out, GError **error)
 {
     const char *text = *at;

@@ -1,8 +1,8 @@
 /*
  * Strings as QMP writes and reads them.
  *
- * In memory a string is UTF-8 with U+0000 as the two bytes c0 80, so that it stays a C string.  Surrogate
- * halves and the 66 noncharacters are no characters here.
+ * In memory a string is UTF-8 with U+0000 as the two bytes c0 80, so that it stays a C string.
+ * Surrogate halves and the 66 noncharacters are no characters here.
  */
 #pragma once
 

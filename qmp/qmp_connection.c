@@ -19,7 +19,8 @@ static void send_message(QmpConnection *conn, json_object *message)
 static void on_message(void *opaque, json_object *request, const GError *error)
 {
     QmpConnection *conn = opaque;
-    json_object *reply = error != NULL ? qmp_error_reply(error) : qmp_dispatch(&conn->session, request);
+    json_object *reply = error != NULL ? qmp_error_reply(error)
+                                       : qmp_dispatch(&conn->session, request);
 
     send_message(conn, reply);
     json_object_put(reply);

@@ -1,11 +1,11 @@
-/* One QMP connection: bytes in, bytes out.  qmp.h puts it on a character device; tests drive it directly. */
+/* One QMP connection: bytes in, bytes out.  qmp_monitor.c puts it on a character device. */
 #pragma once
 
 #include "json_stream.h"
 #include "qmp_dispatch.h"
 
-/* Output that a slow client leaves waiting: over the first limit no more input is taken, over the second
- * events are dropped. */
+/* Output that a slow client leaves waiting: over the first limit no more input is taken, over the
+ * second events are dropped. */
 #define QMP_OUT_PAUSE   (64 << 10)
 #define QMP_OUT_LIMIT   (16 << 20)
 

@@ -142,7 +142,8 @@ static json_object *run_command(QmpSession *session, const QmpCommand *command,
         return NULL;
     }
     if (command->run(session, args, &ret, error)) {
-        value = command->ret != NULL ? qmp_value_to_json(command->ret, &ret) : json_object_new_object();
+        value = command->ret != NULL ? qmp_value_to_json(command->ret, &ret)
+                                     : json_object_new_object();
         reply = json_object_new_object();
         json_object_object_add(reply, "return", value);
     } else {

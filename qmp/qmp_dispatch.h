@@ -1,8 +1,8 @@
 /*
  * Requests → typed functions → replies.
  *
- * A command is a row the generator emits; its function gets its arguments as a struct and leaves its
- * result in a slot.
+ * A command is a row the generator emits; its function gets its arguments as a struct and leaves
+ * its result in a slot.
  */
 #pragma once
 
@@ -10,7 +10,8 @@
 
 typedef struct Vm Vm;
 
-typedef union QmpSlot { void *pointer; char *text; int64_t number; double real; bool flag; int choice; } QmpSlot;
+/* Room for a value of any type a command returns. */
+typedef union QmpSlot { void *pointer; uint64_t scalar; } QmpSlot;
 
 typedef struct QmpSession QmpSession;
 

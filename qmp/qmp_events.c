@@ -1,8 +1,8 @@
 /*
  * Sending events, with a limit on those a guest can cause at will.
  *
- * Of a limited event the first goes out at once; of those that follow within its time only the last is
- * kept, and sent when the time is over.
+ * Of a limited event the first goes out at once; of those that follow within its time only the last
+ * is kept, and sent when the time is over.
  */
 #include "qmp_events.h"
 

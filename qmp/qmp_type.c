@@ -54,7 +54,7 @@ static uint64_t load_uint(const QmpType *type, const void *slot)
 {
     uint64_t value = 0;
 
-    memcpy(&value, slot, type->slot_size);              /* little endian: the low bytes come first */
+    memcpy(&value, slot, type->slot_size);              /* little endian: low bytes come first */
     return value;
 }
 
@@ -147,7 +147,8 @@ static bool parse_integer(const QmpType *type, const Place *place, json_object *
 
 static bool parse_number(const Place *place, json_object *value, double *slot, GError **error)
 {
-    if (!json_object_is_type(value, json_type_int) && !json_object_is_type(value, json_type_double)) {
+    if (!json_object_is_type(value, json_type_int) &&
+        !json_object_is_type(value, json_type_double)) {
         return wrong_type(place, "number", error);
     }
     *slot = json_object_get_double(value);
@@ -238,8 +239,8 @@ static bool parse_member(const QmpMember *member, const Place *parent, json_obje
     return parse_value(member->type, &place, value, (char *)target + member->offset, error);
 }
 
-static bool parse_members(const QmpType *type, const Place *place, json_object *object, void *target,
-                          GError **error)
+static bool parse_members(const QmpType *type, const Place *place, json_object *object,
+                          void *target, GError **error)
 {
     const QmpType *chosen;
 
@@ -329,8 +330,8 @@ static bool kind_takes(QmpKind kind, json_type json)
 }
 
 /* The JSON type decides; the generator sees to it that no two choices take the same. */
-static bool parse_alternate(const QmpType *type, const Place *place, json_object *value, void **slot,
-                            GError **error)
+static bool parse_alternate(const QmpType *type, const Place *place, json_object *value,
+                            void **slot, GError **error)
 {
     for (unsigned i = 0; type->members[i].name != NULL; i++) {
         const QmpMember *choice = &type->members[i];

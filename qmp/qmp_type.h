@@ -1,10 +1,10 @@
 /*
- * Types of the QMP schema as tables, and the three things done with a value of any type: read it from
- * JSON, write it as JSON, free what it owns.
+ * Types of the QMP schema as tables, and the three things done with a value of any type: read it
+ * from JSON, write it as JSON, free what it owns.
  *
- * A value lives in a slot of its type's size.  Scalars and enums are in the slot itself; strings, structs,
- * unions, alternates, arrays and `any` are pointers to memory the slot owns.  The generator emits the
- * C structs and these rows from the same schema entry.
+ * A value lives in a slot of its type's size.  Scalars and enums are in the slot itself; strings,
+ * structs, unions, alternates, arrays and `any` are pointers to memory the slot owns.  The generator
+ * emits the C structs and these rows from the same schema entry.
  */
 #pragma once
 
@@ -31,7 +31,7 @@ struct QmpMember {
     const QmpType *type;
     size_t offset;
     bool optional;
-    bool flagged;                       /* optional, and a bool at has_offset says whether it is there */
+    bool flagged;                       /* optional, and a bool at has_offset says if it is there */
     size_t has_offset;                  /* else a NULL pointer says that it is not */
     const char *const *features;        /* NULL-terminated; may be NULL */
 };
@@ -44,7 +44,7 @@ struct QmpType {
     const char *const *values;          /* ENUM: NULL-terminated */
     const QmpType *element;             /* ARRAY */
     const QmpMember *members;           /* STRUCT: in order; ALTERNATE: one for each choice */
-    /* unions: `tag` is an enum member; cases[value] (NULL: nothing more) describes a struct at u_offset */
+    /* unions: `tag` is an enum member; cases[value] (NULL: nothing more) is the struct at u_offset */
     const QmpMember *tag;
     const QmpType *const *cases;
     size_t u_offset;
@@ -56,12 +56,12 @@ struct QmpType {
 typedef struct QmpAlternateHead { unsigned choice; } QmpAlternateHead;
 
 extern const QmpType qmp_type_bool, qmp_type_int, qmp_type_int8, qmp_type_int16, qmp_type_int32,
-    qmp_type_int64, qmp_type_uint8, qmp_type_uint16, qmp_type_uint32, qmp_type_uint64, qmp_type_size,
-    qmp_type_number, qmp_type_null, qmp_type_str, qmp_type_any;
+    qmp_type_int64, qmp_type_uint8, qmp_type_uint16, qmp_type_uint32, qmp_type_uint64,
+    qmp_type_size, qmp_type_number, qmp_type_null, qmp_type_str, qmp_type_any;
 
 /*
- * Fills the slot from `value`.  False: the slot owns nothing, `error` names the member by its path from
- * `name` ("" for the arguments of a command).
+ * Fills the slot from `value`.  False: the slot owns nothing, `error` names the member by its path
+ * from `name` ("" for the arguments of a command).
  */
 bool qmp_value_parse(const QmpType *type, const char *name, json_object *value, void *slot,
                      GError **error);

@@ -206,7 +206,8 @@ class Schema:
         if isinstance(ref, list):
             return "array"
         if ref in self.types:
-            return {"enum": "string", "struct": "object", "union": "object"}.get(self.types[ref].kind)
+            kind = self.types[ref].kind
+            return {"enum": "string", "struct": "object", "union": "object"}.get(kind)
         if ref == "any":
             return None
         return JSON_TYPES.get(ref, "number")

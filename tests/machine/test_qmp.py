@@ -565,3 +565,16 @@ def test_ring_buffer():
             assert qmp.execute('ringbuf-read', **arguments) == error(text)
         assert qmp.execute('ringbuf-write', device='r0', data='g!', format='base64') == \
             error('Base64 data contains invalid characters')
+
+
+def test_send_key():
+    with Machine(*BOARD) as machine:
+        keys = [{'type': 'qcode', 'data': 'ctrl'}, {'type': 'number', 'data': 0x1e}]
+        assert machine.qmp.command('send-key', keys=keys, hold_time=1) == {}
+        assert machine.qmp.command('send-key', keys=[]) == {}
+        for keys, text in [
+                ([{'type': 'qcode', 'data': 'nosuch'}], "Parameter 'data' does not accept value 'nosuch'"),
+                ([{'type': 'number', 'data': 'x'}],
+                 "Invalid parameter type for 'keys[0].data', expected: integer"),
+                ([{'type': 'qcode', 'data': 'a', 'q': 1}], "Parameter 'keys[0].q' is unexpected")]:
+            assert machine.qmp.execute('send-key', keys=keys) == error(text)
