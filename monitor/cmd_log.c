@@ -14,7 +14,7 @@ static void complete_items(Monitor *mon, GPtrArray *candidates)
 
 static const CmdArg log_args[] = {
     { .name = "items", .kind = ARG_WORD, .help = "what to log, separated by commas",
-      .complete = complete_items },
+      .separators = ",", .complete = complete_items },
     {}
 };
 

@@ -106,8 +106,16 @@ static bool cmd_boot_set(Monitor *mon, const CmdValues *args, GError **error)
     return true;
 }
 
+static void complete_keys(Monitor *mon, GPtrArray *candidates)
+{
+    for (const char *const *name = vm_key_names(); *name != NULL; name++) {
+        g_ptr_array_add(candidates, g_strdup(*name));
+    }
+}
+
 static const CmdArg sendkey_args[] = {
-    { .name = "keys", .kind = ARG_WORD, .help = "names joined by '-': ctrl-alt-f1" },
+    { .name = "keys", .kind = ARG_WORD, .help = "names joined by '-': ctrl-alt-f1",
+      .separators = "-", .complete = complete_keys },
     { .name = "hold_ms", .kind = ARG_INT32, .optional = true, .help = "how long they stay down (100)" },
     {}
 };

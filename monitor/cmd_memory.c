@@ -20,8 +20,10 @@ static void complete_registers(Monitor *mon, GPtrArray *candidates)
     }
 }
 
+#define EXPR_SEPARATORS "+-*/%&|^~!()<>="
 #define ARG_ADDR(kind_, help_) \
-    { .name = "addr", .kind = kind_, .help = help_, .complete = complete_registers }
+    { .name = "addr", .kind = kind_, .help = help_, .separators = EXPR_SEPARATORS, \
+      .complete = complete_registers }
 
 static bool have_cpu(Monitor *mon)
 {
@@ -63,7 +65,8 @@ static bool cmd_xp(Monitor *mon, const CmdValues *args, GError **error)
 
 static const CmdArg print_args[] = {
     { .name = "fmt", .kind = ARG_FORMAT, .optional = true, .help = "o d u x or c" },
-    { .name = "expr", .kind = ARG_INT64, .help = "what to work out", .complete = complete_registers },
+    { .name = "expr", .kind = ARG_INT64, .help = "what to work out", .separators = EXPR_SEPARATORS,
+      .complete = complete_registers },
     {}
 };
 

@@ -55,6 +55,7 @@ typedef struct CmdArg {
     char flag;                          /* ARG_FLAG: its letter */
     uint64_t unit;                      /* ARG_SIZE */
     const char *help;
+    const char *separators;             /* bytes that part words inside it ("a,b"), or NULL */
     const char *const *choices;         /* NULL-terminated words to complete, or NULL */
     /* Candidates that depend on the machine: appended as new strings. May be NULL. */
     void (*complete)(Monitor *mon, GPtrArray *candidates);

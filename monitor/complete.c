@@ -35,8 +35,22 @@ static void add_flags(const Command *cmd, GPtrArray *out)
     }
 }
 
-static void add_values(Monitor *mon, const CmdArg *arg, Completion *result)
+/* Behind the last separator a new word begins: "ctrl-al", "$rsp+$r". */
+static void start_behind_separator(const CmdArg *arg, const char *line, Completion *result)
 {
+    size_t at = strlen(line);
+
+    while (at > result->start && strchr(arg->separators, line[at - 1]) == NULL) {
+        at--;
+    }
+    result->start = at;
+}
+
+static void add_values(Monitor *mon, const CmdArg *arg, const char *line, Completion *result)
+{
+    if (arg->separators != NULL) {
+        start_behind_separator(arg, line, result);
+    }
     for (const char *const *word = arg->choices; word != NULL && *word != NULL; word++) {
         g_ptr_array_add(result->words, g_strdup(*word));
     }
@@ -66,7 +80,7 @@ static void keep_matching(GPtrArray *words, const char *prefix)
 }
 
 /* Behind the command (or topic) `cmd`: words[0..n) are complete, the one being typed follows. */
-static void complete_args(Monitor *mon, const Command *cmd, char **words, unsigned n, const char *typed,
+static void complete_args(Monitor *mon, const Command *cmd, char **words, unsigned n, const char *line,
                           Completion *result)
 {
     unsigned place = 0;
@@ -75,12 +89,12 @@ static void complete_args(Monitor *mon, const Command *cmd, char **words, unsign
     for (unsigned i = 0; i < n; i++) {
         place += words[i][0] != '-' && words[i][0] != '/';
     }
-    if (typed[0] == '-') {
+    if (line[result->start] == '-') {
         add_flags(cmd, result->words);
     }
     arg = arg_at(cmd, place);
     if (arg != NULL) {
-        add_values(mon, arg, result);
+        add_values(mon, arg, line, result);
     }
 }
 
@@ -138,13 +152,13 @@ void complete_line(Monitor *mon, const char *line, Completion *result)
             const Command *topic = command_find(monitor_topics(), words[1]);
 
             if (topic != NULL) {
-                complete_args(mon, topic, words + 2, n - 2, line + start, result);
+                complete_args(mon, topic, words + 2, n - 2, line, result);
             }
         } else if (cmd != NULL && !(about && n > 1)) {
-            complete_args(mon, cmd, words + 1, n - 1, line + start, result);
+            complete_args(mon, cmd, words + 1, n - 1, line, result);
         }
     }
-    keep_matching(result->words, line + start);
+    keep_matching(result->words, line + result->start);
 }
 
 void completion_finish(Completion *result)

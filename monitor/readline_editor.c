@@ -28,6 +28,7 @@ static struct {
     FILE *out;
     char *history_path;                     /* NULL: history is not kept */
     Completion completion;
+    size_t word_start;                      /* where readline's word begins, at or before ours */
     guint next_word;
 } rl;
 
@@ -111,12 +112,21 @@ static void history_keep(const char *line)
 
 static char *next_candidate(const char *text, int state)
 {
+    size_t kept = rl.completion.start - rl.word_start;
+    GString *word;
+    char *result;
+
     if (state == 0) {
         rl.next_word = 0;
     }
-    /* readline frees it with free(): g_strdup() would do only by chance */
-    return rl.next_word < rl.completion.words->len
-               ? strdup(g_ptr_array_index(rl.completion.words, rl.next_word++)) : NULL;
+    if (rl.next_word == rl.completion.words->len) {
+        return NULL;
+    }
+    word = g_string_new_len(text, kept);    /* "ctrl-" of "ctrl-alt": readline replaces all of it */
+    g_string_append(word, g_ptr_array_index(rl.completion.words, rl.next_word++));
+    result = strdup(word->str);             /* readline frees it with free() */
+    g_string_free(word, TRUE);
+    return result;
 }
 
 static char **complete_word(const char *text, int start, int end)
@@ -125,6 +135,7 @@ static char **complete_word(const char *text, int start, int end)
     char **matches = NULL;
 
     rl.host.complete(rl.host.opaque, line, &rl.completion);
+    rl.word_start = MIN((size_t)start, rl.completion.start);
     if (!rl.completion.files) {
         rl_attempted_completion_over = 1;
         matches = rl_completion_matches(text, next_candidate);

@@ -65,6 +65,7 @@ bool vm_cmd_boot_set(Vm *vm, const char *order, GError **error);
 
 /* Key events by QEMU's key names ("ctrl-alt-delete"), for sendkey. hold_ms 0: 100 ms. */
 bool vm_send_keys(Vm *vm, const char *keys, unsigned hold_ms, GError **error);
+const char *const *vm_key_names(void);                  /* NULL-terminated, for completion */
 
 /* Texts of info topics that only the inner parts know; QEMU's layout. */
 void vm_print_pci(Vm *vm, GString *out);

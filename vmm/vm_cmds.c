@@ -131,3 +131,8 @@ bool vm_send_keys(Vm *vm, const char *keys, unsigned hold_ms, GError **error)
 {
     return keys_send(vm, keys, hold_ms, error);
 }
+
+const char *const *vm_key_names(void)
+{
+    return key_names();
+}

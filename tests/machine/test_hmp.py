@@ -339,6 +339,10 @@ def test_readline_edits_completes_and_remembers(rom, tmp_path):
         term.expect(rb'0x138\r\n\(qemu\) ')                 # 312
         term.send(b'info \t\t')
         term.expect(rb'accel .*version')
+        term.send(b'\x15sendkey ctrl-dele\t')
+        term.expect(rb'sendkey ctrl-delete ')
+        term.send(b'\x15logfile /dev/nul\t')
+        term.expect(rb'logfile /dev/null')
         term.send(b'\x15quit\r')
         assert term.finish() == 0
         assert term.restored()

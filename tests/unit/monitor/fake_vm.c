@@ -228,6 +228,13 @@ bool vm_send_keys(Vm *vm, const char *keys, unsigned hold_ms, GError **error)
     return called(what);
 }
 
+const char *const *vm_key_names(void)
+{
+    static const char *const names[] = { "a", "alt", "ctrl", NULL };
+
+    return names;
+}
+
 void vm_print_pci(Vm *vm, GString *out)
 {
     called("pci");
