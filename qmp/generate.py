@@ -476,8 +476,8 @@ def type_text(ref):
 
 def member_lines(members):
     for member in members:
-        note = " (optional)" if member.optional else ""
-        yield f"- `{member.name}`: {type_text(member.type)}{note}. {member.doc}."
+        note = ", optional" if member.optional else ""
+        yield f"- `{member.name}` ({type_text(member.type)}{note}): {member.doc}"
 
 
 def reference(schema):
