@@ -213,6 +213,8 @@ static bool handle_events(TcgCpu *cpu, RunExit *why)
         while (take_event(cpu, events)) {
             events = __atomic_load_n(&x86->events, __ATOMIC_SEQ_CST);
         }
+    } else {
+        cpu->one_insn = true;           /* what waits comes right after it: STI NOP CLI lets it in */
     }
     if (x86->halted) {
         *why = RUN_EXIT_HALT;
