@@ -58,7 +58,7 @@ START_TEST(mov_ss_holds_off_one_instruction)
     request(0x1f);
     end = machine_run();
     ck_assert_uint_eq(end.vector, 0x1f);
-    ck_assert_uint_eq(end.rip, MACHINE_CODE + 2 + 3);
+    ck_assert_uint_eq(end.rip, MACHINE_CODE + 2 + 2);
     ck_assert_uint_eq(machine_cpu->x86.gpr[R_RBX], 1);
     machine_teardown();
 }
