@@ -247,15 +247,20 @@ static void handle_exit(X86Cpu *cpu, RunExit why)
     }
 }
 
+static void push_state(X86Cpu *cpu, void *opaque)
+{
+    if (cpu->state_changed) {
+        cpu->vm->accel->put_state(cpu);
+        cpu->state_changed = false;
+    }
+}
+
 static void vcpu_run(X86Cpu *cpu)
 {
     const AccelOps *ops = cpu->vm->accel;
     RunExit why;
 
-    if (cpu->state_changed) {
-        ops->put_state(cpu);
-        cpu->state_changed = false;
-    }
+    push_state(cpu, NULL);
     machine_unlock();
     __atomic_store_n(&cpu->in_run, true, __ATOMIC_SEQ_CST);
     why = ops->run(cpu);
@@ -436,8 +441,16 @@ void vcpus_pause(Vm *vm)
     }
 }
 
+/* All states go in before any CPU runs: the first one to run may send the others interrupts. */
 void vcpus_resume(Vm *vm)
 {
+    for (guint i = 0; i < vm->cpus->len; i++) {
+        X86Cpu *cpu = g_ptr_array_index(vm->cpus, i);
+
+        if (cpu->state_changed) {
+            vcpu_run_on(cpu, push_state, NULL);
+        }
+    }
     for (guint i = 0; i < vm->cpus->len; i++) {
         X86Cpu *cpu = g_ptr_array_index(vm->cpus, i);
 

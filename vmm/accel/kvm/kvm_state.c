@@ -278,9 +278,11 @@ static void put_events(X86Cpu *cpu)
     ev.interrupt.nr = cpu->interrupt_injected >= 0 ? (uint8_t)cpu->interrupt_injected : 0;
     ev.interrupt.soft = cpu->interrupt_soft;
     ev.nmi.masked = cpu->nmi_blocked;
-    ev.flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW;
-    if (!k->fetched && kvm.irqchip != IRQCHIP_USER) {
-        ev.flags |= KVM_VCPUEVENT_VALID_SIPI_VECTOR;
+    ev.flags = KVM_VCPUEVENT_VALID_SHADOW;
+    /* After a reset nothing is pending; else what other CPUs sent meanwhile stays. */
+    if (!k->fetched) {
+        ev.flags |= KVM_VCPUEVENT_VALID_NMI_PENDING;
+        ev.flags |= kvm.irqchip != IRQCHIP_USER ? KVM_VCPUEVENT_VALID_SIPI_VECTOR : 0;
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(shadows); i++) {
         if (cpu->intr_shadow == shadows[i].ours) {
