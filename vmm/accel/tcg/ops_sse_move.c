@@ -108,45 +108,70 @@ PARTS(16)
 PARTS(32)
 PARTS(64)
 
-/* The low part; the rest of the register is cleared. */
-#define LOW_PARTS(bits)                                                                         \
+/*
+ * The low part; the rest of the register is cleared.  In one store of 16 bytes: arithmetic loads 16, which
+ * the host forwards from one store but not from two.
+ */
+#define LOW_PARTS(bits, from_bits)                                                              \
+static inline void set_low##bits(TcgCpu *cpu, const UOp *u, uint##bits##_t value)               \
+{                                                                                               \
+    _mm_store_si128((__m128i *)fp_dst(cpu, u), from_bits(value));                               \
+}                                                                                               \
 static G_GNUC_NO_INLINE const UOp *op_load_zero##bits##_slow(TcgCpu *cpu, const UOp *u)          \
 {                                                                                               \
-    uint##bits##_t value = tcg_load##bits(cpu, u, tcg_ea(cpu, u, bits / 8, ACCESS_READ));       \
-                                                                                                \
-    fp_dst(cpu, u)->u64[0] = value;                                                             \
-    fp_dst(cpu, u)->u64[1] = 0;                                                                 \
+    set_low##bits(cpu, u, tcg_load##bits(cpu, u, tcg_ea(cpu, u, bits / 8, ACCESS_READ)));       \
     NEXT(u);                                                                                    \
 }                                                                                               \
 static const UOp *op_load_zero##bits(TcgCpu *cpu, const UOp *u)                                 \
 {                                                                                               \
     FAST_MEM(op_load_zero##bits##_slow, bits, ACCESS_READ);                                     \
-    fp_dst(cpu, u)->u64[0] = HOST_GET();                                                        \
-    fp_dst(cpu, u)->u64[1] = 0;                                                                 \
+    set_low##bits(cpu, u, HOST_GET());                                                          \
     NEXT(u);                                                                                    \
 }                                                                                               \
 static const UOp *op_put_zero##bits(TcgCpu *cpu, const UOp *u)                                  \
 {                                                                                               \
-    uint64_t value = *(const uint##bits##_t *)fp_src(cpu, u);                                   \
-                                                                                                \
-    fp_dst(cpu, u)->u64[0] = value;                                                             \
-    fp_dst(cpu, u)->u64[1] = 0;                                                                 \
+    set_low##bits(cpu, u, *(const uint##bits##_t *)fp_src(cpu, u));                             \
     NEXT(u);                                                                                    \
 }
-LOW_PARTS(32)
-LOW_PARTS(64)
+LOW_PARTS(32, _mm_cvtsi32_si128)
+LOW_PARTS(64, _mm_cvtsi64_si128)
+
+/* MOVSS and MOVSD between registers. */
+static const UOp *op_merge32(TcgCpu *cpu, const UOp *u)
+{
+    __m128 *d = (__m128 *)fp_dst(cpu, u);
+
+    *d = _mm_move_ss(*d, *(const __m128 *)fp_src(cpu, u));
+    NEXT(u);
+}
+
+static const UOp *op_merge64(TcgCpu *cpu, const UOp *u)
+{
+    __m128d *d = (__m128d *)fp_dst(cpu, u);
+
+    *d = _mm_move_sd(*d, *(const __m128d *)fp_src(cpu, u));
+    NEXT(u);
+}
 
 /* The rest stays. */
+static inline void set_half(TcgCpu *cpu, const UOp *u, const void *half)
+{
+    __m128d *d = (__m128d *)fp_dst(cpu, u);
+
+    *d = u->aux ? _mm_loadh_pd(*d, half) : _mm_loadl_pd(*d, half);
+}
+
 static G_GNUC_NO_INLINE const UOp *op_load_part64_slow(TcgCpu *cpu, const UOp *u)
 {
-    fp_dst(cpu, u)->u64[u->aux / 8] = tcg_load64(cpu, u, tcg_ea(cpu, u, 8, ACCESS_READ));
+    cpu->fp_tmp.u64[0] = tcg_load64(cpu, u, tcg_ea(cpu, u, 8, ACCESS_READ));
+    set_half(cpu, u, &cpu->fp_tmp);
     NEXT(u);
 }
 
 static const UOp *op_load_part64(TcgCpu *cpu, const UOp *u)
 {
     FAST_MEM(op_load_part64_slow, 64, ACCESS_READ);
-    fp_dst(cpu, u)->u64[u->aux / 8] = HOST_GET();
+    set_half(cpu, u, host);
     NEXT(u);
 }
 
@@ -183,7 +208,7 @@ static bool emit_mov_scalar(DecodeContext *d, const FpRow *row)
     } else if (op_is_mem(&d->ops[1])) {
         emit_part_mem(d, single ? op_load_zero32 : op_load_zero64, decode_reg(&d->ops[0]), &d->ops[1], 0);
     } else {
-        emit_part_reg(d, single ? op_put_part32 : op_put_part64, decode_reg(&d->ops[0]),
+        emit_part_reg(d, single ? op_merge32 : op_merge64, decode_reg(&d->ops[0]),
                       VEC_OFFSET(decode_reg(&d->ops[1])), 0);
     }
     return true;
