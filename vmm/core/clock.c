@@ -112,8 +112,12 @@ static void clock_arm(VmClock *clock)
     struct itimerspec when = { 0 };
 
     if (clock->running && clock->heap->len > 1) {
-        int64_t host_ns = MAX(heap_at(clock, 1)->deadline_ns - clock->offset_ns, 1);
+        int64_t host_ns;
 
+        if (__builtin_sub_overflow(heap_at(clock, 1)->deadline_ns, clock->offset_ns, &host_ns)) {
+            host_ns = INT64_MAX;
+        }
+        host_ns = MAX(host_ns, 1);
         when.it_value.tv_sec = host_ns / NS_PER_SEC;
         when.it_value.tv_nsec = host_ns % NS_PER_SEC;
     }

@@ -689,8 +689,8 @@ static const StateField apic_fields[] = {
     STATE_UINT32_ARRAY(Apic, icr),
     STATE_UINT32(Apic, divide_conf, .range = { 0, 0x0b }),
     STATE_UINT32(Apic, initial_count),
-    STATE_INT64(Apic, initial_count_load_time),
-    STATE_INT64(Apic, next_time, .range = { VM_TIMER_OFF, INT64_MAX }),
+    STATE_INT64(Apic, initial_count_load_time, .range = { -(INT64_C(1) << 40), INT64_MAX / 2 }),
+    STATE_INT64(Apic, next_time, .range = { VM_TIMER_OFF, INT64_MAX / 2 }),
     {}
 };
 static const StateDesc apic_state = {

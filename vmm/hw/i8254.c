@@ -357,7 +357,8 @@ static const StateField counter_fields[] = {
     STATE_BOOL(Counter, gate), STATE_BOOL(Counter, loaded), STATE_BOOL(Counter, count_latched),
     STATE_BOOL(Counter, status_latched), STATE_UINT16(Counter, latched_count),
     STATE_UINT8(Counter, latched_status), STATE_UINT32(Counter, count, .range = { 1, 65536 }),
-    STATE_INT64(Counter, start_ns), STATE_INT64(Counter, frozen_ticks, .range = { -1, INT64_MAX }),
+    STATE_INT64(Counter, start_ns, .range = { -INT64_MAX / 2, INT64_MAX / 2 }),
+    STATE_INT64(Counter, frozen_ticks, .range = { -1, INT64_MAX / 2048 }),
     {}
 };
 static const StateDesc counter_state = { .name = "counter", .version = 1, .fields = counter_fields };

@@ -41,6 +41,9 @@ enum { RTC_SECONDS, RTC_SECONDS_ALARM, RTC_MINUTES, RTC_MINUTES_ALARM, RTC_HOURS
 #define UIP_NS          244000          /* UIP rises this long before the update */
 #define SECONDS_A_DAY   86400
 #define MAX_COALESCED   1000
+#define TIME_MIN        INT64_C(-4000000000)    /* 1843 */
+#define TIME_MAX        INT64_C(8000000000)     /* 2223 */
+#define OFFSET_MAX      (INT64_C(7000000000) * NS_PER_SEC)
 
 typedef struct Rtc {
     Device dev;
@@ -131,7 +134,7 @@ static void time_to_cmos(Rtc *rtc, int64_t ns)
     rtc->cmos[RTC_CENTURY] = encode(rtc, (tm.tm_year + 1900 - rtc->base_year) / 100);
 }
 
-/* Out-of-range fields carry over, as timegm() does it. */
+/* Out-of-range fields carry over, as timegm() does it; years too far off for nanoseconds stop there. */
 static int64_t time_from_cmos(const Rtc *rtc)
 {
     struct tm tm = {
@@ -144,7 +147,7 @@ static int64_t time_from_cmos(const Rtc *rtc)
                    rtc->base_year - 1900,
     };
 
-    return timegm(&tm) * NS_PER_SEC;
+    return CLAMP(timegm(&tm), TIME_MIN, TIME_MAX) * NS_PER_SEC;
 }
 
 /* ---- alarm ---- */
@@ -456,7 +459,7 @@ static bool parse_date(const char *text, int64_t *seconds)
         end = strptime(text, "%Y-%m-%d", &tm);
     }
     *seconds = timegm(&tm);
-    return end != NULL && *end == '\0';
+    return end != NULL && *end == '\0' && *seconds >= TIME_MIN && *seconds <= TIME_MAX;
 }
 
 bool mc146818_check_base(const char *text, GError **error)
@@ -504,8 +507,11 @@ static bool rtc_loaded(void *opaque, GError **error)
 
 static const StateField rtc_fields[] = {
     STATE_UINT8_ARRAY(Rtc, cmos), STATE_UINT8(Rtc, index, .range = { 0, 127 }),
-    STATE_INT64(Rtc, offset_ns), STATE_INT64(Rtc, stopped_ns), STATE_INT64(Rtc, flags_ns),
-    STATE_INT64(Rtc, periodic_ns), STATE_UINT32(Rtc, coalesced, .range = { 0, MAX_COALESCED }),
+    STATE_INT64(Rtc, offset_ns, .range = { -OFFSET_MAX, OFFSET_MAX }),
+    STATE_INT64(Rtc, stopped_ns, .range = { -OFFSET_MAX, INT64_MAX }),
+    STATE_INT64(Rtc, flags_ns, .range = { -OFFSET_MAX, INT64_MAX }),
+    STATE_INT64(Rtc, periodic_ns, .range = { 0, INT64_MAX / 2 }),
+    STATE_UINT32(Rtc, coalesced, .range = { 0, MAX_COALESCED }),
     {}
 };
 static const StateDesc rtc_state = {
