@@ -785,7 +785,7 @@ static void fail_unknown(const char *word, const char *name, GError **error)
 static bool parse_one(Options *options, int argc, char **argv, int *at, GError **error)
 {
     const char *word = argv[(*at)++], *arg = NULL;
-    const char *name = word + 1 + (word[1] == '-');
+    const char *name = *word == '\0' ? word : word + 1 + (word[1] == '-');
     const Option *option;
 
     if (*word != '-' || *name == '\0') {
