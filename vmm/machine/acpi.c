@@ -147,6 +147,7 @@ static uint32_t build_dsdt(AcpiTables *tables, const AcpiConfig *config)
         { "COMS", config->com_ports, 1 },
         { "HPTE", config->hpet, 1 },
         { "KBDE", config->keyboard, 1 },
+        { "PVPP", config->pvpanic_port, 4 },
     };
 
     put(tables, acpi_pc_dsdt, acpi_pc_dsdt_size);

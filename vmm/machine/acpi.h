@@ -15,6 +15,7 @@ typedef struct AcpiConfig {
     uint64_t pci_hole64_start, pci_hole64_size;     /* size 0: none */
     uint8_t com_ports;                              /* bit n: COM n+1 */
     bool hpet, keyboard;
+    uint16_t pvpanic_port;                          /* 0: none */
     bool s3, s4;
     uint8_t s4_type;
     const uint32_t *apic_ids;                       /* of each CPU */

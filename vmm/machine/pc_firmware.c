@@ -8,8 +8,11 @@
 #include "i440fx.h"
 #include "mc146818.h"
 #include "pc.h"
+#include "piix4_pm.h"
+#include "pvpanic.h"
 #include "rhea_error.h"
 #include "rom.h"
+#include "serial.h"
 #include "sizes.h"
 #include "x86_cpu.h"
 
@@ -134,6 +137,7 @@ typedef struct DeviceSurvey {
     uint8_t com_ports;
     bool s3_off, s4_off;
     uint8_t s4_type;
+    uint16_t pvpanic_port;
 } DeviceSurvey;
 
 static uint64_t device_number(const Device *dev, const char *prop)
@@ -148,16 +152,18 @@ static void survey_device(Device *dev, void *opaque)
     static const uint16_t com_base[] = { 0x3f8, 0x2f8, 0x3e8, 0x2e8 };
     DeviceSurvey *survey = opaque;
 
-    if (strcmp(dev->type->name, "isa-serial") == 0) {
+    if (dev->type == &isa_serial_type) {
         uint64_t base = device_number(dev, "iobase");
 
         for (size_t i = 0; i < G_N_ELEMENTS(com_base); i++) {
             survey->com_ports |= base == com_base[i] ? 1u << i : 0;
         }
-    } else if (strcmp(dev->type->name, "PIIX4_PM") == 0) {
+    } else if (dev->type == &piix4_pm_type) {
         survey->s3_off = device_number(dev, "disable_s3");
         survey->s4_off = device_number(dev, "disable_s4");
         survey->s4_type = device_number(dev, "s4_val");
+    } else if (dev->type == &pvpanic_type) {
+        survey->pvpanic_port = pvpanic_port(dev);
     }
 }
 
@@ -177,7 +183,7 @@ AcpiTables *pc_make_acpi(PcBoard *pc)
         .pci_hole64_start = (ram_end + GIB - 1) & ~(GIB - 1), .pci_hole64_size = 2 * GIB,
         .com_ports = survey.com_ports, .hpet = pc->hpet, .keyboard = pc->kbd,
         .s3 = !survey.s3_off, .s4 = !survey.s4_off, .s4_type = survey.s4_type,
-        .apic_ids = ids, .n_cpus = vm->cpus->len,
+        .pvpanic_port = survey.pvpanic_port, .apic_ids = ids, .n_cpus = vm->cpus->len,
     };
     return acpi_tables_new(&config);
 }

@@ -16,6 +16,7 @@ DefinitionBlock ("pc.aml", "DSDT", 2, "RHEA  ", "PC      ", 1)
     Name (P64L, 0x11223344)
     Name (COMS, 0x5a)              /* bit n: serial port n + 1 is there */
     Name (HPTE, 0x5a)              /* the HPET is there */
+    Name (PVPP, 0x11223344)         /* port of pvpanic; 0: not there */
     Name (KBDE, 0x5a)              /* the keyboard controller is there */
 
     /* Sleep type 0 is soft off (PIIX4 PM1 control). */
@@ -184,6 +185,21 @@ DefinitionBlock ("pc.aml", "DSDT", 2, "RHEA  ", "PC      ", 1)
                         IO (Decode16, 0x2e8, 0x2e8, 0, 8)
                         IRQNoFlags () { 3 }
                     })
+                }
+            }
+
+            Device (PEVT)
+            {
+                Name (_HID, "QEMU0001")
+                Method (_STA) { If (\PVPP) { Return (0x0f) } Return (0) }
+                Name (RES, ResourceTemplate () { IO (Decode16, 0, 0, 1, 1, PVIO) })
+                Method (_CRS, 0, Serialized)
+                {
+                    CreateWordField (RES, ^PVIO._MIN, MIN)
+                    CreateWordField (RES, ^PVIO._MAX, MAX)
+                    MIN = \PVPP
+                    MAX = \PVPP
+                    Return (RES)
                 }
             }
 
