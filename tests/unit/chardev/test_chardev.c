@@ -397,6 +397,49 @@ START_TEST(udp_hands_on_in_pieces)
 }
 END_TEST
 
+/* vCPUs write while the main thread sends, and the peer takes it all. */
+static gpointer write_lines(gpointer opaque)
+{
+    for (int i = 0; i < 1000; i++) {
+        chardev_write(opaque, "0123456789abcde\n", 16);
+    }
+    return NULL;
+}
+
+START_TEST(threads_may_write)
+{
+    g_autofree char *dir = temp_dir(), *path = g_build_filename(dir, "s", NULL);
+    g_autofree char *sink = g_malloc(1 << 16);
+    GThread *threads[2];
+    size_t total = 0;
+    Probe probe;
+    int fd;
+
+    probe_init(&probe, make("socket,id=s,path=%s,server=on,wait=off,mux=on", path));
+    fd = connect_unix(path);
+    await(probe.events, "+O");
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    for (int i = 0; i < 2; i++) {
+        threads[i] = g_thread_new("writer", write_lines, &probe.fe);
+    }
+    while (total < 2 * 1000 * 16) {
+        ssize_t got = read(fd, sink, 1 << 16);
+
+        for (ssize_t b = 0; b < got; b++) {             /* no line is torn */
+            ck_assert_int_eq(sink[b], "0123456789abcde\n"[(total + b) % 16]);
+        }
+        total += got > 0 ? got : 0;
+        g_main_context_iteration(NULL, FALSE);
+    }
+    for (int i = 0; i < 2; i++) {
+        g_thread_join(threads[i]);
+    }
+    close(fd);
+    chardev_close_all();
+    rmdir(dir);
+}
+END_TEST
+
 /* ---- mux ---- */
 
 typedef struct MuxSetup {
@@ -565,7 +608,7 @@ CHECK_MAIN("chardev", CASE(labels_are_unique_and_newest_is_first), CASE(one_fron
            CASE(client_without_a_server_is_refused), CASES(refusal_row, refusals),
            CASE(files_are_truncated_or_appended_to), CASE(log_file_gets_a_copy),
            CASE(ringbuf_keeps_the_newest), CASE(pty_comes_and_goes), CASE(udp_hands_on_in_pieces),
-           CASE(mux_switches_the_keyboard), CASE(mux_escape_can_be_another_key),
+           CASE(threads_may_write), CASE(mux_switches_the_keyboard), CASE(mux_escape_can_be_another_key),
            CASE(mux_keys_work_while_the_guest_is_deaf), CASE(mux_lets_an_edited_line_step_aside),
            CASE(mux_shows_endless_lines_in_pieces),
            CASE(mux_quits_and_helps))
