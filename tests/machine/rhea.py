@@ -162,8 +162,8 @@ class Machine:
         self.process = subprocess.Popen(self.args, stdin=stdin or subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=self.stderr, env=env)
         try:
+            self.serial = Stream(self.path('serial')) if serial else None   # may be waited for
             self.qmp = Qmp(self.path('qmp')) if qmp else None
-            self.serial = Stream(self.path('serial')) if serial else None
             self.hmp = Hmp(self.path('hmp')) if hmp else None
         except Exception as problem:
             self.process.kill()

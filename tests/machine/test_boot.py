@@ -1,5 +1,6 @@
 """Debian's kernel in the guest: boot, shell, power, several CPUs."""
 import os
+import re
 import time
 
 import pytest
@@ -80,7 +81,7 @@ def test_the_guest_keeps_time(demo):
         shell(machine, 'sleep 2')
         took = time.monotonic() - begin
         assert 1.9 < took < 6
-        guest = int(shell(machine, 'date +%s').split('\n')[1])
+        guest = int(re.search(r'\n(\d{9,})\n', shell(machine, 'date +%s')).group(1))
         assert abs(guest - time.time()) < 10
 
 
