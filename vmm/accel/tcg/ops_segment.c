@@ -323,7 +323,11 @@ static const UOp *op_load_table(TcgCpu *cpu, const UOp *u)
     NEXT(u);
 }
 
-static const UOp *op_store_table(TcgCpu *cpu, const UOp *u)
+/*
+ * Functions with locals in memory stand apart from their micro-op, here and below: a frame that others may point
+ * into rules out the sibling call at the end.
+ */
+static G_GNUC_NO_INLINE void store_table(TcgCpu *cpu, const UOp *u)
 {
     const X86Table *table = table_of(cpu, u);
     uint64_t addr = tcg_ea(cpu, u, 2 + u->aux / 8, ACCESS_WRITE);
@@ -332,6 +336,11 @@ static const UOp *op_store_table(TcgCpu *cpu, const UOp *u)
     memcpy(image, &table->limit, 2);
     memcpy(image + 2, &table->base, 8);
     tcg_store_bytes(cpu, u, addr, image, 2 + u->aux / 8);
+}
+
+static const UOp *op_store_table(TcgCpu *cpu, const UOp *u)
+{
+    store_table(cpu, u);
     NEXT(u);
 }
 
@@ -482,29 +491,37 @@ static bool emit_smsw(DecodeContext *d) { return emit_store_system(d, STORE_MSW)
 
 /* ---- LAR LSL VERR VERW ARPL ---- */
 
-static const UOp *op_lar(TcgCpu *cpu, const UOp *u)
+static G_GNUC_NO_INLINE void read_lar(TcgCpu *cpu, const UOp *u)
 {
     uint32_t value;
+    bool ok = tcg_lar(cpu, u, load_selector(cpu, u), &value);
 
-    if (tcg_lar(cpu, u, load_selector(cpu, u), &value)) {
+    if (ok) {
         set_sized(cpu, u->r1, value, u->aux);
-        flags_set(cpu, RFLAGS_ZF, RFLAGS_ZF);
-    } else {
-        flags_set(cpu, RFLAGS_ZF, 0);
     }
+    flags_set(cpu, RFLAGS_ZF, ok ? RFLAGS_ZF : 0);
+}
+
+static const UOp *op_lar(TcgCpu *cpu, const UOp *u)
+{
+    read_lar(cpu, u);
     NEXT(u);
+}
+
+static G_GNUC_NO_INLINE void read_lsl(TcgCpu *cpu, const UOp *u)
+{
+    uint32_t value;
+    bool ok = tcg_lsl(cpu, u, load_selector(cpu, u), &value);
+
+    if (ok) {
+        set_sized(cpu, u->r1, value, u->aux);
+    }
+    flags_set(cpu, RFLAGS_ZF, ok ? RFLAGS_ZF : 0);
 }
 
 static const UOp *op_lsl(TcgCpu *cpu, const UOp *u)
 {
-    uint32_t value;
-
-    if (tcg_lsl(cpu, u, load_selector(cpu, u), &value)) {
-        set_sized(cpu, u->r1, value, u->aux);
-        flags_set(cpu, RFLAGS_ZF, RFLAGS_ZF);
-    } else {
-        flags_set(cpu, RFLAGS_ZF, 0);
-    }
+    read_lsl(cpu, u);
     NEXT(u);
 }
 

@@ -299,7 +299,7 @@ static bool emit_rdtscp(DecodeContext *d) { return decode_emit(d, op_rdtscp); }
 /* No counter exists: whatever ECX names and whoever asks, #GP. */
 static bool emit_rdpmc(DecodeContext *d) { return decode_raise(d, EXC_GP); }
 
-static const UOp *op_cpuid(TcgCpu *cpu, const UOp *u)
+static G_GNUC_NO_INLINE void cpuid(TcgCpu *cpu)
 {
     static const uint8_t regs[4] = { R_RAX, R_RBX, R_RCX, R_RDX };
     uint32_t out[4];
@@ -308,13 +308,18 @@ static const UOp *op_cpuid(TcgCpu *cpu, const UOp *u)
     for (int i = 0; i < 4; i++) {
         tcg_set32(cpu, regs[i], out[i]);
     }
+}
+
+static const UOp *op_cpuid(TcgCpu *cpu, const UOp *u)
+{
+    cpuid(cpu);
     NEXT(u);
 }
 
 static bool emit_cpuid(DecodeContext *d) { return decode_emit(d, op_cpuid); }
 
 /* CF: a random number was there. */
-static const UOp *op_random(TcgCpu *cpu, const UOp *u)
+static G_GNUC_NO_INLINE void random_number(TcgCpu *cpu, const UOp *u)
 {
     uint64_t value = 0;
     bool ok = getrandom(&value, sizeof(value), GRND_NONBLOCK) == sizeof(value);
@@ -325,6 +330,11 @@ static const UOp *op_random(TcgCpu *cpu, const UOp *u)
         cpu->x86.gpr[u->r1] = u->aux == 32 ? (uint32_t)value : value;
     }
     flags_set(cpu, RFLAGS_ARITH, ok ? RFLAGS_CF : 0);
+}
+
+static const UOp *op_random(TcgCpu *cpu, const UOp *u)
+{
+    random_number(cpu, u);
     NEXT(u);
 }
 
