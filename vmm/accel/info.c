@@ -44,11 +44,15 @@ void accel_print_info(Vm *vm, const AccelChoice *choice, GString *out)
         [IRQCHIP_KERNEL] = "in the kernel",
     };
 
+    AccelProbe probe = choice->probe;
+
     g_string_append_printf(out, "engine: %s, because %s\n", vm->accel->name, choice->reason);
     g_string_append_printf(out, "interrupt controllers: %s\n", irqchips[vm->accel->irqchip(vm)]);
-    if (choice->probed) {
-        print_probe(&choice->probe, out);
+    /* An engine asked for by name was not measured against the other; now somebody wants to know. */
+    if (!choice->probed) {
+        accel_probe(&probe);
     }
+    print_probe(&probe, out);
     if (vm->cpus->len > 0) {
         print_missing(g_ptr_array_index(vm->cpus, 0), out);
     }
