@@ -1,9 +1,9 @@
 /*
  * What a character device's back end is made of; for the files of chardev/ only.
  *
- * A back end is a ChardevType row: its options and a few functions.  The common part (this struct,
- * chardev.c, char_io.c) owns the label, the front end, the queue of unsent output, the input source and
- * the log file, so that a back end only knows its descriptors.
+ * A back end is a ChardevType row: its options and a few functions.  The common part (this
+ * struct, chardev.c, char_io.c) owns the label, the front end, the queue of unsent output, the
+ * input source and the log file, so that a back end only knows its descriptors.
  *
  * Threads: everything on the main thread with the machine lock held, except the fields marked
  * "write_lock" and the types' write functions, which any thread may reach through chardev_write().
@@ -24,11 +24,14 @@ struct ChardevType {
     bool (*open)(Chardev *chr, const CharOpts *opts, GError **error);
     void (*close)(Chardev *chr);            /* also after an open that failed half way */
     /*
-     * Any thread, write_lock held: takes what it can without waiting.  What it does not take is queued
-     * and offered again when out_fd can be written.  NULL: output vanishes.
+     * Any thread, write_lock held: takes what it can without waiting.  What it does not take is
+     * queued and offered again when out_fd can be written.  NULL: output vanishes.
      */
     size_t (*write)(Chardev *chr, const uint8_t *buf, size_t len);
-    /* Instead of write(), for a back end that must know which front end writes (mux). No lock held. */
+    /*
+     * Instead of write(), for a back end that must know which front end writes (mux). No lock
+     * held.
+     */
     void (*write_from)(Chardev *chr, CharFrontend *fe, const uint8_t *buf, size_t len);
     size_t (*write_room)(Chardev *chr);     /* NULL: what the common queue has left */
     /* Input: the descriptor's end of file or error. */
@@ -63,9 +66,9 @@ struct Chardev {
     void *room_opaque;
 };
 
-extern const ChardevType chardev_null_type, chardev_stdio_type, chardev_file_type, chardev_pipe_type,
-    chardev_pty_type, chardev_socket_type, chardev_udp_type, chardev_ringbuf_type, chardev_memory_type,
-    chardev_mux_type;
+extern const ChardevType chardev_null_type, chardev_stdio_type, chardev_file_type,
+    chardev_pipe_type, chardev_pty_type, chardev_socket_type, chardev_udp_type,
+    chardev_ringbuf_type, chardev_memory_type, chardev_mux_type;
 
 /* ---- chardev.c ---- */
 Chardev *chardev_new(const ChardevType *type, const CharOpts *opts, GError **error);
@@ -87,14 +90,15 @@ void chardev_watch_input(Chardev *chr, int fd);
 void chardev_set_output(Chardev *chr, int fd);
 void chardev_io_write(Chardev *chr, const uint8_t *buf, size_t len);
 size_t chardev_io_room(Chardev *chr);
-void chardev_close_fds(Chardev *chr);       /* close() for types whose descriptors are in_fd and out_fd */
+/* close() for types whose descriptors are in_fd and out_fd. */
+void chardev_close_fds(Chardev *chr);
 void chardev_io_finish(Chardev *chr);
 /* write() for types whose output is a plain descriptor. */
 size_t chardev_fd_write(Chardev *chr, const uint8_t *buf, size_t len);
 /* Before closing: gives the peer a short while to take what is queued. */
 void chardev_drain(Chardev *chr);
 /*
- * A descriptor on the same terminal or pipe as `fd` that never blocks and whose flags are nobody else's;
- * -1 where the file cannot be opened again.
+ * A descriptor on the same terminal or pipe as `fd` that never blocks and whose flags are nobody
+ * else's; -1 where the file cannot be opened again.
  */
 int chardev_reopen_nonblocking(int fd, int flags);

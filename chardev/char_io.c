@@ -15,8 +15,8 @@
 /* ---- input ---- */
 
 /*
- * Polls the descriptor only while the front end takes bytes: a peer that has hung up would otherwise
- * keep the loop spinning with POLLHUP until the front end catches up.
+ * Polls the descriptor only while the front end takes bytes: a peer that has hung up would
+ * otherwise keep the loop spinning with POLLHUP until the front end catches up.
  */
 typedef struct InputSource {
     GSource source;
@@ -279,7 +279,7 @@ size_t chardev_fd_write(Chardev *chr, const uint8_t *buf, size_t len)
 int chardev_reopen_nonblocking(int fd, int flags)
 {
     char path[32];
-    
+
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     return open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }

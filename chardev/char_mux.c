@@ -1,9 +1,10 @@
 /*
  * One terminal for several front ends: `-nographic` puts the serial port and the monitor on stdio.
  *
- * All front ends' output reaches the terminal; what is typed goes to the one that has the focus.  An
- * escape byte (Ctrl-a) and a key steer the mux itself.  While a front end that edits a line has the
- * focus, the others' output waits for the main loop, so that the line can step aside for it.
+ * All front ends' output reaches the terminal; what is typed goes to the one that has the focus.
+ * An escape byte (Ctrl-a) and a key steer the mux itself.  While a front end that edits a line
+ * has the focus, the others' output waits for the main loop, so that the line can step aside for
+ * it.
  */
 #include <stdio.h>
 #include <string.h>
@@ -127,7 +128,10 @@ static GBytes *take_held(CharMux *mux, bool all)
     return taken;
 }
 
-/* Main thread. The line being edited steps aside, the others' output is shown, the line comes back. */
+/*
+ * Main thread. The line being edited steps aside, the others' output is shown, the line comes
+ * back.
+ */
 static gboolean held_ready(gpointer opaque)
 {
     CharMux *mux = opaque;
@@ -166,8 +170,8 @@ static void release_held(CharMux *mux)
 }
 
 /*
- * write_lock held.  Guests write byte by byte: lines are shown when they are whole, so that the line
- * being edited does not come back for each byte; a very long one is broken.
+ * write_lock held.  Guests write byte by byte: lines are shown when they are whole, so that the
+ * line being edited does not come back for each byte; a very long one is broken.
  */
 static void hold(CharMux *mux, const uint8_t *buf, size_t len)
 {

@@ -226,7 +226,10 @@ static char *next_piece(const char **text)
     return g_string_free(piece, FALSE);
 }
 
-/* "server" and "nowait": a boolean's bare name, or "no" and the name.  `warn`: say how to write it. */
+/*
+ * "server" and "nowait": a boolean's bare name, or "no" and the name. `warn`: say how to write
+ * it.
+ */
 static bool set_short_form(CharOpts *opts, const char *word, bool warn, GError **error)
 {
     const CharOption *option = option_find(opts->type, word);
@@ -410,7 +413,8 @@ static const LegacyWord *legacy_find(const char *word)
     for (size_t i = 0; i < G_N_ELEMENTS(legacy_words); i++) {
         const LegacyWord *row = &legacy_words[i];
 
-        if (row->set != NULL ? g_str_has_prefix(word, row->prefix) : g_str_equal(word, row->prefix)) {
+        if (row->set != NULL ? g_str_has_prefix(word, row->prefix)
+                             : g_str_equal(word, row->prefix)) {
             return row;
         }
     }

@@ -1,5 +1,6 @@
 /*
- * The options of a character device, as -chardev and the legacy words of -serial and friends give them.
+ * The options of a character device, as -chardev and the legacy words of -serial and friends give
+ * them.
  *
  * A back end declares its options in a table; text is checked against it once, when it is set, so a
  * back end reads values without a way to fail.
@@ -39,7 +40,10 @@ uint64_t char_opts_number(const CharOpts *opts, const char *name, uint64_t def);
 
 /* "BACKEND,id=ID,opts": the text after -chardev. */
 CharOpts *char_opts_parse(const char *text, GError **error);
-/* A legacy word that makes a new device ("stdio", "unix:/x,server=on"); "mon:" in front asks for a mux. */
+/*
+ * A legacy word that makes a new device ("stdio", "unix:/x,server=on"); "mon:" in front asks for
+ * a mux.
+ */
 CharOpts *char_opts_from_legacy(const char *label, const char *word, GError **error);
 /* Is `text` an id: a letter, then letters, digits, '-', '.', '_'. */
 bool char_id_valid(const char *text);

@@ -6,8 +6,8 @@
 #include "backend.h"
 
 /*
- * O_RDWR: opening a FIFO for reading alone would end with each writer, for writing alone would need a
- * reader first (fifo(7)).
+ * O_RDWR: opening a FIFO for reading alone would end with each writer, for writing alone would
+ * need a reader first (fifo(7)).
  */
 static int pipe_open_one(const char *path, const char *suffix)
 {

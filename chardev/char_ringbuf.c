@@ -1,4 +1,7 @@
-/* Output kept in a ring in memory, the oldest bytes giving way; read back by chardev_ringbuf_read(). */
+/*
+ * Output kept in a ring in memory, the oldest bytes giving way; read back by
+ * chardev_ringbuf_read().
+ */
 #include <string.h>
 
 #include "backend.h"

@@ -34,7 +34,7 @@ typedef struct CharSocket {
     /* where it stands: at most one of the sources is there */
     int listen_fd, fd;                      /* -1: none */
     guint address;                          /* the one being tried */
-    GSource *source;                        /* a client arrives, a connect ends, time to try again */
+    GSource *source;                        /* a client arrives, a connect ends, try again */
 } CharSocket;
 
 static void socket_listen(CharSocket *sock);
@@ -290,7 +290,8 @@ static bool options_agree(const CharOpts *opts, GError **error)
     if (char_opts_string(opts, "tls-creds") != NULL) {
         set_error(error, "chardev: socket: TLS is not supported");
     } else if (given != 1) {
-        set_error(error, "chardev: socket: exactly one of 'path', 'fd' or 'host' and 'port' is needed");
+        set_error(error, "chardev: socket: exactly one of 'path', 'fd' or 'host' and 'port' is "
+                  "needed");
     } else if (server && char_opts_number(opts, "reconnect", 0) > 0) {
         set_error(error, "'reconnect' option is incompatible with socket in server listen mode");
     } else if (!server && char_opts_string(opts, "wait") != NULL) {
@@ -343,8 +344,8 @@ static bool find_addresses(CharSocket *sock, const CharOpts *opts, GError **erro
     bool tight = char_opts_bool(opts, "tight", true);
 
     if (path != NULL) {
-        sock->text = g_strdup_printf("unix:%s%s%s", path,
-                                     abstract ? tight ? ",abstract=on,tight=on" : ",abstract=on" : "",
+        sock->text = g_strdup_printf("unix:%s%s%s%s", path, abstract ? ",abstract=on" : "",
+                                     abstract && tight ? ",tight=on" : "",
                                      sock->server ? ",server=on" : "");
         return socket_address_unix(sock->addresses, path, abstract, tight, error);
     }

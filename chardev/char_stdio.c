@@ -103,8 +103,8 @@ static void set_terminal(bool signals)
 }
 
 /*
- * A descriptor that never blocks: the same terminal or FIFO opened again, since O_NONBLOCK belongs to
- * the open file that the user's shell shares.  Regular files never block.
+ * A descriptor that never blocks: the same terminal or FIFO opened again, since O_NONBLOCK
+ * belongs to the open file that the user's shell shares.  Regular files never block.
  */
 static int private_fd(int fd, int flags)
 {

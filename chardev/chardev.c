@@ -388,7 +388,8 @@ static bool prop_chardev_parse(Object *obj, const Property *prop, void *field, c
     Chardev *chr = chardev_find(text);
 
     if (chr == NULL) {
-        set_error(error, "Property '%s.%s' can't find value '%s'", obj->type_name, prop->name, text);
+        set_error(error, "Property '%s.%s' can't find value '%s'", obj->type_name, prop->name,
+                  text);
         return false;
     }
     if (!chardev_attach(fe, chr, NULL)) {

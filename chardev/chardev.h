@@ -1,10 +1,11 @@
 /*
  * Character devices: where a serial port's or a monitor's bytes come from and go to.
  *
- * A Chardev is the host side (a back end); a CharFrontend is what uses it (a UART, a monitor).  One front
- * end per back end, except `mux`, which gives several front ends the same terminal.  All calls on the
- * main thread with the machine lock held, except chardev_write(), chardev_write_room() and
- * chardev_accept_input(), which any thread may call.  Callbacks run on the main thread.
+ * A Chardev is the host side (a back end); a CharFrontend is what uses it (a UART, a monitor).
+ * One front end per back end, except `mux`, which gives several front ends the same terminal.
+ * All calls on the main thread with the machine lock held, except chardev_write(),
+ * chardev_write_room() and chardev_accept_input(), which any thread may call.  Callbacks run on
+ * the main thread.
  */
 #pragma once
 
@@ -32,7 +33,10 @@ struct CharFrontend {
     void (*receive)(void *opaque, const uint8_t *buf, size_t len);      /* len ≤ can_receive() */
     void (*event)(void *opaque, CharEvent event);
     bool is_open;
-    /* On a mux: attaching does not take the terminal from another front end (a monitor behind a UART). */
+    /*
+     * On a mux: attaching does not take the terminal from another front end (a monitor behind a
+     * UART).
+     */
     bool background;
     /*
      * On a mux: another front end is about to write while this one has the terminal (true), or has
@@ -42,18 +46,21 @@ struct CharFrontend {
 };
 
 /*
- * Connects: the front end hears OPENED at once if the back end is. Fails if it is taken.  A property
- * that holds a chardev has attached it already; attaching again after filling in the callbacks is how
- * realize hears OPENED.
+ * Connects: the front end hears OPENED at once if the back end is. Fails if it is taken.  A
+ * property that holds a chardev has attached it already; attaching again after filling in the
+ * callbacks is how realize hears OPENED.
  */
 bool chardev_attach(CharFrontend *fe, Chardev *chr, GError **error);
 void chardev_detach(CharFrontend *fe);
 /*
- * Queues all of `buf`; what the peer does not take at once waits in memory up to a limit, then the oldest
- * unsent output is dropped for guests (`chardev_write`).  Never blocks.
+ * Queues all of `buf`; what the peer does not take at once waits in memory up to a limit, then
+ * the oldest unsent output is dropped for guests (`chardev_write`).  Never blocks.
  */
 void chardev_write(CharFrontend *fe, const void *buf, size_t len);
-/* Bytes that can be written without loss; fn is called when there is room again (monitor paging, UART THR). */
+/*
+ * Bytes that can be written without loss; fn is called when there is room again (monitor paging,
+ * UART THR).
+ */
 size_t chardev_write_room(CharFrontend *fe);
 void chardev_notify_room(CharFrontend *fe, void (*fn)(void *opaque), void *opaque);
 void chardev_accept_input(CharFrontend *fe);
@@ -65,16 +72,17 @@ typedef struct ChardevInfo { const char *label; char *filename; bool frontend_op
 
 /*
  * From "-chardev BACKEND,id=ID,opts": `opts` is the text after -chardev.  From a legacy word of
- * -serial/-monitor/-qmp ("stdio", "mon:stdio", "unix:/x,server=on", "tcp:…", "pty", "null", "none",
- * "file:…", "vc", "chardev:ID") with a label to give it.  Known by label from then on.  "none" gives NULL
- * without an error.  `with_mux`: "mon:" may stand in front; the device is a mux then
- * (chardev_is_mux()) and the caller puts a monitor on it.
+ * -serial/-monitor/-qmp ("stdio", "mon:stdio", "unix:/x,server=on", "tcp:…", "pty", "null",
+ * "none", "file:…", "vc", "chardev:ID") with a label to give it.  Known by label from then on.
+ * "none" gives NULL without an error.  `with_mux`: "mon:" may stand in front; the device is a mux
+ * then (chardev_is_mux()) and the caller puts a monitor on it.
  */
 Chardev *chardev_new_from_opts(const char *opts, GError **error);
-Chardev *chardev_new_from_legacy(const char *label, const char *word, bool with_mux, GError **error);
+Chardev *chardev_new_from_legacy(const char *label, const char *word, bool with_mux,
+                                 GError **error);
 Chardev *chardev_find(const char *label);                   /* NULL: none */
 bool chardev_remove(const char *label, GError **error);     /* refused while in use */
-const GPtrArray *chardev_list(void);                        /* Chardev *, newest first as QEMU lists */
+const GPtrArray *chardev_list(void);                        /* Chardev *, newest first */
 void chardev_info(Chardev *chr, ChardevInfo *info);
 const char *chardev_label(const Chardev *chr);
 void chardev_close_all(void);                               /* restores terminals */
@@ -82,11 +90,14 @@ void chardev_close_all(void);                               /* restores terminal
 const char *const *chardev_backend_names(void);
 /* One mux key ahead: Ctrl-a by default (-echr). */
 void chardev_set_escape(uint8_t byte);
-/* Called for mux keys the chardev layer cannot carry out itself: 'x' quit, 'b' break handled inside. */
+/*
+ * Called for mux keys the chardev layer cannot carry out itself: 'x' quit, 'b' break handled
+ * inside.
+ */
 void chardev_set_quit_handler(void (*fn)(void *opaque), void *opaque);
 bool chardev_is_terminal(const Chardev *chr);               /* stdio on a tty, or a mux over it */
 bool chardev_is_mux(const Chardev *chr);
-bool chardev_has_focus(const CharFrontend *fe);      /* on a mux: has the terminal; else: attached */
+bool chardev_has_focus(const CharFrontend *fe);     /* on a mux: has the terminal */
 /* Back ends that keep their output in memory; the other two are for those only. */
 bool chardev_is_ringbuf(const Chardev *chr);
 size_t chardev_ringbuf_read(Chardev *chr, uint8_t *buf, size_t len);

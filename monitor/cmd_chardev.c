@@ -24,7 +24,8 @@ static bool cmd_ringbuf_read(Monitor *mon, const CmdValues *args, GError **error
 {
     g_autofree char *data = NULL;
 
-    data = qmp_ringbuf_read(mon->vm, cmd_text(args, "device"), cmd_number(args, "size", 0), NULL, error);
+    data = qmp_ringbuf_read(mon->vm, cmd_text(args, "device"), cmd_number(args, "size", 0), NULL,
+                            error);
     if (data == NULL) {
         return false;
     }
@@ -45,7 +46,8 @@ static const CmdArg write_args[] = {
 
 static bool cmd_ringbuf_write(Monitor *mon, const CmdValues *args, GError **error)
 {
-    return qmp_ringbuf_write(mon->vm, cmd_text(args, "device"), cmd_text(args, "data"), NULL, error);
+    return qmp_ringbuf_write(mon->vm, cmd_text(args, "device"), cmd_text(args, "data"), NULL,
+                             error);
 }
 
 const Command monitor_chardev_commands[] = {

@@ -67,7 +67,8 @@ static bool cmd_cpu(Monitor *mon, const CmdValues *args, GError **error)
 /* ---- boot_set, sendkey ---- */
 
 static const CmdArg boot_args[] = {
-    { .name = "bootdevice", .kind = ARG_WORD, .help = "drives in order: a floppy, c disk, d CD, n net" },
+    { .name = "bootdevice", .kind = ARG_WORD,
+      .help = "drives in order: a floppy, c disk, d CD, n net" },
     {}
 };
 
@@ -116,7 +117,8 @@ static void complete_keys(Monitor *mon, GPtrArray *candidates)
 static const CmdArg sendkey_args[] = {
     { .name = "keys", .kind = ARG_WORD, .help = "names joined by '-': ctrl-alt-f1",
       .separators = "-", .complete = complete_keys },
-    { .name = "hold_ms", .kind = ARG_INT32, .optional = true, .help = "how long they stay down (100)" },
+    { .name = "hold_ms", .kind = ARG_INT32, .optional = true,
+      .help = "how long they stay down (100)" },
     {}
 };
 
@@ -138,7 +140,8 @@ const Command monitor_machine_commands[] = {
     { .name = "system_powerdown", .run = cmd_system_powerdown, .help = "press the power button" },
     { .name = "system_wakeup", .run = cmd_system_wakeup, .help = "wake a suspended guest" },
     { .name = "nmi", .run = cmd_nmi, .help = "send a non-maskable interrupt to every CPU" },
-    { .name = "cpu", .args = cpu_args, .run = cmd_cpu, .help = "choose the CPU other commands look at" },
+    { .name = "cpu", .args = cpu_args, .run = cmd_cpu,
+      .help = "choose the CPU other commands look at" },
     { .name = "boot_set", .args = boot_args, .run = cmd_boot_set,
       .help = "change the order of boot devices" },
     { .name = "sendkey", .args = sendkey_args, .params = "keys [hold_ms]", .run = cmd_sendkey,

@@ -105,7 +105,8 @@ static bool cmd_in(Monitor *mon, const CmdValues *args, GError **error)
         mem_store(&mon->vm->io, port++, (uint8_t)cmd_number(args, "index", 0), 1);
     }
     value = mem_load(&mon->vm->io, port, size, NULL);
-    monitor_printf(mon, "port%c[0x%04x] = 0x%0*" PRIx64 "\n", suffix[size], port, (int)size * 2, value);
+    monitor_printf(mon, "port%c[0x%04x] = 0x%0*" PRIx64 "\n", suffix[size], port, (int)size * 2,
+                   value);
     return true;
 }
 
@@ -207,7 +208,8 @@ static bool cmd_gpa2hva(Monitor *mon, const CmdValues *args, GError **error)
     const char *name;
 
     if (find_host(mon, addr, &host, &name)) {
-        monitor_printf(mon, "Host virtual address for 0x%" PRIx64 " (%s) is %p\n", addr, name, host);
+        monitor_printf(mon, "Host virtual address for 0x%" PRIx64 " (%s) is %p\n", addr, name,
+                       host);
     }
     return true;
 }
@@ -249,8 +251,8 @@ static bool cmd_gpa2hpa(Monitor *mon, const CmdValues *args, GError **error)
     if (!host_physical(host, &phys, error)) {
         return false;
     }
-    monitor_printf(mon, "Host physical address for 0x%" PRIx64 " (%s) is 0x%" PRIx64 "\n", addr, name,
-                   phys);
+    monitor_printf(mon, "Host physical address for 0x%" PRIx64 " (%s) is 0x%" PRIx64 "\n", addr,
+                   name, phys);
     return true;
 }
 

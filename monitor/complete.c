@@ -80,8 +80,8 @@ static void keep_matching(GPtrArray *words, const char *prefix)
 }
 
 /* Behind the command (or topic) `cmd`: words[0..n) are complete, the one being typed follows. */
-static void complete_args(Monitor *mon, const Command *cmd, char **words, unsigned n, const char *line,
-                          Completion *result)
+static void complete_args(Monitor *mon, const Command *cmd, char **words, unsigned n,
+                          const char *line, Completion *result)
 {
     unsigned place = 0;
     const CmdArg *arg;

@@ -5,7 +5,7 @@
 
 typedef struct Completion {
     GPtrArray *words;                       /* char *, sorted, each starts with what was typed */
-    size_t start;                           /* where in the line the word begins that they replace */
+    size_t start;                           /* where in the line the replaced word begins */
     bool files;                             /* a file's name is expected: complete it yourself */
 } Completion;
 

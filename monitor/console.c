@@ -17,7 +17,7 @@ typedef struct Console {
     bool greeted, active;                   /* active: a line is being edited */
     bool processing;                        /* console_process() is on the stack */
     GPtrArray *history;
-    GByteArray *input;                      /* typed while the output before it is still going out */
+    GByteArray *input;                      /* typed while output is still going out */
     GString *unsent;                        /* a command's text, */
     size_t sent;                            /* of which the device has had room for this much */
 } Console;
@@ -120,7 +120,9 @@ static void console_complete(void *opaque, const char *line, Completion *result)
     complete_line(&((Console *)opaque)->mon, line, result);
 }
 
-/* Each byte may run a command, whose output may have to wait: then so does the rest of the input. */
+/*
+ * Each byte may run a command, whose output may have to wait: then so does the rest of the input.
+ */
 static void console_process(Console *con)
 {
     size_t done = 0;

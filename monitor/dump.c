@@ -131,7 +131,8 @@ static void append_bytes(GString *out, const uint8_t *code, size_t len)
 }
 
 /* "0xfffffff0:  ea 5b e0 00 f0           ljmpw    $0xf000:$0xe05b"; long ones go on below. */
-static void append_insn(GString *out, uint64_t addr, const uint8_t *code, size_t len, const char *text)
+static void append_insn(GString *out, uint64_t addr, const uint8_t *code, size_t len,
+                        const char *text)
 {
     size_t shown = MIN(len, INSN_COLUMN);
 

@@ -3,6 +3,6 @@
 
 #include "command.h"
 
-void dump_value(Monitor *mon, char letter, uint64_t value);     /* print's line, without the newline */
+void dump_value(Monitor *mon, char letter, uint64_t value);     /* print's, without a newline */
 /* Guest memory at a linear (`linear`) or physical address. */
 void dump_memory(Monitor *mon, const CmdFormat *format, uint64_t addr, bool linear);

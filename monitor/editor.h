@@ -1,9 +1,9 @@
 /*
  * Line editors: from bytes typed to whole lines.
  *
- * `readline_editor` is GNU readline, for the terminal the program was started on; there is one at most.
- * `line_editor` is our own, for sockets and pseudo terminals: every change is redrawn with the few
- * escape sequences any client understands.
+ * `readline_editor` is GNU readline, for the terminal the program was started on; there is one at
+ * most. `line_editor` is our own, for sockets and pseudo terminals: every change is redrawn with
+ * the few escape sequences any client understands.
  */
 #pragma once
 

@@ -22,7 +22,8 @@ typedef struct RegRow {
 #define REG(name_, field_)  { name_, offsetof(X86Cpu, field_), sizeof(((X86Cpu *)0)->field_) }
 #define GPR(a_, b_, i_)     REG(a_, gpr[i_]), REG(b_, gpr[i_])
 #define SEGMENT(name_, i_) \
-    REG(name_, seg[i_].selector), REG(name_ ".base", seg[i_].base), REG(name_ ".limit", seg[i_].limit)
+    REG(name_, seg[i_].selector), REG(name_ ".base", seg[i_].base), \
+    REG(name_ ".limit", seg[i_].limit)
 
 static const RegRow registers[] = {
     GPR("rax", "eax", R_RAX), GPR("rbx", "ebx", R_RBX), GPR("rcx", "ecx", R_RCX),

@@ -1,8 +1,8 @@
 /*
  * Expressions of the monitor: 64-bit integers, registers, C's operators.
  *
- * From tightest: unary + - ~ !, then * / %, then & | ^ (one level, left to right, as QEMU has it), then
- * + -, then << >>, then comparisons, then &&, then ||.
+ * From tightest: unary + - ~ !, then * / %, then & | ^ (one level, left to right, as QEMU has
+ * it), then + -, then << >>, then comparisons, then &&, then ||.
  */
 #pragma once
 
@@ -13,8 +13,8 @@
 #include "x86_cpu.h"
 
 /*
- * Evaluates the expression at *text and moves *text behind it and the spaces that follow.  `cpu` may be
- * NULL: registers are unknown then.
+ * Evaluates the expression at *text and moves *text behind it and the spaces that follow.  `cpu`
+ * may be NULL: registers are unknown then.
  */
 bool expr_eval(const X86Cpu *cpu, const char **text, uint64_t *value, GError **error);
 

@@ -43,7 +43,8 @@ static bool info_registers(Monitor *mon, const CmdValues *args, GError **error)
 }
 
 static const CmdArg lapic_args[] = {
-    { .name = "apic-id", .kind = ARG_INT32, .optional = true, .help = "of the CPU with this APIC id" },
+    { .name = "apic-id", .kind = ARG_INT32, .optional = true,
+      .help = "of the CPU with this APIC id" },
     {}
 };
 

@@ -55,7 +55,8 @@ static bool info_irq(Monitor *mon, const CmdValues *args, GError **error)
 
 const Command info_device_topics[] = {
     { .name = "qtree", .run = info_qtree, .help = "buses and devices with their properties" },
-    { .name = "qom-tree", .args = qom_tree_args, .run = info_qom_tree, .help = "the tree of objects" },
+    { .name = "qom-tree", .args = qom_tree_args, .run = info_qom_tree,
+      .help = "the tree of objects" },
     { .name = "pci", .run = info_pci, .help = "PCI devices, their BARs and interrupts" },
     { .name = "mtree", .args = mtree_args, .run = info_mtree, .help = "memory and port regions" },
     { .name = "roms", .run = info_roms, .help = "firmware and loaded files" },

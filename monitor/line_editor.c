@@ -15,7 +15,7 @@ typedef struct LineEditor {
     /* keys of more than one byte */
     EscapeState escape;
     unsigned escape_number;
-    bool skip_newline;                      /* a CR ended the line: an LF right behind it is its twin */
+    bool skip_newline;                      /* after CR: an LF right behind it is its twin */
     int history_at;                         /* -1: not walking through it */
 } LineEditor;
 
@@ -223,7 +223,11 @@ static const struct { uint8_t byte; void (*press)(LineEditor *ed); } control_key
 };
 
 /* ECMA-48 and xterm: CSI final byte, or CSI number ~. */
-static const struct { uint8_t final; unsigned number; void (*press)(LineEditor *ed); } csi_keys[] = {
+static const struct {
+    uint8_t final;
+    unsigned number;
+    void (*press)(LineEditor *ed);
+} csi_keys[] = {
     { 'A', 0, go_up }, { 'B', 0, go_down }, { 'C', 0, go_right }, { 'D', 0, go_left },
     { 'H', 0, go_start }, { 'F', 0, go_end },
     { '~', 1, go_start }, { '~', 3, delete_here }, { '~', 4, go_end }, { '~', 7, go_start },

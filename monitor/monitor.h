@@ -1,4 +1,7 @@
-/* The human monitor, for the program and for QMP's human-monitor-command. Main thread, machine lock. */
+/*
+ * The human monitor, for the program and for QMP's human-monitor-command. Main thread, machine
+ * lock.
+ */
 #pragma once
 
 #include <glib.h>
@@ -10,7 +13,7 @@
 bool hmp_monitor_new(const char *label, GError **error);
 
 /*
- * Carries out one line; returns what it printed, lines ending in CR LF (new string).  cpu_index < 0: the
- * first CPU.
+ * Carries out one line; returns what it printed, lines ending in CR LF (new string).  cpu_index <
+ * 0: the first CPU.
  */
 char *hmp_run(Vm *vm, const char *line, int cpu_index);

@@ -189,7 +189,9 @@ static unsigned format_letter_size(char letter)
     }
 }
 
-/* "/" count, then format and size letters in any order.  What is left out is as it was last time. */
+/*
+ * "/" count, then format and size letters in any order. What is left out is as it was last time.
+ */
 static bool read_format(ArgReader *r, const CmdArg *arg, GError **error)
 {
     CmdFormat format = { .count = 1 };
@@ -259,7 +261,8 @@ static bool (*const readers[])(ArgReader *r, const CmdArg *arg, GError **error) 
     [ARG_DOT_INT32] = read_integer,
 };
 
-bool cmd_parse(Monitor *mon, const Command *cmd, const char *text, CmdValues *values, GError **error)
+bool cmd_parse(Monitor *mon, const Command *cmd, const char *text, CmdValues *values,
+               GError **error)
 {
     g_autofree char *name = command_full_name(cmd);
     ArgReader r = { mon, cmd, name, text, values };

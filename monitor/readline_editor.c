@@ -1,9 +1,9 @@
 /*
  * GNU readline as the line editor of the terminal the program was started on.
  *
- * Its callback interface is fed byte by byte from the character device and never reads or waits by
- * itself; what it draws goes out through a stream that ends in the character device, so that it works
- * below a mux and never blocks.  The terminal's modes are chardev's business.
+ * Its callback interface is fed byte by byte from the character device and never reads or waits
+ * by itself; what it draws goes out through a stream that ends in the character device, so that
+ * it works below a mux and never blocks.  The terminal's modes are chardev's business.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -207,7 +207,10 @@ static void count_call(void *opaque)
     ++*(int *)opaque;
 }
 
-/* A peer that does not read: output is kept up to a bound, the oldest goes, and room is announced. */
+/*
+ * A peer that does not read: output is kept up to a bound, the oldest goes, and room is
+ * announced.
+ */
 START_TEST(slow_peer_costs_bounded_memory)
 {
     g_autofree char *dir = temp_dir(), *path = g_build_filename(dir, "s", NULL);
