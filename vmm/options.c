@@ -743,7 +743,8 @@ void options_free(Options *options)
     g_free(options->pidfile);
     g_free(options->log_items);
     g_free(options->log_file);
-    g_free(options);                            /* the strings of config went to the Vm */
+    vm_config_finish(&options->config);         /* what did not go to the Vm */
+    g_free(options);
 }
 
 static const Option *option_find(const char *name)

@@ -107,7 +107,7 @@ void vm_core_init(Vm *vm, GMainContext *context, const DeviceType *const *device
     address_space_init(&vm->io, "I/O", &vm->system_io);
 }
 
-static void config_finish(VmConfig *config)
+void vm_config_finish(VmConfig *config)
 {
     char *const owned[] = {
         config->name, config->process_name, config->mem_backend, config->cpu_model, config->kernel,
@@ -134,7 +134,7 @@ void vm_core_finish(Vm *vm)
     g_ptr_array_unref(vm->subscribers);
     g_ptr_array_unref(vm->reset_hooks);
     g_ptr_array_unref(vm->cpus);
-    config_finish(&vm->config);
+    vm_config_finish(&vm->config);
 }
 
 /* ---- requests ---- */

@@ -39,6 +39,7 @@ typedef struct VmConfig {
     char *panic_action;                     /* -action panic= */
     bool nodefaults;
 } VmConfig;
+void vm_config_finish(VmConfig *config);          /* its strings */
 
 struct Vm {
     VmConfig config;
