@@ -1,8 +1,8 @@
 /*
  * The local APIC's timer (SDM volume 3A, 10.5.4): one-shot, periodic, TSC deadline.
  *
- * The bus clock is 1 GHz.  `next_time` is when the next interrupt is due; the host's timer runs only while
- * the LVT row is not masked.
+ * The bus clock is 1 GHz.  `next_time` is when the next interrupt is due; the host's timer runs
+ * only while the LVT row is not masked.
  */
 #include "apic_state.h"
 
@@ -84,8 +84,11 @@ static int64_t next_period(const Apic *apic)
     return apic->initial_count_load_time + elapsed - elapsed % period + period;
 }
 
-/* Plans the next interrupt from the counter as it stands. */
-static void plan(Apic *apic)
+/*
+ * Plans the next interrupt from the counter as it stood at `now_ns`: a count so short that it ran
+ * out since still interrupts.
+ */
+static void plan(Apic *apic, int64_t now_ns)
 {
     apic->next_time = VM_TIMER_OFF;
     if (apic->initial_count == 0) {
@@ -93,7 +96,8 @@ static void plan(Apic *apic)
     }
     if (timer_mode(apic) == TIMER_PERIODIC) {
         apic->next_time = next_period(apic);
-    } else if (timer_mode(apic) == TIMER_ONE_SHOT && apic_timer_current(apic) > 0) {
+    } else if (timer_mode(apic) == TIMER_ONE_SHOT &&
+               now_ns - apic->initial_count_load_time < period_ns(apic)) {
         apic->next_time = apic->initial_count_load_time + period_ns(apic);
     }
 }
@@ -134,17 +138,17 @@ void apic_timer_set_initial(Apic *apic, uint32_t count)
     }
     apic->initial_count = count;
     apic->initial_count_load_time = vm_clock_ns(apic->dev.vm);
-    plan(apic);
+    plan(apic, apic->initial_count_load_time);
     apic_timer_update(apic);
 }
 
 /* The counter goes on from where it stands: moves its start so that it reads `current` now. */
 static void restart_from(Apic *apic, uint32_t current)
 {
-    int64_t ticks = apic->initial_count - current;
+    int64_t ticks = apic->initial_count - current, now_ns = vm_clock_ns(apic->dev.vm);
 
-    apic->initial_count_load_time = vm_clock_ns(apic->dev.vm) - (ticks << apic_timer_shift(apic));
-    plan(apic);
+    apic->initial_count_load_time = now_ns - (ticks << apic_timer_shift(apic));
+    plan(apic, now_ns);
 }
 
 void apic_timer_set_divide(Apic *apic, uint32_t divide)
@@ -174,7 +178,7 @@ void apic_timer_set_lvt(Apic *apic, uint32_t lvt)
             restart_from(apic, current);
         }
     } else if (was_masked && timer_mode(apic) != TIMER_TSC_DEADLINE) {
-        plan(apic);                                     /* what passed meanwhile is lost */
+        plan(apic, vm_clock_ns(apic->dev.vm));          /* what passed meanwhile is lost */
     }
     apic_timer_update(apic);
 }
