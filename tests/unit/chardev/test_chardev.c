@@ -5,6 +5,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -325,6 +326,50 @@ START_TEST(files_are_truncated_or_appended_to)
 }
 END_TEST
 
+START_TEST(pipe_is_a_pair_of_fifos)
+{
+    g_autofree char *dir = temp_dir(), *path = g_build_filename(dir, "p", NULL);
+    g_autofree char *in = g_strconcat(path, ".in", NULL), *out = g_strconcat(path, ".out", NULL);
+    char buf[8];
+    Probe probe;
+    int fd;
+
+    ck_assert_int_eq(mkfifo(in, 0600), 0);
+    ck_assert_int_eq(mkfifo(out, 0600), 0);
+    probe_init(&probe, make("pipe,id=p,path=%s", path));
+    for (int i = 0; i < 2; i++) {                       /* a writer that leaves ends nothing */
+        fd = open(in, O_WRONLY);
+        ck_assert_int_eq(write(fd, "in", 2), 2);
+        close(fd);
+        await(probe.got, i == 0 ? "in" : "inin");
+    }
+    chardev_write(&probe.fe, "out", 3);
+    fd = open(out, O_RDONLY | O_NONBLOCK);
+    ck_assert_int_eq(read(fd, buf, sizeof(buf)), 3);
+    close(fd);
+    chardev_close_all();
+    unlink(in);
+    unlink(out);
+    rmdir(dir);
+}
+END_TEST
+
+START_TEST(sockets_can_be_inherited)
+{
+    Probe probe;
+    int pair[2];
+
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    probe_init(&probe, make("socket,id=s,fd=%d", pair[0]));
+    ck_assert_str_eq(probe.events->str, "O");
+    ck_assert_int_eq(write(pair[1], "x", 1), 1);
+    await(probe.got, "x");
+    close(pair[1]);
+    await(probe.events, "OC");
+    chardev_close_all();
+}
+END_TEST
+
 START_TEST(log_file_gets_a_copy)
 {
     g_autofree char *dir = temp_dir(), *path = g_build_filename(dir, "l", NULL), *text = NULL;
@@ -609,7 +654,8 @@ CHECK_MAIN("chardev", CASE(labels_are_unique_and_newest_is_first), CASE(one_fron
            CASE(socket_server_takes_clients_in_turn), CASE(input_waits_for_room),
            CASE(slow_peer_costs_bounded_memory), CASE(client_comes_back),
            CASE(client_without_a_server_is_refused), CASES(refusal_row, refusals),
-           CASE(files_are_truncated_or_appended_to), CASE(log_file_gets_a_copy),
+           CASE(files_are_truncated_or_appended_to), CASE(pipe_is_a_pair_of_fifos),
+           CASE(sockets_can_be_inherited), CASE(log_file_gets_a_copy),
            CASE(ringbuf_keeps_the_newest), CASE(pty_comes_and_goes), CASE(udp_hands_on_in_pieces),
            CASE(threads_may_write), CASE(mux_switches_the_keyboard), CASE(mux_escape_can_be_another_key),
            CASE(mux_keys_work_while_the_guest_is_deaf), CASE(mux_lets_an_edited_line_step_aside),
