@@ -90,7 +90,7 @@ static const UOp *wide_div_##bits(TcgCpu *cpu, const UOp *u, TYPE_##bits s, bool
     if (is_signed) {                                                                            \
         int64_t d = (Signed)s, q, r;                                                            \
                                                                                                 \
-        if (d == -1 && (Wide)n == (Wide)1 << (2 * bits - 1)) {                                  \
+        if (d == -1 && (Wide)n == (Wide)(UINT64_C(1) << (2 * bits - 1))) {                      \
             divide_error(cpu, u);                                                               \
         }                                                                                       \
         q = (Wide)n / d;                                                                        \
