@@ -110,7 +110,7 @@ static void print_trees(GString *out)
         MemRegion *mr = g_ptr_array_index(targets, i);
 
         g_string_append_printf(out, "memory-region: %s\n", mr->name);
-        print_tree(out, mr, -mr->addr, 2, targets);
+        print_tree(out, mr, 0, 2, targets);
         g_string_append_c(out, '\n');
     }
 }

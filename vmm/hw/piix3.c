@@ -162,9 +162,9 @@ static void piix3_reset(Device *dev)
     uint8_t *config = piix3->pci.config;
 
     pci_reset(&piix3->pci);
-    /* 4.1.3: the bridge always answers and masters. */
-    pci_config_write(piix3->pci.pci_bus, 0, piix3->pci.devfn, PCI_COMMAND,
-                     PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 2);
+    /* 4.1.3: the bridge always answers and masters.  It has no DMA of its own that would need the
+     * bus master window. */
+    pci_set_word(config + PCI_COMMAND, PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
     pci_set_word(config + PCI_STATUS, PCI_STATUS_DEVSEL_MEDIUM);
     memset(config + 0x40, 0, PCI_CONFIG_SIZE - 0x40);
     for (size_t i = 0; i < G_N_ELEMENTS(piix3_defaults); i++) {

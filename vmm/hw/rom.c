@@ -90,9 +90,18 @@ GBytes *rom_load(Vm *vm, const char *name, uint64_t max, GError **error)
     return bytes;
 }
 
+/* Firmware files first, then by address, then blobs in the order they were made. */
+static bool rom_before(const RomNote *a, const RomNote *b)
+{
+    static const int rank[] = { [ROM_IN_FW_CFG] = 0, [ROM_AT_ADDRESS] = 1, [ROM_IN_REGION] = 2 };
+
+    return a->place != b->place ? rank[a->place] < rank[b->place] : a->addr < b->addr;
+}
+
 void rom_note(const RomNote *note)
 {
     RomNote copy = *note;
+    guint at = 0;
 
     copy.name = g_intern_string(note->name);
     copy.where = g_intern_string(note->where);
@@ -100,7 +109,10 @@ void rom_note(const RomNote *note)
     if (!rom_notes) {
         rom_notes = g_array_new(FALSE, FALSE, sizeof(RomNote));
     }
-    g_array_append_val(rom_notes, copy);
+    while (at < rom_notes->len && !rom_before(&copy, &g_array_index(rom_notes, RomNote, at))) {
+        at++;
+    }
+    g_array_insert_val(rom_notes, at, copy);
 }
 
 void rom_notes_clear(void)
@@ -108,26 +120,9 @@ void rom_notes_clear(void)
     g_clear_pointer(&rom_notes, g_array_unref);
 }
 
-static int rom_order(gconstpointer left, gconstpointer right)
-{
-    const RomNote *a = left, *b = right;
-    static const int rank[] = {
-        [ROM_IN_FW_CFG] = 0, [ROM_AT_ADDRESS] = 1, [ROM_IN_REGION] = 2,
-    };
-
-    if (a->place != b->place) {
-        return rank[a->place] - rank[b->place];
-    }
-    return a->addr < b->addr ? -1 : a->addr > b->addr;
-}
-
 void rom_print(GString *out)
 {
-    if (!rom_notes) {
-        return;
-    }
-    g_array_sort(rom_notes, rom_order);
-    for (guint i = 0; i < rom_notes->len; i++) {
+    for (guint i = 0; rom_notes && i < rom_notes->len; i++) {
         const RomNote *note = &g_array_index(rom_notes, RomNote, i);
 
         switch (note->place) {

@@ -14,6 +14,7 @@
 #include "fw_cfg.h"
 #include "piix4_pm.h"
 #include "pc_addresses.h"
+#include "rom.h"
 #include "sizes.h"
 
 extern const unsigned char acpi_pc_dsdt[];          /* the compiled pc.asl */
@@ -412,6 +413,15 @@ static void loader_fixup(GByteArray *script, const AcpiFixup *fixup)
     g_byte_array_append(script, (const uint8_t *)&command, sizeof(command));
 }
 
+static bool give_file(Device *fw_cfg, const char *name, const GByteArray *bytes, GError **error)
+{
+    g_autofree char *where = g_strdup_printf("/rom@%s", name);
+
+    rom_note(&(RomNote){ .place = ROM_IN_REGION, .name = name, .where = where,
+                         .size_bytes = bytes->len });
+    return fw_cfg_set_file(fw_cfg, name, bytes->data, bytes->len, error);
+}
+
 bool acpi_tables_to_fw_cfg(const AcpiTables *tables, Device *fw_cfg, GError **error)
 {
     g_autoptr(GByteArray) script = g_byte_array_new();
@@ -421,11 +431,7 @@ bool acpi_tables_to_fw_cfg(const AcpiTables *tables, Device *fw_cfg, GError **er
     for (guint i = 0; i < tables->fixups->len; i++) {
         loader_fixup(script, &g_array_index(tables->fixups, AcpiFixup, i));
     }
-    for (int i = 0; i < ACPI_BLOBS; i++) {
-        if (!fw_cfg_set_file(fw_cfg, blob_files[i], tables->blobs[i]->data, tables->blobs[i]->len,
-                             error)) {
-            return false;
-        }
-    }
-    return fw_cfg_set_file(fw_cfg, "etc/table-loader", script->data, script->len, error);
+    return give_file(fw_cfg, blob_files[ACPI_TABLES], tables->blobs[ACPI_TABLES], error) &&
+           give_file(fw_cfg, "etc/table-loader", script, error) &&
+           give_file(fw_cfg, blob_files[ACPI_RSDP], tables->blobs[ACPI_RSDP], error);
 }

@@ -46,5 +46,5 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AcpiTables, acpi_tables_free)
 /* Applies the fixups for blobs that lie at these addresses. */
 void acpi_tables_place(AcpiTables *tables, const uint64_t addr[ACPI_BLOBS]);
 
-/* Gives the blobs and the loader script to firmware. */
+/* Gives the blobs and the loader script to firmware, and lists them in `info roms`. */
 bool acpi_tables_to_fw_cfg(const AcpiTables *tables, Device *fw_cfg, GError **error);

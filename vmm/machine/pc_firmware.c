@@ -251,11 +251,6 @@ static bool fill_acpi(PcBoard *pc, GError **error)
         return true;
     }
     tables = pc_make_acpi(pc);
-    if (!pc->vm->config.kernel) {
-        rom_note(&(RomNote){ .place = ROM_IN_REGION, .name = "etc/acpi/tables",
-                             .where = "/rom@etc/acpi/tables",
-                             .size_bytes = tables->blobs[ACPI_TABLES]->len });
-    }
     return acpi_tables_to_fw_cfg(tables, pc->vm->fw_cfg, error);
 }
 
