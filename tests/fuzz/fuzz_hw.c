@@ -1,7 +1,7 @@
 /*
- * A guest that does anything to the leaf devices of the PC.  Reaches: ports and registers in memory of
- * every one, APIC messages and MSRs, key and mouse input, time, and loading damaged state.  The input is a
- * list of accesses; CPUs do not run.
+ * A guest that does anything to the leaf devices of the PC.  Reaches: ports and registers in memory
+ * of every one, APIC messages and MSRs, key and mouse input, time, and loading damaged state.  The
+ * input is a list of accesses; CPUs do not run.
  */
 #include <stdint.h>
 #include <string.h>
@@ -29,7 +29,9 @@ typedef struct Access {
 } Access;
 
 static const uint32_t windows[] = { 0xfec00000, 0xfed00000, 0xfee00000, 0xff000000 };
-static const uint16_t ports[] = { 0x00, 0x20, 0x40, 0x60, 0x70, 0x80, 0xa0, 0xc0, 0xe0, 0x3f8, 0x4d0 };
+static const uint16_t ports[] = {
+    0x00, 0x20, 0x40, 0x60, 0x70, 0x80, 0xa0, 0xc0, 0xe0, 0x3f8, 0x4d0,
+};
 static Device *kbc;
 
 static Device *add(const DeviceType *type)

@@ -1,8 +1,8 @@
 /*
  * The local APIC: acceptance and priorities, registers by page and by MSR, the CPU's side of it.
  *
- * Not modelled: moving the page from fee00000 (the base is kept, the page stays), CMCI, suppressing EOI
- * broadcasts.
+ * Not modelled: moving the page from fee00000 (the base is kept, the page stays), CMCI, suppressing
+ * EOI broadcasts.
  */
 #include "apic_state.h"
 
@@ -77,7 +77,9 @@ static int apic_next(const Apic *apic)
     return (wanted & 0xf0) > (apic_ppr(apic) & 0xf0) ? wanted : -1;
 }
 
-/* The PIC reaches the CPU through LINT0 as ExtINT, or directly past an APIC that is off (10.4.3). */
+/*
+ * The PIC reaches the CPU through LINT0 as ExtINT, or directly past an APIC that is off (10.4.3).
+ */
 static bool extint_pending(const Apic *apic)
 {
     uint32_t lint0 = apic->lvt[LVT_LINT0];
@@ -408,7 +410,9 @@ static void page_write(void *opaque, uint64_t offset, uint64_t value, unsigned s
     }
 }
 
-static const MemOps page_ops = { .read = page_read, .write = page_write, .min_size = 1, .max_size = 4 };
+static const MemOps page_ops = {
+    .read = page_read, .write = page_write, .min_size = 1, .max_size = 4,
+};
 
 /* ---- MSRs: x2APIC mode ---- */
 

@@ -3,7 +3,9 @@
 
 #include "apic.h"
 
-/* Registers: offset in the page / 16, and MSR number - 0x800 (SDM volume 3A, tables 10-1 and 10-6). */
+/*
+ * Registers: offset in the page / 16, and MSR number - 0x800 (SDM volume 3A, tables 10-1 and 10-6).
+ */
 enum {
     APIC_ID = 0x02, APIC_VERSION = 0x03, APIC_TPR = 0x08, APIC_APR = 0x09, APIC_PPR = 0x0a,
     APIC_EOI = 0x0b, APIC_LDR = 0x0d, APIC_DFR = 0x0e, APIC_SVR = 0x0f, APIC_ISR = 0x10,

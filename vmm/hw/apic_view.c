@@ -49,7 +49,8 @@ static void print_icr(const Apic *apic, GString *out)
     g_string_append_printf(out, "ICR\t 0x%08x %s %s %s %s\n", icr,
                            icr & ICR_LOGICAL ? "logical" : "physical",
                            icr & ICR_LEVEL ? "level" : "edge",
-                           icr & ICR_ASSERT ? "assert" : "de-assert", shorthands[ICR_SHORTHAND(icr)]);
+                           icr & ICR_ASSERT ? "assert" : "de-assert",
+                           shorthands[ICR_SHORTHAND(icr)]);
     g_string_append_printf(out, "ICR2\t 0x%08x", apic->icr[1]);
     if (ICR_SHORTHAND(icr) == SHORTHAND_NONE) {
         if (icr & ICR_LOGICAL) {
@@ -92,7 +93,8 @@ void apic_print(const Apic *apic, GString *out)
     g_string_append_printf(out, "SPIV\t 0x%08x APIC %s, focus=%s, spurious vec %u\n",
                            apic->spurious_vec,
                            apic->spurious_vec & SVR_ENABLED ? "enabled" : "disabled",
-                           apic->spurious_vec & SVR_FOCUS ? "on" : "off", apic->spurious_vec & 0xff);
+                           apic->spurious_vec & SVR_FOCUS ? "on" : "off",
+                           apic->spurious_vec & 0xff);
     print_icr(apic, out);
     g_string_append_printf(out, "ESR\t 0x%08x\n", apic->esr);
     print_vectors(apic, "ISR", apic->isr, out);
@@ -100,7 +102,8 @@ void apic_print(const Apic *apic, GString *out)
     g_string_append_printf(out, "\nAPR 0x%02x TPR 0x%02x DFR 0x%02x LDR 0x%02x", apic->arb_id,
                            apic->tpr, apic->dest_mode, apic->log_dest);
     if (apic->dest_mode != DFR_FLAT) {
-        g_string_append_printf(out, "(cluster %u: id %u)", apic->log_dest >> 4, apic->log_dest & 0xf);
+        g_string_append_printf(out, "(cluster %u: id %u)", apic->log_dest >> 4,
+                               apic->log_dest & 0xf);
     }
     g_string_append_printf(out, " PPR 0x%02x\n", apic_ppr(apic));
 }

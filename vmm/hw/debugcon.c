@@ -29,12 +29,15 @@ static void debugcon_write(void *opaque, uint64_t offset, uint64_t value, unsign
     chardev_write(&((DebugCon *)opaque)->chr, &byte, 1);
 }
 
-static const MemOps debugcon_ops = { debugcon_read, debugcon_write, .max_size = 1, .unlocked = true };
+static const MemOps debugcon_ops = {
+    debugcon_read, debugcon_write, .max_size = 1, .unlocked = true,
+};
 
 static const Property debugcon_props[] = {
     PROP_UINT32(DebugCon, iobase, .name = "iobase", .def = 0xe9, .help = "the port"),
     PROP_CHARDEV(DebugCon, chr, .name = "chardev", .help = "where the bytes go"),
-    PROP_UINT32(DebugCon, readback, .name = "readback", .def = 0xe9, .help = "what the port reads as"),
+    PROP_UINT32(DebugCon, readback, .name = "readback", .def = 0xe9,
+                .help = "what the port reads as"),
     {}
 };
 

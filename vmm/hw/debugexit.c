@@ -1,4 +1,6 @@
-/* A port whose writes end the process with exit code value * 2 + 1, so that 0 stays for other ends. */
+/*
+ * A port whose writes end the process with exit code value * 2 + 1, so that 0 stays for other ends.
+ */
 #include "debugexit.h"
 
 #include "isa.h"

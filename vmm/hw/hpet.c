@@ -35,7 +35,8 @@
 #define TN_32BIT            0x0100
 #define TN_ROUTE_SHIFT      9
 #define TN_ROUTE_MASK       0x3e00
-#define TN_WRITABLE         (TN_LEVEL | TN_ENABLE | TN_PERIODIC | TN_SETVAL | TN_32BIT | TN_ROUTE_MASK)
+#define TN_WRITABLE         (TN_LEVEL | TN_ENABLE | TN_PERIODIC | TN_SETVAL | TN_32BIT | \
+                             TN_ROUTE_MASK)
 
 #define HPET_TICK_NS        10
 #define HPET_VENDOR         0x8086u
@@ -81,8 +82,9 @@ static bool legacy(const Hpet *hpet)
 
 static uint64_t ticks_since_start(const Hpet *hpet)
 {
-    return running(hpet) ? (uint64_t)MAX(vm_clock_ns(hpet->dev.vm) - hpet->start_ns, 0) / HPET_TICK_NS
-                         : 0;
+    int64_t passed_ns = vm_clock_ns(hpet->dev.vm) - hpet->start_ns;
+
+    return running(hpet) && passed_ns > 0 ? (uint64_t)passed_ns / HPET_TICK_NS : 0;
 }
 
 static uint64_t counter_now(const Hpet *hpet)
@@ -95,7 +97,7 @@ static uint64_t width_mask(const HpetTimer *t)
     return t->config & TN_32BIT ? UINT32_MAX : UINT64_MAX;
 }
 
-/* ---- interrupts: legacy replacement sends timers 0 and 1 where the PIT and the RTC were, 2.4.2 ---- */
+/* ---- interrupts: with legacy replacement as those of the PIT and the RTC, 2.4.2 ---- */
 
 static unsigned timer_gsi(const HpetTimer *t)
 {
@@ -221,7 +223,8 @@ static uint64_t hpet_read(void *opaque, uint64_t offset, unsigned size)
     unsigned n = (reg - HPET_TIMERS) / HPET_TIMER_STRIDE;
 
     if (reg >= HPET_TIMERS) {
-        value = n < hpet->n_timers ? timer_read(&hpet->timers[n], reg & (HPET_TIMER_STRIDE - 1)) : 0;
+        value = n < hpet->n_timers
+                    ? timer_read(&hpet->timers[n], reg & (HPET_TIMER_STRIDE - 1)) : 0;
     } else if (reg == HPET_ID) {
         value = capabilities(hpet);
     } else if (reg == HPET_CONFIG) {
@@ -381,7 +384,8 @@ static bool hpet_loaded(void *opaque, GError **error)
 }
 
 static const StateField timer_fields[] = {
-    STATE_UINT64(HpetTimer, config), STATE_UINT64(HpetTimer, cmp), STATE_UINT64(HpetTimer, period), {}
+    STATE_UINT64(HpetTimer, config), STATE_UINT64(HpetTimer, cmp),
+    STATE_UINT64(HpetTimer, period), {}
 };
 static const StateDesc timer_state = { .name = "hpet_timer", .version = 1, .fields = timer_fields };
 
@@ -391,14 +395,17 @@ static const StateField hpet_fields[] = {
     {}
 };
 static const StateDesc hpet_state = {
-    .name = "hpet", .version = 1, .fields = hpet_fields, .saving = hpet_saving, .loaded = hpet_loaded,
+    .name = "hpet", .version = 1, .fields = hpet_fields, .saving = hpet_saving,
+    .loaded = hpet_loaded,
 };
 
 /* ---- life ---- */
 
 static const Property hpet_props[] = {
-    PROP_UINT8(Hpet, n_timers, .name = "timers", .def = HPET_MIN_TIMERS, .help = "comparators, 3 to 32"),
-    PROP_BOOL(Hpet, msi, .name = "msi", .read_only = true, .help = "interrupts by message: there are none"),
+    PROP_UINT8(Hpet, n_timers, .name = "timers", .def = HPET_MIN_TIMERS,
+               .help = "comparators, 3 to 32"),
+    PROP_BOOL(Hpet, msi, .name = "msi", .read_only = true,
+              .help = "interrupts by message: there are none"),
     PROP_UINT32(Hpet, intcap, .name = "hpet-intcap", .help = "bit n: timers can drive line n"),
     PROP_BOOL(Hpet, offset_saved, .name = "hpet-offset-saved", .def = true,
               .help = "the offset of the counter travels with its state"),

@@ -1,4 +1,6 @@
-/* IA-PC HPET (specification 1.0a): one counter at 100 MHz, three to 32 comparators.  Machine lock. */
+/*
+ * IA-PC HPET (specification 1.0a): one counter at 100 MHz, three to 32 comparators.  Machine lock.
+ */
 #pragma once
 
 #include "device.h"

@@ -2,9 +2,9 @@
  * The keyboard controller of the PC/AT and PS/2 (IBM Personal System/2 Hardware Interface Technical
  * Reference, "Keyboard and auxiliary device controller"): port 60 data, port 64 command and status.
  *
- * The output buffer is filled from the controller's own replies, then the keyboard, then the mouse, and
- * drives interrupt 1 or 12 while it is full.  Bytes arrive as soon as there is room.  Scan code set 2 is
- * translated to set 1 here, as the chip's own table does it.
+ * The output buffer is filled from the controller's own replies, then the keyboard, then the mouse,
+ * and drives interrupt 1 or 12 while it is full.  Bytes arrive as soon as there is room.  Scan code
+ * set 2 is translated to set 1 here, as the chip's own table does it.
  */
 #include "i8042.h"
 
@@ -70,7 +70,7 @@ typedef struct I8042 {
     uint8_t write_cmd;                  /* command that waits for a byte on port 60, or 0 */
     uint8_t status, mode, outport;
     uint8_t obdata;
-    uint8_t reply, reply_source;        /* the controller's own byte, not in the output buffer yet */
+    uint8_t reply, reply_source;        /* the controller's own byte, still to come */
     uint8_t break_seen;                 /* translation: f0 came */
 } I8042;
 
@@ -110,7 +110,10 @@ static uint8_t translate(uint8_t byte)
     return byte == 0x83 ? 0x41 : byte == 0x84 ? 0x54 : byte;
 }
 
-/* Takes the keyboard's next byte; the prefix of a break code only turns on a bit of the byte after it. */
+/*
+ * Takes the keyboard's next byte; the prefix of a break code only turns on a bit of the byte after
+ * it.
+ */
 static bool take_kbd_byte(I8042 *kbc)
 {
     while (ps2_pending(kbc->kbd)) {
@@ -252,7 +255,9 @@ static void data_write(void *opaque, uint64_t offset, uint64_t value, unsigned s
     i8042_update(kbc);
 }
 
-static const MemOps data_ops = { .read = data_read, .write = data_write, .min_size = 1, .max_size = 1 };
+static const MemOps data_ops = {
+    .read = data_read, .write = data_write, .min_size = 1, .max_size = 1,
+};
 
 /* ---- port 64 ---- */
 

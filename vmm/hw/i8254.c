@@ -1,8 +1,8 @@
 /*
  * Intel 8254 programmable interval timer (data sheet 231164): three counters at 1.193182 MHz.
  *
- * A counter's value and output are computed from the time since it was loaded; the only timer there is
- * serves counter 0, at the rising edges of its output.
+ * A counter's value and output are computed from the time since it was loaded; the only timer there
+ * is serves counter 0, at the rising edges of its output.
  */
 #include "i8254.h"
 
@@ -25,7 +25,8 @@
 #define STATUS_OUT      0x80
 #define STATUS_NULL     0x40
 
-enum { MODE_TERMINAL_COUNT, MODE_ONE_SHOT, MODE_RATE, MODE_SQUARE, MODE_SOFT_STROBE, MODE_HARD_STROBE };
+enum { MODE_TERMINAL_COUNT, MODE_ONE_SHOT, MODE_RATE, MODE_SQUARE, MODE_SOFT_STROBE,
+       MODE_HARD_STROBE };
 
 typedef struct Counter {
     /* guest-visible state */
@@ -174,7 +175,8 @@ static void counter_start(Pit *pit, Counter *c)
 static void counter_load(Pit *pit, Counter *c, uint32_t value)
 {
     if (c->bcd) {
-        value = (value & 15) + (value >> 4 & 15) * 10 + (value >> 8 & 15) * 100 + (value >> 12) * 1000;
+        value = (value & 15) + (value >> 4 & 15) * 10 + (value >> 8 & 15) * 100 +
+                (value >> 12) * 1000;
     }
     c->count = value != 0 ? value : c->bcd ? 10000 : 65536;
     c->loaded = true;
@@ -185,7 +187,7 @@ static void counter_load(Pit *pit, Counter *c, uint32_t value)
 
 static void latch_count(Pit *pit, Counter *c)
 {
-    if (!c->count_latched) {                            /* a second latch before the read is ignored */
+    if (!c->count_latched) {                    /* a second latch before the read is ignored */
         c->latched_count = counter_value(pit, c);
         c->count_latched = true;
     }
@@ -320,7 +322,8 @@ void i8254_set_gate2(Device *dev, bool gate)
     Counter *c = &pit->counters[2];
     bool rises = gate && !c->gate, falls = !gate && c->gate;
 
-    if (falls && (c->mode == MODE_TERMINAL_COUNT || c->mode == MODE_SOFT_STROBE || is_periodic(c))) {
+    if (falls &&
+        (c->mode == MODE_TERMINAL_COUNT || c->mode == MODE_SOFT_STROBE || is_periodic(c))) {
         c->frozen_ticks = ticks(pit, c);
     }
     c->gate = gate;
@@ -328,7 +331,8 @@ void i8254_set_gate2(Device *dev, bool gate)
         return;
     }
     if (c->mode == MODE_TERMINAL_COUNT || c->mode == MODE_SOFT_STROBE) {
-        c->start_ns = vm_clock_ns(dev->vm) - muldiv64(MAX(c->frozen_ticks, 0), NS_PER_SEC, I8254_HZ);
+        c->start_ns = vm_clock_ns(dev->vm) -
+                      muldiv64(MAX(c->frozen_ticks, 0), NS_PER_SEC, I8254_HZ);
         c->frozen_ticks = -1;
     } else {
         counter_start(pit, c);
@@ -351,7 +355,8 @@ static bool pit_loaded(void *opaque, GError **error)
 }
 
 static const StateField counter_fields[] = {
-    STATE_UINT8(Counter, mode, .range = { 0, MODE_HARD_STROBE }), STATE_UINT8(Counter, rw, .range = { 0, 3 }),
+    STATE_UINT8(Counter, mode, .range = { 0, MODE_HARD_STROBE }),
+    STATE_UINT8(Counter, rw, .range = { 0, 3 }),
     STATE_UINT8(Counter, bcd, .range = { 0, 1 }), STATE_UINT8(Counter, write_low),
     STATE_BOOL(Counter, expect_msb_write), STATE_BOOL(Counter, expect_msb_read),
     STATE_BOOL(Counter, gate), STATE_BOOL(Counter, loaded), STATE_BOOL(Counter, count_latched),
@@ -361,7 +366,9 @@ static const StateField counter_fields[] = {
     STATE_INT64(Counter, frozen_ticks, .range = { -1, INT64_MAX / 2048 }),
     {}
 };
-static const StateDesc counter_state = { .name = "counter", .version = 1, .fields = counter_fields };
+static const StateDesc counter_state = {
+    .name = "counter", .version = 1, .fields = counter_fields,
+};
 
 static const StateField pit_fields[] = {
     STATE_STRUCT_ARRAY(Pit, counters, Counter, counter_state),
@@ -399,7 +406,10 @@ static void pit_unrealize(Device *dev)
     mem_region_finish(&DEVICE_CAST(dev, Pit)->io);
 }
 
-/* The data sheet leaves everything undefined until programmed; counters 0 and 1 have their gates tied high. */
+/*
+ * The data sheet leaves everything undefined until programmed; counters 0 and 1 have their gates
+ * tied high.
+ */
 static void pit_reset(Device *dev)
 {
     Pit *pit = DEVICE_CAST(dev, Pit);

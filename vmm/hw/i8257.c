@@ -1,7 +1,7 @@
 /*
  * Intel 8237A DMA controller (data sheet 231466) with the page registers a PC has beside it.
- * Modelled: every register, so that software finds and programs the chip.  Not modelled: transfers, as
- * no device of this machine requests one.
+ * Modelled: every register, so that software finds and programs the chip.  Not modelled: transfers,
+ * as no device of this machine requests one.
  */
 #include "i8257.h"
 
@@ -145,7 +145,9 @@ static const StateField channel_fields[] = {
     STATE_UINT16_ARRAY(DmaChannel, base), STATE_UINT16_ARRAY(DmaChannel, current),
     STATE_UINT8(DmaChannel, mode), STATE_UINT8(DmaChannel, page), {}
 };
-static const StateDesc channel_state = { .name = "dma_channel", .version = 1, .fields = channel_fields };
+static const StateDesc channel_state = {
+    .name = "dma_channel", .version = 1, .fields = channel_fields,
+};
 
 static const StateField dma_fields[] = {
     STATE_STRUCT_ARRAY(Dma, channels, DmaChannel, channel_state), STATE_UINT8(Dma, command),
@@ -159,7 +161,8 @@ static const StateDesc dma_state = { .name = "dma", .version = 1, .fields = dma_
 static const Property dma_props[] = {
     PROP_INT32(Dma, base, .name = "base", .help = "first port"),
     PROP_INT32(Dma, page_base, .name = "page-base", .def = 0x80, .help = "first page port"),
-    PROP_INT32(Dma, pageh_base, .name = "pageh-base", .def = -1, .help = "first high page port; -1: none"),
+    PROP_INT32(Dma, pageh_base, .name = "pageh-base", .def = -1,
+               .help = "first high page port; -1: none"),
     PROP_INT32(Dma, dshift, .name = "dshift", .help = "ports per register, as a shift"),
     {}
 };
@@ -170,8 +173,10 @@ static bool dma_realize(Device *dev, GError **error)
     MemRegion *io = &dev->vm->system_io;
 
     dma->dshift &= 1;
-    mem_region_init_io(&dma->channel_io, &dev->obj, "dma-chan", 8 << dma->dshift, &channel_ops, dma);
-    mem_region_init_io(&dma->control_io, &dev->obj, "dma-cont", 8 << dma->dshift, &control_ops, dma);
+    mem_region_init_io(&dma->channel_io, &dev->obj, "dma-chan", 8 << dma->dshift, &channel_ops,
+                       dma);
+    mem_region_init_io(&dma->control_io, &dev->obj, "dma-cont", 8 << dma->dshift, &control_ops,
+                       dma);
     mem_region_init_io(&dma->page_io[0], &dev->obj, "dma-page", 3, &page_ops_low, dma);
     mem_region_init_io(&dma->page_io[1], &dev->obj, "dma-page", 1, &page_ops_high, dma);
     mem_region_add(io, dma->base & 0xffff, &dma->channel_io);
@@ -204,7 +209,8 @@ const DeviceType i8257_type = {
 
 /* ---- a PC's pair: channels 0–3 at port 0, 4–7 at port c0 with registers two ports apart ---- */
 
-static bool dma_new(Vm *vm, Bus *isa, int32_t base, int32_t page_base, int32_t dshift, GError **error)
+static bool dma_new(Vm *vm, Bus *isa, int32_t base, int32_t page_base, int32_t dshift,
+                    GError **error)
 {
     Device *dev = device_new(vm, &i8257_type, NULL);
     Dma *dma = DEVICE_CAST(dev, Dma);

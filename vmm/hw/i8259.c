@@ -1,8 +1,9 @@
 /*
  * Intel 8259A, and the pair of them in a PC.
  *
- * Edge requests stay latched when their line falls again, as PC chip sets do it.  The input a second chip
- * hangs on follows that chip's INT pin.  Not modelled: 8080 mode (ICW4.uPM = 0 vectors), buffered mode.
+ * Edge requests stay latched when their line falls again, as PC chip sets do it.  The input a
+ * second chip hangs on follows that chip's INT pin.  Not modelled: 8080 mode (ICW4.uPM = 0
+ * vectors), buffered mode.
  */
 #include "i8259.h"
 
@@ -311,7 +312,9 @@ static uint64_t pic_read(void *opaque, uint64_t offset, unsigned size)
     return pic->read_reg_select ? pic->isr : pic->irr;
 }
 
-static const MemOps pic_ops = { .read = pic_read, .write = pic_write, .min_size = 1, .max_size = 1 };
+static const MemOps pic_ops = {
+    .read = pic_read, .write = pic_write, .min_size = 1, .max_size = 1,
+};
 
 static uint64_t elcr_read(void *opaque, uint64_t offset, unsigned size)
 {

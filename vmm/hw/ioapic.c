@@ -1,9 +1,9 @@
 /*
  * Intel 82093AA I/O APIC.
  *
- * Three windows in its page: IOREGSEL picks a register, IOWIN is that register, EOI ends vectors (from
- * version 20h on).  A pin sends its message through vm->msi_send().  Lines are active when high: the
- * polarity bit is kept, but boards wire every source so.
+ * Three windows in its page: IOREGSEL picks a register, IOWIN is that register, EOI ends vectors
+ * (from version 20h on).  A pin sends its message through vm->msi_send().  Lines are active when
+ * high: the polarity bit is kept, but boards wire every source so.
  */
 #include "ioapic.h"
 
@@ -256,8 +256,8 @@ static void print_ioapic(const Ioapic *ioapic, GString *out)
     uint32_t remote_irr = 0;
     unsigned selected;
 
-    g_string_append_printf(out, "ioapic0: ver=0x%x id=0x%02x sel=0x%02x", ioapic->version, ioapic->id,
-                           ioapic->ioregsel);
+    g_string_append_printf(out, "ioapic0: ver=0x%x id=0x%02x sel=0x%02x", ioapic->version,
+                           ioapic->id, ioapic->ioregsel);
     if (regsel_pin(ioapic, &selected)) {
         g_string_append_printf(out, " (redir[%u])", selected);
     }
@@ -265,9 +265,10 @@ static void print_ioapic(const Ioapic *ioapic, GString *out)
     for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
         uint64_t rte = ioapic->ioredtbl[pin];
 
-        g_string_append_printf(out, "  pin %-2u 0x%016" PRIx64 " dest=%x vec=%-3u active-%s %-5s %-6s "
-                               "%-6s %s\n", pin, rte, RTE_DEST(rte), RTE_VECTOR(rte),
-                               rte & RTE_ACTIVE_LOW ? "lo" : "hi", rte & RTE_LEVEL ? "level" : "edge",
+        g_string_append_printf(out, "  pin %-2u 0x%016" PRIx64 " dest=%x vec=%-3u active-%s %-5s "
+                               "%-6s %-6s %s\n", pin, rte, RTE_DEST(rte), RTE_VECTOR(rte),
+                               rte & RTE_ACTIVE_LOW ? "lo" : "hi",
+                               rte & RTE_LEVEL ? "level" : "edge",
                                rte & RTE_MASKED ? "masked" : "", delivery_names[RTE_DELIVERY(rte)],
                                rte & RTE_LOGICAL ? "logical" : "physical");
         remote_irr |= rte & RTE_LEVEL && rte & RTE_REMOTE_IRR ? 1u << pin : 0;

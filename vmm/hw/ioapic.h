@@ -12,6 +12,9 @@ Device *ioapic_new(Vm *vm, uint64_t base, GError **error);
 IrqLine ioapic_input(Device *ioapic, unsigned pin);
 /* A local APIC ended a level-triggered interrupt with this vector. */
 void ioapic_eoi(Device *ioapic, uint8_t vector);
-/* Told what message each pin sends whenever that changes (AccelOps.ioapic_route of a split irqchip). */
+/*
+ * Told what message each pin sends whenever that changes (AccelOps.ioapic_route of a split
+ * irqchip).
+ */
 void ioapic_set_route(Device *ioapic, void (*route)(Vm *vm, unsigned pin, uint64_t address,
                                                     uint32_t data));

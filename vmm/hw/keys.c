@@ -1,6 +1,6 @@
 /*
- * Key names and scan codes (IBM Personal System/2 keyboard reference; Microsoft's keyboard scan code
- * specification for the multimedia keys), and sendkey.
+ * Key names and scan codes (IBM Personal System/2 keyboard reference; Microsoft's keyboard scan
+ * code specification for the multimedia keys), and sendkey.
  */
 #include "keys.h"
 

@@ -24,8 +24,8 @@ const KeyInfo *key_info(unsigned key);                  /* NULL: no such key */
 const char *const *key_names(void);                     /* NULL-terminated, in table order */
 
 /*
- * sendkey: presses the keys ("ctrl-alt-delete") one after another, holds them for hold_ms (0: 100) and
- * lets go in reverse.  Sequences queue behind each other.  False: a name is unknown, or there is no
- * keyboard.
+ * sendkey: presses the keys ("ctrl-alt-delete") one after another, holds them for hold_ms (0: 100)
+ * and lets go in reverse.  Sequences queue behind each other.  False: a name is unknown, or there
+ * is no keyboard.
  */
 bool keys_send(Vm *vm, const char *keys, unsigned hold_ms, GError **error);

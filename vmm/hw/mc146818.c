@@ -1,9 +1,9 @@
 /*
  * Motorola MC146818A real-time clock with 128 bytes of battery-backed memory (data sheet, 1988).
  *
- * The time is an offset to a reference clock (-rtc clock=): the host's wall clock, or the machine's, which
- * stands while the machine is stopped.  Flags nobody waits for are worked out when register C is read;
- * timers run only for interrupts that are enabled.
+ * The time is an offset to a reference clock (-rtc clock=): the host's wall clock, or the
+ * machine's, which stands while the machine is stopped.  Flags nobody waits for are worked out when
+ * register C is read; timers run only for interrupts that are enabled.
  */
 #include "mc146818.h"
 
@@ -134,7 +134,10 @@ static void time_to_cmos(Rtc *rtc, int64_t ns)
     rtc->cmos[RTC_CENTURY] = encode(rtc, (tm.tm_year + 1900 - rtc->base_year) / 100);
 }
 
-/* Out-of-range fields carry over, as timegm() does it; years too far off for nanoseconds stop there. */
+/*
+ * Out-of-range fields carry over, as timegm() does it; years too far off for nanoseconds stop
+ * there.
+ */
 static int64_t time_from_cmos(const Rtc *rtc)
 {
     struct tm tm = {
@@ -235,8 +238,10 @@ static void arm_update(Rtc *rtc)
     } else if (rtc->cmos[RTC_B] & RTC_B_AIE) {
         next = next_alarm(rtc, now);
     }
-    vm_timer_set(&rtc->update, next < 0 || halted(rtc) ? VM_TIMER_OFF
-                                                       : vm_clock_ns(rtc->dev.vm) + (next - now) + 1);
+    bool off = next < 0 || halted(rtc);
+
+    vm_timer_set(&rtc->update,
+                 off ? VM_TIMER_OFF : vm_clock_ns(rtc->dev.vm) + (next - now) + 1);
 }
 
 static void arm_periodic(Rtc *rtc)

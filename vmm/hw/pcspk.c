@@ -14,7 +14,9 @@
 #define PORT61_REFRESH  (1u << 4)
 #define PORT61_OUT2     (1u << 5)
 
-/* A refresh request every 15 µs: bit 4 changes then (IBM PC/AT technical reference, system board). */
+/*
+ * A refresh request every 15 µs: bit 4 changes then (IBM PC/AT technical reference, system board).
+ */
 #define REFRESH_NS      15085
 
 typedef struct PcSpk {
@@ -56,7 +58,8 @@ static const StateField pcspk_fields[] = { STATE_BOOL(PcSpk, speaker), {} };
 static const StateDesc pcspk_state = { .name = "pcspk", .version = 1, .fields = pcspk_fields };
 
 static const Property pcspk_props[] = {
-    PROP_STRING(PcSpk, audiodev, .name = "audiodev", .read_only = true, .help = "there is no sound"),
+    PROP_STRING(PcSpk, audiodev, .name = "audiodev", .read_only = true,
+                .help = "there is no sound"),
     PROP_UINT32(PcSpk, iobase, .name = "iobase", .def = 0x61, .help = "the port"),
     PROP_BOOL(PcSpk, migrate, .name = "migrate", .def = true, .help = "migrate its state"),
     {}

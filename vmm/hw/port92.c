@@ -1,6 +1,6 @@
 /*
- * System control port A of the PS/2 and later: bit 0 resets the processor on its rising edge, bit 1 is
- * address line 20.
+ * System control port A of the PS/2 and later: bit 0 resets the processor on its rising edge, bit 1
+ * is address line 20.
  */
 #include "port92.h"
 

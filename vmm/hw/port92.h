@@ -5,5 +5,5 @@
 
 extern const DeviceType port92_type;                    /* "port92" */
 
-/* Drives address line 20, as port 92 and the keyboard controller do: vm->a20 and vm->a20_changed(). */
+/* Drives address line 20, as port 92 and the keyboard controller do: vm->a20, vm->a20_changed(). */
 void a20_set(Vm *vm, bool enabled);

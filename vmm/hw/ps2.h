@@ -1,9 +1,9 @@
 /*
  * PS/2 keyboard and mouse: what hangs on an i8042's two ports.
  *
- * The controller sends bytes with ps2_write() and takes them with ps2_read(); `out` is high while there
- * is a byte to read.  Input events are dropped when the device's queue is full or reporting is off, as
- * hardware does.  Machine lock.
+ * The controller sends bytes with ps2_write() and takes them with ps2_read(); `out` is high while
+ * there is a byte to read.  Input events are dropped when the device's queue is full or reporting
+ * is off, as hardware does.  Machine lock.
  */
 #pragma once
 
@@ -21,7 +21,10 @@ bool ps2_pending(const Device *dev);
 
 /* `key` is a number from keys.h.  The keyboard repeats a held key itself. */
 void ps2_key_event(Device *kbd, unsigned key, bool down);
-/* Presses them in order, holds, lets go in reverse; after what waits already.  False: too much waits. */
+/*
+ * Presses them in order, holds, lets go in reverse; after what waits already.  False: too much
+ * waits.
+ */
 bool ps2_kbd_type_keys(Device *kbd, const unsigned *keys, size_t n, int64_t hold_ns);
 
 enum { MOUSE_LEFT = 1, MOUSE_RIGHT = 2, MOUSE_MIDDLE = 4, MOUSE_SIDE = 8, MOUSE_EXTRA = 16 };

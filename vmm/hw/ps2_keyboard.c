@@ -1,6 +1,7 @@
 /*
- * The PS/2 keyboard (IBM Personal System/2 Hardware Interface Technical Reference, "Keyboard (101- and
- * 102-key)"): scan code sets 1 to 3, typematic repeat, per-key modes of set 3 for all keys at once.
+ * The PS/2 keyboard (IBM Personal System/2 Hardware Interface Technical Reference, "Keyboard (101-
+ * and 102-key)"): scan code sets 1 to 3, typematic repeat, per-key modes of set 3 for all keys at
+ * once.
  *
  * Commands are answered at once.  The keyboard sends set 2 after reset; the controller translates.
  * Not modelled: set 3 modes of single keys (their lists are taken and acknowledged).
@@ -145,7 +146,9 @@ static int64_t repeat_delay_ns(const Keyboard *kbd)
 /* (8 + A) * 2^B * 4.17 ms, A in bits 2–0, B in bits 4–3. */
 static int64_t repeat_period_ns(const Keyboard *kbd)
 {
-    return (8 + (kbd->typematic & 7)) * (INT64_C(1) << (kbd->typematic >> 3 & 3)) * 4170 * NS_PER_US;
+    int64_t a = kbd->typematic & 7, b = kbd->typematic >> 3 & 3;
+
+    return (8 + a) * (INT64_C(1) << b) * 4170 * NS_PER_US;
 }
 
 static void set_repeat(Keyboard *kbd, unsigned key)

@@ -9,8 +9,9 @@
 #include <string.h>
 
 enum {
-    MOUSE_SCALING_1 = 0xe6, MOUSE_SCALING_2 = 0xe7, MOUSE_SET_RESOLUTION = 0xe8, MOUSE_STATUS = 0xe9,
-    MOUSE_STREAM = 0xea, MOUSE_READ = 0xeb, MOUSE_RESET_WRAP = 0xec, MOUSE_WRAP = 0xee,
+    MOUSE_SCALING_1 = 0xe6, MOUSE_SCALING_2 = 0xe7, MOUSE_SET_RESOLUTION = 0xe8,
+    MOUSE_STATUS = 0xe9, MOUSE_STREAM = 0xea, MOUSE_READ = 0xeb,
+    MOUSE_RESET_WRAP = 0xec, MOUSE_WRAP = 0xee,
     MOUSE_REMOTE = 0xf0, MOUSE_ID = 0xf2, MOUSE_SET_RATE = 0xf3, MOUSE_ENABLE = 0xf4,
     MOUSE_DISABLE = 0xf5, MOUSE_DEFAULTS = 0xf6, MOUSE_RESEND = 0xfe, MOUSE_RESET = 0xff,
 };
@@ -61,7 +62,8 @@ static size_t make_packet(Mouse *mouse, uint8_t packet[4])
         return 3;
     }
     dz = take(&mouse->mouse_dz, 7);
-    packet[3] = mouse->mouse_type == ID_WHEEL ? dz : (dz & 0x0f) | (mouse->mouse_buttons & 0x18) << 1;
+    packet[3] = mouse->mouse_type == ID_WHEEL
+                    ? dz : (dz & 0x0f) | (mouse->mouse_buttons & 0x18) << 1;
     return 4;
 }
 
@@ -71,7 +73,9 @@ static bool has_news(const Mouse *mouse)
            mouse->mouse_buttons != mouse->sent_buttons;
 }
 
-/* Stream mode: as many packets as there is motion and room for; the rest goes with the next event. */
+/*
+ * Stream mode: as many packets as there is motion and room for; the rest goes with the next event.
+ */
 static void send_packets(Mouse *mouse)
 {
     uint8_t packet[4];
@@ -223,7 +227,8 @@ static void do_command(Mouse *mouse, uint8_t byte)
 static bool is_command(uint8_t byte)
 {
     return (byte >= MOUSE_SCALING_1 && byte <= MOUSE_RESET_WRAP) || byte == MOUSE_WRAP ||
-           byte == MOUSE_REMOTE || (byte >= MOUSE_ID && byte <= MOUSE_DEFAULTS) || byte == MOUSE_RESET;
+           byte == MOUSE_REMOTE || (byte >= MOUSE_ID && byte <= MOUSE_DEFAULTS) ||
+           byte == MOUSE_RESET;
 }
 
 void ps2_mouse_command(Ps2Port *port, uint8_t byte)

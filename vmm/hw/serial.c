@@ -22,10 +22,12 @@ static const StateField serial_fields[] = { STATE_STRUCT(IsaSerial, uart, Uart, 
 static const StateDesc serial_state = { .name = "serial", .version = 3, .fields = serial_fields };
 
 static const Property serial_props[] = {
-    PROP_UINT32(IsaSerial, index, .name = "index", .def = UINT32_MAX, .help = "which of the four, from 0"),
+    PROP_UINT32(IsaSerial, index, .name = "index", .def = UINT32_MAX,
+                .help = "which of the four, from 0"),
     PROP_UINT32(IsaSerial, iobase, .name = "iobase", .def = UINT32_MAX, .help = "first port"),
     PROP_UINT32(IsaSerial, irq, .name = "irq", .def = UINT32_MAX, .help = "ISA interrupt"),
-    PROP_CHARDEV(IsaSerial, uart.chr, .name = "chardev", .hidden = true, .help = "what it is connected to"),
+    PROP_CHARDEV(IsaSerial, uart.chr, .name = "chardev", .hidden = true,
+                 .help = "what it is connected to"),
     PROP_UINT32(IsaSerial, uart.baudbase, .name = "baudbase", .def = 115200, .hidden = true,
                 .help = "bits per second at divisor 1"),
     {}

@@ -1,6 +1,6 @@
 /*
- * pc-testdev, for the kernel test suites (kvm-unit-tests, x86/): a port that keeps what is written, ports
- * that drive interrupt lines, a window of scratch registers in memory.
+ * pc-testdev, for the kernel test suites (kvm-unit-tests, x86/): a port that keeps what is written,
+ * ports that drive interrupt lines, a window of scratch registers in memory.
  */
 #include "testdev.h"
 
@@ -10,7 +10,7 @@
 #include "vm_core.h"
 
 #define TESTDEV_PORT        0xe0        /* keeps 32 bits */
-#define TESTDEV_FLUSH       0xe4        /* the page at this physical address: nothing is cached, nothing to do */
+#define TESTDEV_FLUSH       0xe4        /* drops a cached page: there are none */
 #define TESTDEV_BYTE_PORT   0xe8        /* as TESTDEV_PORT, but by bytes */
 #define TESTDEV_IRQ         0x2000      /* one port a line: level of vm->gsi[n] */
 #define TESTDEV_IRQ_LINES   24
@@ -81,7 +81,9 @@ static const MemOps mem_window_ops = { mem_window_read, mem_window_write };
 static const StateField testdev_fields[] = {
     STATE_UINT32(TestDev, value), STATE_UINT8_ARRAY(TestDev, scratch), {}
 };
-static const StateDesc testdev_state = { .name = "pc-testdev", .version = 1, .fields = testdev_fields };
+static const StateDesc testdev_state = {
+    .name = "pc-testdev", .version = 1, .fields = testdev_fields,
+};
 
 static bool testdev_realize(Device *dev, GError **error)
 {
@@ -90,9 +92,12 @@ static bool testdev_realize(Device *dev, GError **error)
 
     mem_region_init_io(&test->port, &dev->obj, "pc-testdev-ioport", 4, &port_ops, test);
     mem_region_init_io(&test->flush, &dev->obj, "pc-testdev-flush-page", 4, &flush_ops, test);
-    mem_region_init_io(&test->byte_port, &dev->obj, "pc-testdev-ioport-byte", 4, &byte_port_ops, test);
-    mem_region_init_io(&test->irq, &dev->obj, "pc-testdev-irq-line", TESTDEV_IRQ_LINES, &irq_ops, test);
-    mem_region_init_io(&test->mem, &dev->obj, "pc-testdev-iomem", TESTDEV_MEM_SIZE, &mem_window_ops, test);
+    mem_region_init_io(&test->byte_port, &dev->obj, "pc-testdev-ioport-byte", 4, &byte_port_ops,
+                       test);
+    mem_region_init_io(&test->irq, &dev->obj, "pc-testdev-irq-line", TESTDEV_IRQ_LINES, &irq_ops,
+                       test);
+    mem_region_init_io(&test->mem, &dev->obj, "pc-testdev-iomem", TESTDEV_MEM_SIZE, &mem_window_ops,
+                       test);
     mem_region_add(&vm->system_io, TESTDEV_PORT, &test->port);
     mem_region_add(&vm->system_io, TESTDEV_FLUSH, &test->flush);
     mem_region_add(&vm->system_io, TESTDEV_BYTE_PORT, &test->byte_port);

@@ -114,7 +114,8 @@ static uint8_t pending_interrupt(const Uart *uart)
 static void uart_update(Uart *uart)
 {
     uart->lsr &= ~(LSR_DR | LSR_THRE | LSR_TEMT);
-    uart->lsr |= (uart->rx.count > 0 ? LSR_DR : 0) | (uart->tx.count == 0 ? LSR_THRE | LSR_TEMT : 0);
+    uart->lsr |= uart->rx.count > 0 ? LSR_DR : 0;
+    uart->lsr |= uart->tx.count == 0 ? LSR_THRE | LSR_TEMT : 0;
     irq_set(&uart->irq, pending_interrupt(uart) != IIR_NONE);
 }
 
@@ -285,7 +286,8 @@ static void write_thr(Uart *uart, uint8_t byte)
 {
     uart->thr_interrupt = false;
     if (!fifo_push(&uart->tx, byte, depth(uart))) {
-        uart->tx.data[(uart->tx.head + uart->tx.count - 1) % UART_FIFO_SIZE] = byte;    /* overwritten */
+        /* The last one is overwritten. */
+        uart->tx.data[(uart->tx.head + uart->tx.count - 1) % UART_FIFO_SIZE] = byte;
     }
     transmit(uart);
 }
@@ -296,7 +298,7 @@ static void write_ier(Uart *uart, uint8_t value)
 
     uart->ier = value & 0x0f;
     if (thre_enabled && uart->tx.count == 0) {
-        uart->thr_interrupt = true;                     /* enabling it with an empty THR raises it */
+        uart->thr_interrupt = true;             /* enabling it with an empty THR raises it */
     }
 }
 

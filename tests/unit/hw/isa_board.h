@@ -1,4 +1,6 @@
-/* An ISA bus with one device on it, a clock the test drives, and interrupts that are only recorded. */
+/*
+ * An ISA bus with one device on it, a clock the test drives, and interrupts that are only recorded.
+ */
 #pragma once
 
 #include <glib.h>

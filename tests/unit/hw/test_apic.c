@@ -108,7 +108,9 @@ START_TEST(priorities)
 }
 END_TEST
 
-/* Which CPUs an IPI reaches: bit n for CPU n.  CPU 0 sends; LDRs are 1 and 2 (flat) or 11 and 12. */
+/*
+ * Which CPUs an IPI reaches: bit n for CPU n.  CPU 0 sends; LDRs are 1 and 2 (flat) or 11 and 12.
+ */
 static const struct { const char *name; uint32_t dfr, icr2, icr; unsigned reached; } ipis[] = {
     { "physical, other",    0xffffffff, 0x01000000, 0x00040, 2 },
     { "physical, self",     0xffffffff, 0x00000000, 0x00040, 1 },
@@ -368,8 +370,9 @@ END_TEST
 
 static const struct { uint32_t msr; uint64_t value; bool ok; } x2_writes[] = {
     { 0x808, 0x20, true },   { 0x808, 0x120, false },  { 0x80b, 0, true },      { 0x80b, 1, false },
-    { 0x802, 0, false },     { 0x80d, 0, false },      { 0x80e, 0, false },     { 0x80f, 0x1ff, true },
-    { 0x80f, 0x10000, false }, { 0x831, 0, false },    { 0x83f, 0x40, true },   { 0x83f, 0x140, false },
+    { 0x802, 0, false },     { 0x80d, 0, false },      { 0x80e, 0, false },
+    { 0x80f, 0x1ff, true },  { 0x80f, 0x10000, false }, { 0x831, 0, false },
+    { 0x83f, 0x40, true },   { 0x83f, 0x140, false },
     { 0x832, 0x20040, true }, { 0x832, 0x100000000, false }, { 0x830, 0x40040, true },
     { 0x828, 0, true },      { 0x828, 1, false },      { 0x83e, 0xb, true },    { 0x840, 0, false },
 };

@@ -346,7 +346,12 @@ END_TEST
 #define WHEEL    "f3 c8 f3 64 f3 50 f4"
 #define EXPLORER "f3 c8 f3 64 f3 50 f3 c8 f3 c8 f3 50 f4"
 
-static const struct { const char *set_up; int dx, dy, dz; unsigned buttons; const char *packet; } moves[] = {
+static const struct {
+    const char *set_up;
+    int dx, dy, dz;
+    unsigned buttons;
+    const char *packet;
+} moves[] = {
     { "f4",     5,   0,   0, 0,           "08 05 00" },
     { "f4",     -5,  3,   0, MOUSE_LEFT,  "39 fb fd" },
     { "f4",     0,   -1,  0, MOUSE_RIGHT, "0a 00 01" },

@@ -72,8 +72,9 @@ typedef struct Step { enum { END, RAISE, LOWER, OUT, IN, PIN, ACK } what; int a,
 
 static const struct { const char *name; Step steps[16]; } stories[] = {
     { "a higher request interrupts a lower one", {
-        { RAISE, 5 }, { ACK, 0x35 }, { RAISE, 6 }, { PIN, 0 }, { RAISE, 1 }, { PIN, 1 }, { ACK, 0x31 },
-        { OUT, 0x20, 0x20 }, { PIN, 0 }, { OUT, 0x20, 0x20 }, { PIN, 1 }, { ACK, 0x36 } } },
+        { RAISE, 5 }, { ACK, 0x35 }, { RAISE, 6 }, { PIN, 0 }, { RAISE, 1 }, { PIN, 1 },
+        { ACK, 0x31 }, { OUT, 0x20, 0x20 }, { PIN, 0 }, { OUT, 0x20, 0x20 }, { PIN, 1 },
+        { ACK, 0x36 } } },
     { "a masked request waits", {
         { OUT, 0x21, 0x10 }, { RAISE, 4 }, { PIN, 0 }, { IN, 0x20, 0x10 }, { OUT, 0x21, 0 },
         { PIN, 1 }, { ACK, 0x34 } } },
@@ -81,8 +82,8 @@ static const struct { const char *name; Step steps[16]; } stories[] = {
         { RAISE, 3 }, { ACK, 0x33 }, { OUT, 0x20, 0x20 }, { PIN, 0 }, { RAISE, 3 }, { PIN, 0 },
         { LOWER, 3 }, { RAISE, 3 }, { PIN, 1 } } },
     { "a level counts while it lasts", {
-        { OUT, 0x4d1, 0x08 }, { RAISE, 11 }, { ACK, 0x3b }, { OUT, 0xa0, 0x20 }, { OUT, 0x20, 0x20 },
-        { PIN, 1 }, { LOWER, 11 }, { PIN, 0 } } },
+        { OUT, 0x4d1, 0x08 }, { RAISE, 11 }, { ACK, 0x3b }, { OUT, 0xa0, 0x20 },
+        { OUT, 0x20, 0x20 }, { PIN, 1 }, { LOWER, 11 }, { PIN, 0 } } },
     { "timer and keyboard are always edges", {
         { OUT, 0x4d0, 0xff }, { IN, 0x4d0, 0xf8 }, { OUT, 0x4d1, 0xff }, { IN, 0x4d1, 0xde } } },
     { "specific end of interrupt", {
@@ -94,11 +95,11 @@ static const struct { const char *name; Step steps[16]; } stories[] = {
     { "set priority", {
         { OUT, 0x20, 0xc4 }, { RAISE, 0 }, { RAISE, 5 }, { ACK, 0x35 } } },
     { "special mask lets lower ones through", {
-        { RAISE, 1 }, { ACK, 0x31 }, { RAISE, 6 }, { PIN, 0 }, { OUT, 0x20, 0x68 }, { OUT, 0x21, 0x02 },
-        { PIN, 1 }, { ACK, 0x36 } } },
+        { RAISE, 1 }, { ACK, 0x31 }, { RAISE, 6 }, { PIN, 0 }, { OUT, 0x20, 0x68 },
+        { OUT, 0x21, 0x02 }, { PIN, 1 }, { ACK, 0x36 } } },
     { "polling acknowledges", {
-        { OUT, 0x20, 0x0c }, { IN, 0x20, 0x00 }, { RAISE, 6 }, { OUT, 0x20, 0x0c }, { IN, 0x20, 0x86 },
-        { PIN, 0 }, { OUT, 0x20, 0x0b }, { IN, 0x20, 0x40 } } },
+        { OUT, 0x20, 0x0c }, { IN, 0x20, 0x00 }, { RAISE, 6 }, { OUT, 0x20, 0x0c },
+        { IN, 0x20, 0x86 }, { PIN, 0 }, { OUT, 0x20, 0x0b }, { IN, 0x20, 0x40 } } },
     { "the first chip's mask hides the second", {
         { OUT, 0x21, 0x04 }, { RAISE, 8 }, { PIN, 0 }, { OUT, 0x21, 0 }, { PIN, 1 }, { LOWER, 8 },
         { ACK, 0x38 } } },
@@ -155,7 +156,8 @@ START_TEST(info_pic)
     out8(0x21, 0xef);
     line(3, 1);
     master->type->view(master, VIEW_PIC, out);
-    ck_assert_str_eq(out->str, "pic0: irr=08 imr=ef isr=00 hprio=0 irq_base=30 rr_sel=0 elcr=00 fnm=0\n");
+    ck_assert_str_eq(out->str,
+                     "pic0: irr=08 imr=ef isr=00 hprio=0 irq_base=30 rr_sel=0 elcr=00 fnm=0\n");
     g_string_truncate(out, 0);
     line(12, 1);
     master->type->view(master, VIEW_IRQ, out);

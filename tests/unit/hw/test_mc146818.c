@@ -30,8 +30,8 @@ static Device *clock_board(void)
 }
 
 static const struct { unsigned reg; uint8_t bcd, binary; } fields[] = {
-    { 0, 0x21, 21 }, { 2, 0x01, 1 }, { 4, 0x16, 16 }, { 6, 0x07, 7 }, { 7, 0x17, 17 }, { 8, 0x06, 6 },
-    { 9, 0x06, 6 }, { 0x32, 0x20, 20 },
+    { 0, 0x21, 21 }, { 2, 0x01, 1 }, { 4, 0x16, 16 }, { 6, 0x07, 7 }, { 7, 0x17, 17 },
+    { 8, 0x06, 6 }, { 9, 0x06, 6 }, { 0x32, 0x20, 20 },
 };
 
 START_TEST(field_row)

@@ -73,7 +73,8 @@ END_TEST
 /* ---- pvpanic ---- */
 
 static const struct { uint8_t events, write, read; const char *told; } panics[] = {
-    { 3, 1, 3, "pause" }, { 3, 2, 3, "run" }, { 3, 4, 3, NULL }, { 2, 1, 2, NULL }, { 3, 3, 3, "pause" },
+    { 3, 1, 3, "pause" }, { 3, 2, 3, "run" }, { 3, 4, 3, NULL }, { 2, 1, 2, NULL },
+    { 3, 3, 3, "pause" },
 };
 
 START_TEST(pvpanic_tells)

@@ -135,7 +135,8 @@ START_TEST(state_survives_a_round_trip)
     state_save(port->type->state, port, out);
     devices_reset(&vm);
     ck_assert_uint_eq(in8(COM1 + 5) & 1, 0);
-    ck_assert(state_load(port->type->state, port, port->type->state->version, out->data, out->len, &pos,
+    ck_assert(state_load(port->type->state, port, port->type->state->version, out->data, out->len,
+                         &pos,
                          NULL));
     ck_assert_uint_eq(pos, out->len);
     ck_assert_uint_eq(in8(COM1), 0x41);
