@@ -1,4 +1,7 @@
-/* Ports and memory-mapped registers of pc-testdev and others: sizes, string instructions, what nobody answers. */
+/*
+ * Ports and memory-mapped registers of pc-testdev and others: sizes, string instructions, what
+ * nobody answers.
+ */
         .include "payload.inc"
 
         .set    LATCH, 0xe0             /* pc-testdev: what was written, by size */

@@ -1,4 +1,7 @@
-/* Interrupts: 8254 through the 8259s and through the IOAPIC, RTC on the second PIC, LAPIC timer and self-IPI. */
+/*
+ * Interrupts: 8254 through the 8259s and through the IOAPIC, RTC on the second PIC, LAPIC timer and
+ * self-IPI.
+ */
         .include "payload.inc"
 
         .set    TICKS, FREE             /* counted by each handler */
@@ -27,7 +30,9 @@
 8:      cli
         .endm
 
-/* Lets in what waits. A port write, for a kvm that emulates looks for interrupts now and then only. */
+/*
+ * Lets in what waits. A port write, for a kvm that emulates looks for interrupts now and then only.
+ */
         .macro  WINDOW
         sti
         outb    %al, $0x80

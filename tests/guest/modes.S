@@ -1,4 +1,7 @@
-/* Modes and the ways between them: real, unreal, 16- and 32-bit protected, virtual 8086, gates, tasks. */
+/*
+ * Modes and the ways between them: real, unreal, 16- and 32-bit protected, virtual 8086, gates,
+ * tasks.
+ */
         .include "payload.inc"
 
         .set    TSS2, 0x3000            /* a second task */

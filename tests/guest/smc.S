@@ -1,4 +1,7 @@
-/* Code that changes: itself, the next instruction, another page, through another mapping, by string stores. */
+/*
+ * Code that changes: itself, the next instruction, another page, through another mapping, by string
+ * stores.
+ */
         .include "payload.inc"
 
         .set    AREA, 0x10000

@@ -1,4 +1,6 @@
-/* Other processors: INIT and SIPI, locked counters, IPIs between them. Started with -smp 2 or more. */
+/*
+ * Other processors: INIT and SIPI, locked counters, IPIs between them. Started with -smp 2 or more.
+ */
         .include "payload.inc"
 
         .set    LAPIC, 0xfee00000

@@ -1,10 +1,10 @@
 /*
  * What an engine is, and the vCPU threads that drive it.
  *
- * Both engines run the same X86Cpu.  vcpu.c owns the threads: it waits while the machine is stopped or
- * the CPU halted, runs queued work, then calls ops->run(), which comes back when something outside the
- * engine has to happen (a kick, a halt, a debug stop, shutdown).  Port and memory accesses are made by
- * the engine itself through mem_load()/mem_store() on vm->io and vm->memory.
+ * Both engines run the same X86Cpu.  vcpu.c owns the threads: it waits while the machine is stopped
+ * or the CPU halted, runs queued work, then calls ops->run(), which comes back when something
+ * outside the engine has to happen (a kick, a halt, a debug stop, shutdown).  Port and memory
+ * accesses are made by the engine itself through mem_load()/mem_store() on vm->io and vm->memory.
  */
 #pragma once
 
@@ -32,26 +32,28 @@ typedef struct BreakPoint {
 
 struct AccelOps {
     const char *name;                                   /* "kvm", "tcg" */
-    size_t cpu_size;                                    /* of the struct that starts with an X86Cpu */
+    size_t cpu_size;                                  /* of the struct that starts with an X86Cpu */
     /* Called once, by accel_start(): opens /dev/kvm, starts listeners. */
     bool (*init)(Vm *vm, GError **error);
     void (*finish)(Vm *vm);
     IrqchipKind (*irqchip)(Vm *vm);
-    bool (*cpu_init)(X86Cpu *cpu, GError **error);      /* on the vCPU's thread, before the first run */
+    bool (*cpu_init)(X86Cpu *cpu, GError **error);  /* on the vCPU's thread, before the first run */
     void (*cpu_finish)(X86Cpu *cpu);                    /* on the vCPU's thread */
-    void (*cpu_reset)(X86Cpu *cpu);                     /* forget what was kept beside X86Cpu; NULL: nothing */
+    void (*cpu_reset)(X86Cpu *cpu);          /* forget what was kept beside X86Cpu; NULL: nothing */
     RunExit (*run)(X86Cpu *cpu);                        /* vCPU thread, machine lock NOT held */
     void (*kick)(X86Cpu *cpu);                          /* any thread: make run() come back soon */
     /* vCPU standing. get: engine → X86Cpu (kvm); put: X86Cpu → engine before the next run. */
     void (*get_state)(X86Cpu *cpu);
     void (*put_state)(X86Cpu *cpu);
-    /* The whole list replaces the old one; vCPUs standing. single_step per cpu in cpu->single_step. */
+    /*
+     * The whole list replaces the old one; vCPUs standing. single_step per cpu in cpu->single_step.
+     */
     bool (*set_breakpoints)(Vm *vm, const BreakPoint *list, size_t n, GError **error);
     /* In-kernel interrupt controllers only (NULL in tcg). */
     void (*gsi_set)(void *vm, int gsi, int level);
     void (*msi_send)(Vm *vm, uint64_t address, uint32_t data);
-    /* split: the IOAPIC of ours tells what message a pin sends now (data 0: none), so that the kernel knows
-     * whose EOI to report to vm->ioapic_eoi. */
+    /* split: the IOAPIC of ours tells what message a pin sends now (data 0: none), so that the
+     * kernel knows whose EOI to report to vm->ioapic_eoi. */
     void (*ioapic_route)(Vm *vm, unsigned pin, uint64_t address, uint32_t data);
     bool (*has_smm)(Vm *vm);                            /* can deliver SMI; NULL: yes */
     /* CPUID values the engine can give; see cpuid.h. */
@@ -64,8 +66,9 @@ struct AccelOps {
 extern const AccelOps accel_tcg, accel_kvm;
 
 /*
- * One instruction by the software CPU, whatever the engine (kvm's emulation failures).  vCPU thread, not
- * in run(), state fetched.  Faults are delivered to the guest.  False: that ended in shutdown.
+ * One instruction by the software CPU, whatever the engine (kvm's emulation failures).  vCPU
+ * thread, not in run(), state fetched.  Faults are delivered to the guest.  False: that ended in
+ * shutdown.
  */
 bool tcg_interpret_one(X86Cpu *cpu);
 
@@ -90,28 +93,33 @@ typedef struct AccelChoice {
 } AccelChoice;
 
 /*
- * `names`: the user's list in order ("kvm:tcg" split), NULL-terminated, or NULL/empty for "the faster".
- * One name is obeyed; several (or none) ask the probe.  An unknown name fails with the nearest.
+ * `names`: the user's list in order ("kvm:tcg" split), NULL-terminated, or NULL/empty for "the
+ * faster". One name is obeyed; several (or none) ask the probe.  An unknown name fails with the
+ * nearest.
  */
 bool accel_choose(const char *const *names, AccelChoice *choice, GError **error);
-/* Makes `ops` this machine's engine: vm->accel, vm->cpu_size, ops->init(). Before the board is built. */
+/*
+ * Makes `ops` this machine's engine: vm->accel, vm->cpu_size, ops->init(). Before the board is
+ * built.
+ */
 bool accel_start(Vm *vm, const AccelOps *ops, GError **error);
 void accel_print_info(Vm *vm, const AccelChoice *choice, GString *out);
 bool accel_probe(AccelProbe *probe);        /* vmm/accel/probe.c; ≤ 10 ms when not cached */
 
 /* ---- vCPU threads (vcpu.c) ---- */
-bool vcpus_create(Vm *vm, GError **error);  /* threads for vm->cpus; they wait until vcpus_resume() */
+/* threads for vm->cpus; they wait until vcpus_resume() */
+bool vcpus_create(Vm *vm, GError **error);
 void vcpus_destroy(Vm *vm);
-void vcpus_pause(Vm *vm);                   /* machine lock held by the main thread; returns when all stand */
+void vcpus_pause(Vm *vm);         /* machine lock held by the main thread; returns when all stand */
 void vcpus_resume(Vm *vm);
 void vcpu_kick(X86Cpu *cpu);                /* any thread */
 bool vcpu_is_self(const X86Cpu *cpu);
 extern __thread X86Cpu *current_cpu;        /* the vCPU this thread drives, or NULL */
 
 /*
- * Runs fn on the vCPU's thread with the CPU outside run(); waits.  From the vCPU itself: at once.  The
- * machine lock is held by the caller, and by the vCPU's thread while fn runs; afterwards the vCPU stays
- * outside run() until the caller lets go of the lock.
+ * Runs fn on the vCPU's thread with the CPU outside run(); waits.  From the vCPU itself: at
+ * once.  The machine lock is held by the caller, and by the vCPU's thread while fn runs; afterwards
+ * the vCPU stays outside run() until the caller lets go of the lock.
  */
 typedef void (*VcpuWorkFn)(X86Cpu *cpu, void *opaque);
 void vcpu_run_on(X86Cpu *cpu, VcpuWorkFn fn, void *opaque);

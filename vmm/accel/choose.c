@@ -31,8 +31,8 @@ static void decide(AccelChoice *choice)
         choice->reason = g_strdup_printf("kvm cannot be used: %s", probe->kvm_problem);
     } else if (probe->kvm_emulates) {
         choice->ops = &accel_tcg;
-        choice->reason = g_strdup_printf("this host's kvm runs supervisor code through an instruction "
-                                         "emulator, %.1f million instructions a second",
+        choice->reason = g_strdup_printf("this host's kvm runs supervisor code through an "
+                                         "instruction emulator, %.1f million instructions a second",
                                          probe->kvm_supervisor_mips);
     } else {
         choice->ops = &accel_kvm;

@@ -10,8 +10,9 @@ static void print_probe(const AccelProbe *probe, GString *out)
         g_string_append_printf(out, "kvm: not usable: %s\n", probe->kvm_problem);
         return;
     }
-    g_string_append_printf(out, "kvm: %.1f million supervisor instructions a second (%s), port exit %.0f ns%s\n",
-                           probe->kvm_supervisor_mips, probe->kvm_emulates ? "emulated" : "native",
+    g_string_append_printf(out, "kvm: %.1f million supervisor instructions a second (%s), "
+                           "port exit %.0f ns%s\n", probe->kvm_supervisor_mips,
+                           probe->kvm_emulates ? "emulated" : "native",
                            probe->kvm_exit_ns, probe->cached ? ", measured earlier" : "");
 }
 
@@ -19,9 +20,9 @@ static void print_probe(const AccelProbe *probe, GString *out)
 static void print_missing(const X86Cpu *cpu, GString *out)
 {
     static const char *const wanted[] = {
-        "cx16", "lahf-lm", "popcnt", "sse3", "sse4.1", "sse4.2", "ssse3", "avx", "avx2", "bmi1", "bmi2",
-        "f16c", "fma", "abm", "movbe", "xsave", "aes", "pclmulqdq", "rdrand", "fsgsbase", "smep", "smap",
-        "pcid", "x2apic", "tsc-deadline",
+        "cx16", "lahf-lm", "popcnt", "sse3", "sse4.1", "sse4.2", "ssse3", "avx", "avx2", "bmi1",
+        "bmi2", "f16c", "fma", "abm", "movbe", "xsave", "aes", "pclmulqdq", "rdrand", "fsgsbase",
+        "smep", "smap", "pcid", "x2apic", "tsc-deadline",
     };
     bool any = false;
 
@@ -48,7 +49,9 @@ void accel_print_info(Vm *vm, const AccelChoice *choice, GString *out)
 
     g_string_append_printf(out, "engine: %s, because %s\n", vm->accel->name, choice->reason);
     g_string_append_printf(out, "interrupt controllers: %s\n", irqchips[vm->accel->irqchip(vm)]);
-    /* An engine asked for by name was not measured against the other; now somebody wants to know. */
+    /*
+     * An engine asked for by name was not measured against the other; now somebody wants to know.
+     */
     if (!choice->probed) {
         accel_probe(&probe);
     }

@@ -4,6 +4,6 @@
 #include "device.h"
 
 extern const DeviceType kvm_apic_type;          /* "kvm-apic", made by the engine for each CPU */
-extern const DeviceType kvm_i8259_type;         /* "kvm-i8259": master=true is the first of the pair */
+extern const DeviceType kvm_i8259_type;      /* "kvm-i8259": master=true is the first of the pair */
 extern const DeviceType kvm_ioapic_type;        /* "kvm-ioapic" */
 extern const DeviceType kvm_pit_type;           /* "kvm-pit" */

@@ -1,10 +1,11 @@
 /*
  * How fast this host's KVM runs supervisor code.
  *
- * Most hosts run it on the processor; some (nested ones without nested paging, hosts that virtualise
- * page tables) send it through KVM's instruction emulator, a hundred times slower.  A throw-away VM runs a
- * loop of a few thousand instructions in 64-bit supervisor mode and then some port writes.  The answer
- * holds until the host boots again and is kept in a file of the user's own.
+ * Most hosts run it on the processor; some (nested ones without nested paging, hosts that
+ * virtualise page tables) send it through KVM's instruction emulator, a hundred times slower.  A
+ * throw-away VM runs a loop of a few thousand instructions in 64-bit supervisor mode and then some
+ * port writes.  The answer holds until the host boots again and is kept in a file of the user's
+ * own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -64,7 +65,8 @@ static void probe_vm_finish(ProbeVm *probe)
 
 static bool map_guest(ProbeVm *probe)
 {
-    void *memory = mmap(NULL, GUEST_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *memory = mmap(NULL, GUEST_SIZE, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (memory == MAP_FAILED) {
         return false;
@@ -268,7 +270,8 @@ static bool cache_read(const char *file, const char *boot, AccelProbe *result)
         return false;
     }
     text[len] = 0;
-    if (sscanf(text, CACHE_FORMAT " %63s %u %u %u", id, &kips, &exit_ns, &emulates) != 4 || strcmp(id, boot) != 0) {
+    if (sscanf(text, CACHE_FORMAT " %63s %u %u %u", id, &kips, &exit_ns, &emulates) != 4 ||
+        strcmp(id, boot) != 0) {
         return false;
     }
     result->kvm_supervisor_mips = kips / 1e3;
@@ -307,7 +310,8 @@ bool accel_probe(AccelProbe *probe)
     *probe = (AccelProbe){ 0 };
     /* What is cached is how fast it is; whether this process may use it is asked each time. */
     if (access("/dev/kvm", R_OK | W_OK) < 0) {
-        g_snprintf(probe->kvm_problem, sizeof(probe->kvm_problem), "/dev/kvm: %s", g_strerror(errno));
+        g_snprintf(probe->kvm_problem, sizeof(probe->kvm_problem), "/dev/kvm: %s",
+                   g_strerror(errno));
         return false;
     }
     if (file && have_boot && cache_read(file, boot, probe)) {

@@ -5,8 +5,9 @@
  * does the work queued for it, stands while the machine is stopped, sleeps while its CPU is halted,
  * and otherwise runs the guest.
  *
- * It sleeps on the CPU's event word itself (futex): whoever wants something sets a bit first, so a bit that
- * changes between the last look and going to sleep cannot be missed, and no lock is needed to wake it.
+ * It sleeps on the CPU's event word itself (futex): whoever wants something sets a bit first, so a
+ * bit that changes between the last look and going to sleep cannot be missed, and no lock is needed
+ * to wake it.
  */
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -48,7 +49,10 @@ static void vcpu_wake(X86Cpu *cpu)
     }
 }
 
-/* Returns when `events` no longer equals `seen`, or for no reason. Machine lock held; free meanwhile. */
+/*
+ * Returns when `events` no longer equals `seen`, or for no reason. Machine lock held; free
+ * meanwhile.
+ */
 static void vcpu_sleep(X86Cpu *cpu, uint32_t seen)
 {
     machine_unlock();
@@ -161,7 +165,9 @@ void vcpu_mark_dirty(X86Cpu *cpu)
 
 /* ---- one time round ---- */
 
-/* INIT and SIPI, for engines whose interrupt controller is a device of ours. SDM volume 3A 8.4.3. */
+/*
+ * INIT and SIPI, for engines whose interrupt controller is a device of ours. SDM volume 3A 8.4.3.
+ */
 static void take_start_events(X86Cpu *cpu)
 {
     uint32_t events = __atomic_load_n(&cpu->events, __ATOMIC_SEQ_CST);

@@ -21,7 +21,7 @@ typedef struct Cache {
     uint8_t level;
     uint32_t ways, sets;
     bool self_init;
-    uint8_t properties;                 /* leaf 4 EDX: 1 no WBINVD reach, 2 inclusive, 4 complex index */
+    uint8_t properties;            /* leaf 4 EDX: 1 no WBINVD reach, 2 inclusive, 4 complex index */
 } Cache;
 
 enum { CACHE_L1D, CACHE_L1I, CACHE_L2, CACHE_L3, CACHE_COUNT };
@@ -77,7 +77,8 @@ static uint32_t signature(const X86CpuModel *model)
 {
     uint32_t family = model->family > 15 ? 0xf00 | (model->family - 15) << 20 : model->family << 8;
 
-    return family | (model->model & 0xf) << 4 | (model->model >> 4 & 0xf) << 16 | (model->stepping & 0xf);
+    return family | (model->model & 0xf) << 4 | (model->model >> 4 & 0xf) << 16 |
+           (model->stepping & 0xf);
 }
 
 /* Twelve characters into registers `r[at[0]]`, … in the leaf's order. */
@@ -93,15 +94,15 @@ static void put_text(uint32_t out[4], const char *text, const uint8_t order[3])
 typedef void (*LeafFn)(const X86Cpu *cpu, const X86CpuModel *model, uint32_t leaf, uint32_t subleaf,
                        uint32_t out[4]);
 
-static void leaf_vendor(const X86Cpu *cpu, const X86CpuModel *model, uint32_t leaf, uint32_t subleaf,
-                        uint32_t out[4])
+static void leaf_vendor(const X86Cpu *cpu, const X86CpuModel *model, uint32_t leaf,
+                        uint32_t subleaf, uint32_t out[4])
 {
     out[CPUID_EAX] = leaf ? model->xlevel : model->level;
     put_text(out, model->vendor, (const uint8_t[]){ CPUID_EBX, CPUID_EDX, CPUID_ECX });
 }
 
-static void leaf_version(const X86Cpu *cpu, const X86CpuModel *model, uint32_t leaf, uint32_t subleaf,
-                         uint32_t out[4])
+static void leaf_version(const X86Cpu *cpu, const X86CpuModel *model, uint32_t leaf,
+                         uint32_t subleaf, uint32_t out[4])
 {
     unsigned threads = package_threads(&model->topo);
 
@@ -140,8 +141,8 @@ static void put_cache(const X86CpuModel *model, const Cache *cache, uint32_t out
     out[CPUID_EDX] = cache->properties;
 }
 
-static void leaf_caches(const X86Cpu *cpu, const X86CpuModel *model, uint32_t leaf, uint32_t subleaf,
-                        uint32_t out[4])
+static void leaf_caches(const X86Cpu *cpu, const X86CpuModel *model, uint32_t leaf,
+                        uint32_t subleaf, uint32_t out[4])
 {
     if (vendor_is_amd(model) || subleaf >= CACHE_COUNT) {
         return;
@@ -151,8 +152,8 @@ static void leaf_caches(const X86Cpu *cpu, const X86CpuModel *model, uint32_t le
 }
 
 /* MONITOR line sizes are unknown (0); its extensions are enumerated and interrupts break MWAIT. */
-static void leaf_monitor(const X86Cpu *cpu, const X86CpuModel *model, uint32_t leaf, uint32_t subleaf,
-                         uint32_t out[4])
+static void leaf_monitor(const X86Cpu *cpu, const X86CpuModel *model, uint32_t leaf,
+                         uint32_t subleaf, uint32_t out[4])
 {
     out[CPUID_ECX] = 3;
 }
@@ -187,8 +188,8 @@ static void leaf_pmu(const X86Cpu *cpu, const X86CpuModel *model, uint32_t leaf,
     }
 }
 
-static void leaf_topology(const X86Cpu *cpu, const X86CpuModel *model, uint32_t leaf, uint32_t subleaf,
-                          uint32_t out[4])
+static void leaf_topology(const X86Cpu *cpu, const X86CpuModel *model, uint32_t leaf,
+                          uint32_t subleaf, uint32_t out[4])
 {
     unsigned threads = threads_of(&model->topo), all = package_threads(&model->topo);
     unsigned core_bits = id_bits(threads);
@@ -240,7 +241,7 @@ uint64_t x86_xcr0_mask(const X86Cpu *cpu)
         mask |= 1u << 2;                                /* AVX */
     }
     if (x86_cpu_has(model, FEAT_7_0_EBX, 16)) {
-        mask |= 7u << 5;                                /* AVX-512: opmask and both register parts */
+        mask |= 7u << 5;                               /* AVX-512: opmask and both register parts */
     }
     if (x86_cpu_has(model, FEAT_7_0_ECX, 3)) {
         mask |= 1u << 9;                                /* protection keys */
@@ -365,7 +366,8 @@ static void leaf_l2(const X86Cpu *cpu, const X86CpuModel *model, uint32_t leaf, 
     const Cache *l2 = &amd_cache_table(model)[CACHE_L2], *l3 = &amd_cache_table(model)[CACHE_L3];
 
     out[CPUID_EBX] = 0x42004200;        /* 512-entry 4-way TLBs for 4 KiB pages */
-    out[CPUID_ECX] = cache_kib(l2) << 16 | associativity_code(l2->ways) << 12 | 1u << 8 | CACHE_LINE;
+    out[CPUID_ECX] = cache_kib(l2) << 16 | associativity_code(l2->ways) << 12 | 1u << 8 |
+                     CACHE_LINE;
     out[CPUID_EDX] = cache_kib(l3) / 512 << 18 | associativity_code(l3->ways) << 12 | 1u << 8 |
                      CACHE_LINE;
 }

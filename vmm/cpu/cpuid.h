@@ -1,8 +1,9 @@
 /*
  * CPU models, feature names and CPUID leaves.
  *
- * A model is a row: vendor, family/model/stepping, feature words.  -cpu MODEL,+flag,-flag,flag=on|off
- * edits a copy.  Flags the engine cannot give are dropped with one warning each.  Flag names are QEMU's.
+ * A model is a row: vendor, family/model/stepping, feature words.  -cpu
+ * MODEL,+flag,-flag,flag=on|off edits a copy.  Flags the engine cannot give are dropped with one
+ * warning each.  Flag names are QEMU's.
  */
 #pragma once
 
@@ -14,7 +15,8 @@
 
 typedef enum FeatureWord {
     FEAT_1_EDX, FEAT_1_ECX, FEAT_7_0_EBX, FEAT_7_0_ECX, FEAT_7_0_EDX, FEAT_7_1_EAX,
-    FEAT_8000_0001_EDX, FEAT_8000_0001_ECX, FEAT_8000_0007_EDX, FEAT_8000_0008_EBX, FEAT_8000_000A_EDX,
+    FEAT_8000_0001_EDX, FEAT_8000_0001_ECX, FEAT_8000_0007_EDX,
+    FEAT_8000_0008_EBX, FEAT_8000_000A_EDX,
     FEAT_XSAVE, FEAT_6_EAX, FEAT_KVM, FEAT_ARCH_CAPABILITIES,
     FEATURE_WORDS
 } FeatureWord;
@@ -54,7 +56,10 @@ bool x86_feature_find(const char *name, FeatureWord *word, unsigned *bit);
 /* What CPUID answers on this CPU, run-time bits (OSXSAVE, APIC id, XSAVE sizes) included. */
 void x86_cpuid(const X86Cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 
-/* XCR0 bits this CPU can set (0: no XSAVE), and the size of a standard XSAVE area with `components`. */
+/*
+ * XCR0 bits this CPU can set (0: no XSAVE), and the size of a standard XSAVE area with
+ * `components`.
+ */
 uint64_t x86_xcr0_mask(const X86Cpu *cpu);
 uint32_t x86_xsave_size(const X86Cpu *cpu, uint64_t components);
 

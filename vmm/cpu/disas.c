@@ -8,6 +8,7 @@
 
 #include <Zydis/Zydis.h>
 #include <glib.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -79,8 +80,10 @@ static bool put_condition(GString *out, const Insn *insn, const char *name)
 {
     static const char *const stems[] = { "cmov", "set", "j" };
 
-    if (insn->in.meta.category != ZYDIS_CATEGORY_COND_BR && insn->in.meta.category != ZYDIS_CATEGORY_CMOV &&
-        insn->in.meta.category != ZYDIS_CATEGORY_SETCC) {
+    ZydisInstructionCategory category = insn->in.meta.category;
+
+    if (category != ZYDIS_CATEGORY_COND_BR && category != ZYDIS_CATEGORY_CMOV &&
+        category != ZYDIS_CATEGORY_SETCC) {
         return false;
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(stems); i++) {
@@ -168,8 +171,13 @@ static bool put_x87(GString *out, const Insn *insn, const char *name)
     } else {
         return true;
     }
-    g_string_append(out, op->size == 80 ? "t" : integer ? (op->size == 64 ? "ll" : op->size == 32 ? "l" : "s")
-                                                        : (op->size == 64 ? "l" : "s"));
+    if (op->size == 80) {
+        g_string_append_c(out, 't');
+    } else if (integer) {
+        g_string_append(out, op->size == 64 ? "ll" : op->size == 32 ? "l" : "s");
+    } else {
+        g_string_append(out, op->size == 64 ? "l" : "s");
+    }
     return true;
 }
 
@@ -293,7 +301,7 @@ static void put_prefixes(GString *out, const Insn *insn)
 /* Small numbers are decimal, others hexadecimal. */
 static void put_number(GString *out, uint64_t value)
 {
-    g_string_append_printf(out, value > 9 ? "0x%" G_GINT64_MODIFIER "x" : "%" G_GINT64_MODIFIER "u", value);
+    g_string_append_printf(out, value > 9 ? "0x%" PRIx64 : "%" PRIu64, value);
 }
 
 static void put_signed(GString *out, int64_t value)
@@ -336,7 +344,10 @@ static ZydisRegister segment_override(const Insn *insn)
     return ZYDIS_REGISTER_NONE;
 }
 
-/* What is printed before the address: an override, or the ES of string destinations outside 64-bit code. */
+/*
+ * What is printed before the address: an override, or the ES of string destinations outside 64-bit
+ * code.
+ */
 static ZydisRegister shown_segment(const Insn *insn, const ZydisDecodedOperand *op)
 {
     if (is_string(insn) && op->mem.segment == ZYDIS_REGISTER_ES) {
@@ -418,7 +429,8 @@ static void put_operand(GString *out, const Insn *insn, const ZydisDecodedOperan
 {
     bool indirect = (insn->in.meta.category == ZYDIS_CATEGORY_CALL ||
                      insn->in.meta.category == ZYDIS_CATEGORY_UNCOND_BR) &&
-                    op->type != ZYDIS_OPERAND_TYPE_IMMEDIATE && op->type != ZYDIS_OPERAND_TYPE_POINTER;
+                    op->type != ZYDIS_OPERAND_TYPE_IMMEDIATE &&
+                    op->type != ZYDIS_OPERAND_TYPE_POINTER;
 
     if (indirect) {
         g_string_append_c(out, '*');
@@ -486,7 +498,8 @@ static bool operand_is_shown(const Insn *insn, unsigned i)
     }
     /* x87: the stack top goes without saying, except as the source of a DC form. */
     return insn->in.meta.category != ZYDIS_CATEGORY_X87_ALU || insn->in.opcode == 0xdc ||
-           op->type != ZYDIS_OPERAND_TYPE_REGISTER || op->visibility != ZYDIS_OPERAND_VISIBILITY_IMPLICIT;
+           op->type != ZYDIS_OPERAND_TYPE_REGISTER ||
+           op->visibility != ZYDIS_OPERAND_VISIBILITY_IMPLICIT;
 }
 
 static void put_operands(GString *out, const Insn *insn)

@@ -2,7 +2,8 @@
  * Names of CPUID feature bits, where each word of them lives, and what the software CPU has.
  *
  * Bits are those of the SDM volume 2A, CPUID, and of the AMD APM volume 3 appendix E; the names are
- * those QEMU's -cpu takes.  A NULL name is reserved, or is a bit that software sets elsewhere (OSXSAVE).
+ * those QEMU's -cpu takes.  A NULL name is reserved, or is a bit that software sets elsewhere
+ * (OSXSAVE).
  */
 #include "cpuid.h"
 
@@ -25,7 +26,8 @@ const FeatureWordInfo feature_words[FEATURE_WORDS] = {
         "fsgsbase", "tsc-adjust", "sgx", "bmi1", "hle", "avx2", NULL, "smep",
         "bmi2", "erms", "invpcid", "rtm", NULL, NULL, "mpx", NULL,
         "avx512f", "avx512dq", "rdseed", "adx", "smap", "avx512ifma", "pcommit", "clflushopt",
-        "clwb", "intel-pt", "avx512pf", "avx512er", "avx512cd", "sha-ni", "avx512bw", "avx512vl" } },
+        "clwb", "intel-pt", "avx512pf", "avx512er", "avx512cd", "sha-ni", "avx512bw",
+        "avx512vl" } },
     [FEAT_7_0_ECX] = { 7, 0, CPUID_ECX, {
         [1] = "avx512vbmi", [2] = "umip", [3] = "pku", [5] = "waitpkg", [6] = "avx512vbmi2",
         [8] = "gfni", [9] = "vaes", [10] = "vpclmulqdq", [11] = "avx512vnni", [12] = "avx512bitalg",

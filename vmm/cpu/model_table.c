@@ -134,7 +134,8 @@ const CpuModelRow cpu_model_rows[] = {
       "Intel Xeon Phi Processor (Knights Mill)",
       "ss avx512f rdseed adx avx512pf avx512er avx512cd avx512-vpopcntdq avx512-4vnniw "
       "avx512-4fmaps pdpe1gb 3dnowprefetch -pcid -invpcid" },
-    { "Icelake-Server-noTSX", "Skylake-Server-noTSX-IBRS", "GenuineIntel", 6, 134, 0, 13, 0x80000008,
+    { "Icelake-Server-noTSX", "Skylake-Server-noTSX-IBRS", "GenuineIntel", 6, 134, 0,
+      13, 0x80000008,
       "Intel Xeon Processor (Icelake)",
       "clflushopt avx512vbmi umip avx512vbmi2 gfni vaes vpclmulqdq avx512vnni avx512bitalg "
       "avx512-vpopcntdq la57 ssbd wbnoinvd" },

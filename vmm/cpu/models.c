@@ -159,7 +159,7 @@ static void fill_max(Vm *vm, X86CpuModel *model)
     if (vm->engine_cpuid) {
         model->host_passthrough = true;
         fill_identity_from_host(vm, model);
-        model->features[FEAT_8000_0007_EDX] &= ~(1u << 8);      /* invtsc pins a guest to its host */
+        model->features[FEAT_8000_0007_EDX] &= ~(1u << 8);     /* invtsc pins a guest to its host */
     } else {
         fill_from_row(model, row_find("qemu64"));
         memcpy(model->features, tcg_features, sizeof(tcg_features));
@@ -231,7 +231,8 @@ static const ModelProperty *model_property_find(const char *name)
     return NULL;
 }
 
-static bool set_property(X86CpuModel *model, const ModelProperty *prop, const char *value, GError **error)
+static bool set_property(X86CpuModel *model, const ModelProperty *prop, const char *value,
+                         GError **error)
 {
     void *field = (char *)model + prop->offset;
     bool on;
@@ -433,7 +434,8 @@ static void set_address_bits(Vm *vm, X86CpuModel *model)
     } else if (model->host_phys_bits) {
         model->phys_bits = host_bits;
     } else {
-        model->phys_bits = MIN(model->user_phys_bits ? model->user_phys_bits : TCG_PHYS_BITS, host_bits);
+        model->phys_bits = MIN(model->user_phys_bits ? model->user_phys_bits : TCG_PHYS_BITS,
+                               host_bits);
     }
 }
 
@@ -489,7 +491,8 @@ X86CpuModel *x86_cpu_model_parse(Vm *vm, const char *text, GError **error)
     model->name = g_strdup(parts[0] ? parts[0] : "");
     model->topo = vm->config.topo;
     model->check = model->kvm = true;
-    if (!fill_by_name(vm, model, error) || !apply_edits(model, parts[0] ? parts + 1 : parts, error) ||
+    if (!fill_by_name(vm, model, error) ||
+        !apply_edits(model, parts[0] ? parts + 1 : parts, error) ||
         !finish_model(vm, model, error)) {
         x86_cpu_model_free(model);
         return NULL;

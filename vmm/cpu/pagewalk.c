@@ -1,9 +1,9 @@
 /*
- * Guest page tables read from outside.  SDM volume 3A chapter 4: figures 4-4 (32-bit), 4-7 (PAE), 4-11
- * (4- and 5-level) and their entry formats.
+ * Guest page tables read from outside.  SDM volume 3A chapter 4: figures 4-4 (32-bit), 4-7 (PAE),
+ * 4-11 (4- and 5-level) and their entry formats.
  *
- * A guest owns its tables and may point them at each other in a way that maps the whole address space
- * over and over, so a full walk stops after WALK_TABLES tables.
+ * A guest owns its tables and may point them at each other in a way that maps the whole address
+ * space over and over, so a full walk stops after WALK_TABLES tables.
  */
 #include "pagewalk.h"
 
@@ -130,7 +130,8 @@ static void fill_mapping(PageMapping *m, const PagingMode *mode, unsigned level,
     uint64_t size = UINT64_C(1) << mode->shift[level];
 
     *m = (PageMapping){
-        .virt = virt & ~(size - 1), .phys = page_base(mode, entry, size), .size = size, .entry = entry,
+        .virt = virt & ~(size - 1), .phys = page_base(mode, entry, size), .size = size,
+        .entry = entry,
         .user = rights.user, .writable = rights.writable, .no_execute = rights.no_execute,
     };
 }
@@ -143,11 +144,10 @@ static bool translate_paged(const X86Cpu *cpu, uint64_t virt, PageMapping *mappi
     Rights rights = { .user = true, .writable = true };
     uint64_t table = mode.root;
 
-    if (mode.canonical && sign_extend(&mode, virt & ((UINT64_C(2) << (mode.shift[0] + 8)) - 1)) != virt) {
-        return false;
-    }
     if (!mode.canonical) {
         virt = (uint32_t)virt;
+    } else if (sign_extend(&mode, virt & ((UINT64_C(2) << (mode.shift[0] + 8)) - 1)) != virt) {
+        return false;
     }
     for (unsigned level = 0; level < mode.levels; level++) {
         unsigned index = virt >> mode.shift[level] & (mode.entries[level] - 1);

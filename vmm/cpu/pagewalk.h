@@ -1,4 +1,4 @@
-/* Guest page tables read from outside (monitor, gdb stub, loader): no A/D updates, no faults, no TLB.
+/* Guest page tables read from outside (monitor, gdb stub, loader): no A/D updates, no faults.
  * SDM volume 3A chapter 4.  vCPU standing (vcpu_sync) or the caller accepts a torn read. */
 #pragma once
 
@@ -19,9 +19,12 @@ typedef struct PageMapping {
 bool x86_translate(const X86Cpu *cpu, uint64_t virt, PageMapping *mapping);
 
 /* Every mapping in order of address, until fn returns false. */
-void x86_walk_pages(const X86Cpu *cpu, bool (*fn)(const PageMapping *m, void *opaque), void *opaque);
+void x86_walk_pages(const X86Cpu *cpu, bool (*fn)(const PageMapping *m, void *opaque),
+                    void *opaque);
 
-/* Reads/writes linear memory through the tables, debug access (writes reach ROM). False: unmapped. */
+/*
+ * Reads/writes linear memory through the tables, debug access (writes reach ROM). False: unmapped.
+ */
 bool x86_read_linear(const X86Cpu *cpu, uint64_t addr, void *buf, size_t len);
 bool x86_write_linear(const X86Cpu *cpu, uint64_t addr, const void *buf, size_t len);
 

@@ -79,7 +79,8 @@ static void print_descriptor_kind(const X86Seg *seg, bool lma, GString *out)
         return;
     }
     if (type & 8) {
-        g_string_append(out, seg->attr & SEG_ATTR_L ? "CS64" : seg->attr & SEG_ATTR_DB ? "CS32" : "CS16");
+        g_string_append(out, seg->attr & SEG_ATTR_L ? "CS64"
+                             : seg->attr & SEG_ATTR_DB ? "CS32" : "CS16");
         g_string_append_printf(out, " [%c%c", type & 4 ? 'C' : '-', type & 2 ? 'R' : '-');
     } else {
         g_string_append(out, seg->attr & SEG_ATTR_DB || lma ? "DS  " : "DS16");
@@ -127,11 +128,11 @@ static void print_fpu(const X86Cpu *cpu, GString *out)
 {
     const X86Fpu *fpu = &cpu->fpu;
 
-    g_string_append_printf(out, "FCW=%04x FSW=%04x [ST=%d] FTW=%02x MXCSR=%08x\n", fpu->fcw, fpu->fsw,
-                           fpu->fsw >> 11 & 7, fpu->ftw, fpu->mxcsr);
+    g_string_append_printf(out, "FCW=%04x FSW=%04x [ST=%d] FTW=%02x MXCSR=%08x\n", fpu->fcw,
+                           fpu->fsw, fpu->fsw >> 11 & 7, fpu->ftw, fpu->mxcsr);
     for (unsigned i = 0; i < 8; i++) {
-        g_string_append_printf(out, "FPR%u=%016" G_GINT64_MODIFIER "x %04x%c", i, fpu->r[i].mantissa,
-                               fpu->r[i].sign_exp, i % 2 ? '\n' : ' ');
+        g_string_append_printf(out, "FPR%u=%016" G_GINT64_MODIFIER "x %04x%c", i,
+                               fpu->r[i].mantissa, fpu->r[i].sign_exp, i % 2 ? '\n' : ' ');
     }
 }
 

@@ -18,7 +18,8 @@ typedef struct BareCpu {
 static const DeviceType *const bare_types[] = { NULL };
 
 /* `topo` counts per level: sockets, dies, cores, threads. Model text as -cpu takes it. */
-static inline BareCpu *bare_cpu_new(const char *model, unsigned cores, unsigned threads, uint32_t apic_id)
+static inline BareCpu *bare_cpu_new(const char *model, unsigned cores, unsigned threads,
+                                    uint32_t apic_id)
 {
     BareCpu *bare = g_new0(BareCpu, 1);
     GError *error = NULL;

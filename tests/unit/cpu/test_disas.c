@@ -66,7 +66,8 @@ START_TEST(insn_row)
     size_t n = parse_hex(insns[_i].bytes, bytes);
     char text[128];
 
-    ck_assert_uint_eq(x86_disassemble(insns[_i].bits, insns[_i].address, bytes, n, text, sizeof(text)), n);
+    ck_assert_uint_eq(x86_disassemble(insns[_i].bits, insns[_i].address, bytes, n, text,
+                                      sizeof(text)), n);
     ck_assert_str_eq(text, insns[_i].text);
 }
 END_TEST

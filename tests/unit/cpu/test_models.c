@@ -37,7 +37,7 @@ END_TEST
 
 static const struct { const char *text; FeatureWord word; unsigned bit; bool on; } edits[] = {
     { "qemu64", FEAT_1_EDX, 25, true },                             /* sse */
-    { "qemu64", FEAT_8000_0001_ECX, 2, false },                     /* svm: nobody has it by default */
+    { "qemu64", FEAT_8000_0001_ECX, 2, false },                  /* svm: nobody has it by default */
     { "qemu64,-sse", FEAT_1_EDX, 25, false },
     { "qemu64,sse=off,+sse", FEAT_1_EDX, 25, true },                /* + after assignments */
     { "qemu64,-sse,+sse", FEAT_1_EDX, 25, false },                  /* - after + */
@@ -119,6 +119,7 @@ START_TEST(engine_without_limits_gives_the_whole_row)
 }
 END_TEST
 
-CHECK_MAIN("models", CASES(refused_row, refused), CASES(edit_row, edits), CASE(every_named_model_parses),
+CHECK_MAIN("models", CASES(refused_row, refused), CASES(edit_row, edits),
+           CASE(every_named_model_parses),
            CASE(features_raise_the_highest_leaf_unless_given),
            CASES(engine_without_limits_gives_the_whole_row, full))

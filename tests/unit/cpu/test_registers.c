@@ -73,7 +73,8 @@ static void enter_linux(X86Cpu *cpu)
     cpu->seg[SEG_SS] = (X86Seg){ .selector = 0x18, .attr = 0xc093, .limit = UINT32_MAX };
     cpu->seg[SEG_GS].base = 0xffff88807da00000;
     cpu->ldt = (X86Seg){ .attr = 0x82 };
-    cpu->tr = (X86Seg){ .selector = 0x40, .attr = 0x89, .limit = 0x4087, .base = 0xfffffe0000003000 };
+    cpu->tr = (X86Seg){ .selector = 0x40, .attr = 0x89, .limit = 0x4087,
+                        .base = 0xfffffe0000003000 };
     cpu->gdt = (X86Table){ 0xfffffe0000001000, 0x7f };
     cpu->cr0 = 0x80050033;
     cpu->cr2 = 0x5794a9;

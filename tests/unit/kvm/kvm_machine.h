@@ -24,6 +24,8 @@ typedef struct KvmMachine {
 KvmMachine *kvm_machine_new(const char *irqchip);
 void kvm_machine_free(KvmMachine *machine);
 
-/* Real-mode code at 0:1000, stack below it; runs until it writes MACHINE_STOP, or a second passed. */
+/*
+ * Real-mode code at 0:1000, stack below it; runs until it writes MACHINE_STOP, or a second passed.
+ */
 void kvm_machine_load(KvmMachine *machine, const uint8_t *code, size_t len);
 void kvm_machine_run(KvmMachine *machine);

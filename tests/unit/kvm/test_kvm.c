@@ -17,7 +17,8 @@ static const char *const irqchips[] = { "on", "split", "off" };
 static const struct { const char *written; uint8_t code[32]; size_t len; } accesses[] = {
     { "out.b 5=12 ", { 0xb0, 0x12, 0xba, 0x05, 0x01, 0xee, STOP }, 10 },
     { "out.w 6=1234 ", { 0xb8, 0x34, 0x12, 0xba, 0x06, 0x01, 0xef, STOP }, 11 },
-    { "out.l 0=12345678 ", { 0x66, 0xb8, 0x78, 0x56, 0x34, 0x12, 0xba, 0x00, 0x01, 0x66, 0xef, STOP }, 15 },
+    { "out.l 0=12345678 ", { 0x66, 0xb8, 0x78, 0x56, 0x34, 0x12, 0xba, 0x00, 0x01, 0x66, 0xef,
+                             STOP }, 15 },
     /* in (%dx) of port 103 gives 44; out to 100 */
     { "out.b 0=44 ", { 0xba, 0x03, 0x01, 0xec, 0xba, 0x00, 0x01, 0xee, STOP }, 12 },
     /* rep outsb of three bytes at ds:1000, the code itself */
@@ -41,9 +42,10 @@ START_TEST(registers_in_memory)
 {
     /* 32-bit addresses through DS, whose limit is raised */
     static const uint8_t code[] = {
-        0x67, 0x66, 0xc7, 0x05, 0x04, 0x00, 0x00, 0xe0, 0x78, 0x56, 0x34, 0x12,  /* movl $…, 0xe0000004 */
-        0x67, 0x66, 0xa1, 0x02, 0x00, 0x00, 0xe0,                               /* movl 0xe0000002, %eax */
-        0x67, 0xa2, 0x08, 0x00, 0x00, 0xe0,                                     /* movb %al, 0xe0000008 */
+        /* movl $…, 0xe0000004 */
+        0x67, 0x66, 0xc7, 0x05, 0x04, 0x00, 0x00, 0xe0, 0x78, 0x56, 0x34, 0x12,
+        0x67, 0x66, 0xa1, 0x02, 0x00, 0x00, 0xe0,                        /* movl 0xe0000002, %eax */
+        0x67, 0xa2, 0x08, 0x00, 0x00, 0xe0,                               /* movb %al, 0xe0000008 */
         STOP,
     };
     MACHINE_OR_RETURN(machine, "on");
@@ -67,9 +69,11 @@ static void scramble(X86Cpu *cpu)
     cpu->rip = 0xfffff00000001000 & 0x7fffffffffff;
     cpu->rflags = RFLAGS_FIXED | RFLAGS_CF | RFLAGS_OF | RFLAGS_DF;
     cpu->seg[SEG_CS] = (X86Seg){ .selector = 8, .attr = 0xa09b, .limit = UINT32_MAX };
-    cpu->seg[SEG_SS] = cpu->seg[SEG_DS] = (X86Seg){ .selector = 16, .attr = 0xc093, .limit = UINT32_MAX };
+    cpu->seg[SEG_SS] = cpu->seg[SEG_DS] = (X86Seg){ .selector = 16, .attr = 0xc093,
+                                                    .limit = UINT32_MAX };
     cpu->seg[SEG_GS].base = 0xffff888000000000;
-    cpu->tr = (X86Seg){ .selector = 0x40, .attr = 0x8b, .limit = 0x4087, .base = 0xfffffe0000003000 };
+    cpu->tr = (X86Seg){ .selector = 0x40, .attr = 0x8b, .limit = 0x4087,
+                        .base = 0xfffffe0000003000 };
     cpu->gdt = (X86Table){ 0xfffffe0000001000, 0x7f };
     cpu->idt = (X86Table){ 0xfffffe0000000000, 0xfff };
     cpu->cr0 = CR0_PE | CR0_PG | CR0_ET | CR0_NE | CR0_WP;
@@ -107,8 +111,9 @@ static void engine_round_trip(X86Cpu *cpu, void *opaque)
     accel_kvm.get_state(cpu);
 }
 
-#define SAME(field_) ck_assert_msg(memcmp(&cpu->field_, &before->field_, sizeof(cpu->field_)) == 0, \
-                                   #field_ " changed")
+#define SAME(field_) \
+    ck_assert_msg(memcmp(&cpu->field_, &before->field_, sizeof(cpu->field_)) == 0, \
+                  #field_ " changed")
 
 START_TEST(state_survives_the_kernel)
 {
@@ -198,11 +203,12 @@ static int give_vector(void *opaque)
 START_TEST(interrupt_waits_until_the_guest_takes_it)
 {
     /*
-     * A handler at 2000 writes port 7.  cli, port 1 three times, sti, then port 2 three times: an emulating
-     * kvm looks for interrupts at exits only.
+     * A handler at 2000 writes port 7.  cli, port 1 three times, sti, then port 2 three times: an
+     * emulating kvm looks for interrupts at exits only.
      */
     static const uint8_t code[] = {
-        0xfa, 0xba, 0x01, 0x01, 0xee, 0xee, 0xee, 0xfb, 0x90, 0xba, 0x02, 0x01, 0xee, 0xee, 0xee, STOP,
+        0xfa, 0xba, 0x01, 0x01, 0xee, 0xee, 0xee, 0xfb, 0x90, 0xba, 0x02, 0x01, 0xee, 0xee, 0xee,
+        STOP,
     };
     static const uint8_t handler[] = { 0x52, 0xba, 0x07, 0x01, 0xee, 0x5a, 0xcf };
     MACHINE_OR_RETURN(machine, "off");
@@ -240,7 +246,7 @@ START_TEST(halted_cpu_sleeps_until_an_interrupt)
     kvm_machine_load(machine, code, sizeof(code));
     vm_start(&machine->vm);
     for (;;) {
-        vcpu_sync(cpu);                 /* lets it run in between: the lock is let go of while it waits */
+        vcpu_sync(cpu);           /* lets it run in between: the lock is let go of while it waits */
         if (cpu->halted) {
             break;
         }
@@ -261,7 +267,7 @@ END_TEST
 
 START_TEST(written_pages_are_logged)
 {
-    static const uint8_t code[] = { 0xc6, 0x06, 0x00, 0x50, 0x77, STOP };          /* movb $0x77, 0x5000 */
+    static const uint8_t code[] = { 0xc6, 0x06, 0x00, 0x50, 0x77, STOP };   /* movb $0x77, 0x5000 */
     MACHINE_OR_RETURN(machine, "on");
     RamBlock *block = machine->ram.ram;
     unsigned long bits[MACHINE_RAM / 4096 / 64];
@@ -286,7 +292,7 @@ END_TEST
 
 START_TEST(moving_memory_under_a_running_guest)
 {
-    static const uint8_t code[] = { 0xeb, 0xfe };                                   /* jmp to itself */
+    static const uint8_t code[] = { 0xeb, 0xfe };                                /* jmp to itself */
     MACHINE_OR_RETURN(machine, "on");
     Vm *vm = &machine->vm;
     MemRegion extra;
@@ -312,5 +318,6 @@ END_TEST
 
 CHECK_MAIN("kvm", CASES(port_access_row, accesses), CASE(registers_in_memory),
            CASES(state_survives_the_kernel, irqchips), CASES(reset_starts_at_the_vector, irqchips),
-           CASE(interrupt_waits_until_the_guest_takes_it), CASE(halted_cpu_sleeps_until_an_interrupt),
+           CASE(interrupt_waits_until_the_guest_takes_it),
+           CASE(halted_cpu_sleeps_until_an_interrupt),
            CASE(written_pages_are_logged), CASE(moving_memory_under_a_running_guest))

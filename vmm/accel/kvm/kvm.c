@@ -8,8 +8,8 @@
 
 #include "rhea_error.h"
 
-/* Three pages of the TSS and one page table that Intel processors may need; below the BIOS, reserved in
- * the e820 map (api.rst 4.31, 4.41). */
+/* Three pages of the TSS and one page table that Intel processors may need; below the BIOS,
+ * reserved in the e820 map (api.rst 4.31, 4.41). */
 #define IDENTITY_MAP_ADDR   UINT64_C(0xfeffc000)
 #define TSS_ADDR            UINT64_C(0xfeffd000)
 
@@ -31,7 +31,8 @@ static bool open_kvm(GError **error)
     }
     version = ioctl(kvm.fd, KVM_GET_API_VERSION, 0);
     if (version != KVM_API_VERSION) {
-        set_error(error, "/dev/kvm speaks version %d of its interface, not %d", version, KVM_API_VERSION);
+        set_error(error, "/dev/kvm speaks version %d of its interface, not %d", version,
+                  KVM_API_VERSION);
         return false;
     }
     do {
@@ -82,7 +83,8 @@ static bool check_capabilities(GError **error)
 static void enable_capabilities(Vm *vm)
 {
     int manual = check(KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2);
-    struct kvm_enable_cap dirty = { .cap = KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, .args = { manual & 1 } };
+    struct kvm_enable_cap dirty = { .cap = KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
+                                    .args = { manual & 1 } };
 
     kvm.has_manual_dirty = manual > 0 && ioctl(kvm.vm_fd, KVM_ENABLE_CAP, &dirty) == 0;
     kvm.has_smm &= vm->config.smm && check(KVM_CAP_MULTI_ADDRESS_SPACE) > 1;

@@ -45,7 +45,7 @@ extern KvmVm kvm;
 typedef struct KvmCpu {
     int fd;
     struct kvm_run *run;
-    uint8_t *xsave;                     /* last XSAVE image: holds components X86Fpu does not know */
+    uint8_t *xsave;                    /* last XSAVE image: holds components X86Fpu does not know */
     bool xsave_valid;                   /* it is the guest's, fetched since the last run */
     bool fetched;                       /* so is the rest: get_state() came after the last run */
     bool debugging;                     /* the kernel has breakpoints or stepping on */
@@ -108,6 +108,6 @@ void kvm_apics_finish(void);
 
 /* kvm_debug.c */
 bool kvm_set_breakpoints(Vm *vm, const BreakPoint *list, size_t n, GError **error);
-void kvm_update_debug(X86Cpu *cpu);         /* before a run: hands breakpoints and stepping to the kernel */
+void kvm_update_debug(X86Cpu *cpu); /* before a run: hands breakpoints and stepping to the kernel */
 /* A debug exit: true if it is the debugger's; otherwise the exception goes back to the guest. */
 bool kvm_debug_exit(X86Cpu *cpu);

@@ -1,6 +1,6 @@
 /*
- * A local APIC in the kernel as a device: `info lapic` and saved state.  Register offsets and bits: SDM
- * volume 3A, table 11-1 and section 11.5.
+ * A local APIC in the kernel as a device: `info lapic` and saved state.  Register offsets and bits:
+ * SDM volume 3A, table 11-1 and section 11.5.
  *
  * It sits on a bus of its own, below no other device: it belongs to its CPU, which resets it.
  */
@@ -71,7 +71,8 @@ static const char *const delivery_modes[8] = {
     "Fixed", "LowPri", "SMI", "...", "NMI", "INIT", "SIPI", "ExtINT",
 };
 
-static void print_lvt(const KvmApic *apic, const char *name, unsigned offset, bool timer, GString *out)
+static void print_lvt(const KvmApic *apic, const char *name, unsigned offset, bool timer,
+                      GString *out)
 {
     static const char *const timer_modes[4] = { "one-shot", "periodic", "tsc-deadline", "..." };
     uint32_t lvt = reg_at(apic, offset);
@@ -80,7 +81,8 @@ static void print_lvt(const KvmApic *apic, const char *name, unsigned offset, bo
     g_string_append_printf(out, "%s\t 0x%08x %s %-5s %-6s %-7s %-12s %-6s", name, lvt,
                            lvt & LVT_ACTIVE_LOW ? "active-lo" : "active-hi",
                            lvt & LVT_LEVEL ? "level" : "edge", lvt & LVT_MASKED ? "masked" : "",
-                           lvt & LVT_PENDING ? "pending" : "", timer ? timer_modes[lvt >> 17 & 3] : "",
+                           lvt & LVT_PENDING ? "pending" : "",
+                           timer ? timer_modes[lvt >> 17 & 3] : "",
                            delivery_modes[timer ? MODE_FIXED : mode]);
     if (timer || mode == MODE_FIXED || mode == MODE_EXTINT) {
         g_string_append_printf(out, " (vec %u)", lvt & 0xff);
@@ -94,7 +96,8 @@ static void print_icr(const KvmApic *apic, GString *out)
     uint32_t icr = reg_at(apic, LAPIC_ICR), icr2 = reg_at(apic, LAPIC_ICR2);
 
     g_string_append_printf(out, "ICR\t 0x%08x %s %s %s %s\n", icr,
-                           icr & ICR_LOGICAL ? "logical" : "physical", icr & ICR_LEVEL ? "level" : "edge",
+                           icr & ICR_LOGICAL ? "logical" : "physical",
+                           icr & ICR_LEVEL ? "level" : "edge",
                            icr & ICR_ASSERT ? "assert" : "de-assert", shorthands[icr >> 18 & 3]);
     g_string_append_printf(out, "ICR2\t 0x%08x", icr2);
     if ((icr >> 18 & 3) == 0) {
@@ -144,11 +147,13 @@ static void apic_view(Device *dev, DeviceView view, GString *out)
     for (unsigned i = 0; i < G_N_ELEMENTS(lvts); i++) {
         print_lvt(apic, lvts[i].name, lvts[i].offset, lvts[i].offset == LAPIC_LVTT, out);
     }
-    g_string_append_printf(out, "Timer\t DCR=0x%x (divide by %u) initial_count = %u current_count = %u\n",
-                           reg_at(apic, LAPIC_DIVIDE) & 0xf, timer_divider(reg_at(apic, LAPIC_DIVIDE)),
+    g_string_append_printf(out, "Timer\t DCR=0x%x (divide by %u) initial_count = %u "
+                           "current_count = %u\n", reg_at(apic, LAPIC_DIVIDE) & 0xf,
+                           timer_divider(reg_at(apic, LAPIC_DIVIDE)),
                            reg_at(apic, LAPIC_INITIAL), reg_at(apic, LAPIC_CURRENT));
     g_string_append_printf(out, "SPIV\t 0x%08x APIC %s, focus=%s, spurious vec %u\n", spiv,
-                           spiv & SPIV_ENABLE ? "enabled" : "disabled", spiv & SPIV_FOCUS ? "on" : "off",
+                           spiv & SPIV_ENABLE ? "enabled" : "disabled",
+                           spiv & SPIV_FOCUS ? "on" : "off",
                            spiv & 0xff);
     print_icr(apic, out);
     g_string_append_printf(out, "ESR\t 0x%08x\n", reg_at(apic, LAPIC_ESR));

@@ -1,8 +1,10 @@
 /*
- * The kernel's 8259 pair, IOAPIC and 8254 as devices, so that they reset, save and show like any other.
+ * The kernel's 8259 pair, IOAPIC and 8254 as devices, so that they reset, save and show like any
+ * other.
  *
- * Their registers live in the kernel (api.rst 4.26, 4.71); the regions in the memory map only mark the
- * place.  What they are at reset is what the kernel made them, fetched when the device is realized.
+ * Their registers live in the kernel (api.rst 4.26, 4.71); the regions in the memory map only mark
+ * the place.  What they are at reset is what the kernel made them, fetched when the device is
+ * realized.
  */
 #include "kvm.h"
 
@@ -106,8 +108,8 @@ static void pic_view(Device *dev, DeviceView view, GString *out)
     if (view != VIEW_PIC || !chip_get(&pic->chip, pic_id(pic), NULL)) {
         return;
     }
-    g_string_append_printf(out, "pic%d: irr=%02x imr=%02x isr=%02x hprio=%d irq_base=%02x rr_sel=%d "
-                           "elcr=%02x fnm=%d\n", !pic->master, s->irr, s->imr, s->isr,
+    g_string_append_printf(out, "pic%d: irr=%02x imr=%02x isr=%02x hprio=%d irq_base=%02x "
+                           "rr_sel=%d elcr=%02x fnm=%d\n", !pic->master, s->irr, s->imr, s->isr,
                            s->priority_add, s->irq_base, s->read_reg_select, s->elcr,
                            s->special_fully_nested_mode);
 }
@@ -146,7 +148,8 @@ static const StateDesc pic_state = {
 
 static const Property pic_props[] = {
     PROP_UINT32(KvmPic, iobase, .name = "iobase", .def = 0, .help = "first port (0: a PC's)"),
-    PROP_UINT32(KvmPic, elcr_addr, .name = "elcr_addr", .def = 0, .help = "port of the edge/level register"),
+    PROP_UINT32(KvmPic, elcr_addr, .name = "elcr_addr", .def = 0,
+                .help = "port of the edge/level register"),
     PROP_UINT8(KvmPic, elcr_mask, .name = "elcr_mask", .def = 0, .help = "its writable bits"),
     PROP_BOOL(KvmPic, master, .name = "master", .def = 0, .help = "the first chip of the pair"),
     {}
@@ -227,8 +230,9 @@ static void print_pin(unsigned pin, uint64_t entry, GString *out)
         "fixed", "lowest", "SMI", "...", "NMI", "INIT", "...", "extINT",
     };
 
-    g_string_append_printf(out, "  pin %-2u 0x%016" G_GINT64_MODIFIER "x dest=%x vec=%-3u %s %-5s %-6s %-6s %s\n",
-                           pin, entry, (unsigned)(entry >> REDIR_DEST_SHIFT),
+    g_string_append_printf(out, "  pin %-2u 0x%016" G_GINT64_MODIFIER "x dest=%x vec=%-3u "
+                           "%s %-5s %-6s %-6s %s\n", pin, entry,
+                           (unsigned)(entry >> REDIR_DEST_SHIFT),
                            (unsigned)(entry & REDIR_VECTOR),
                            entry & REDIR_ACTIVE_LOW ? "active-lo" : "active-hi",
                            entry & REDIR_LEVEL ? "level" : "edge",
@@ -260,8 +264,8 @@ static void ioapic_view(Device *dev, DeviceView view, GString *out)
         return;
     }
     ioapic_fetch(ioapic);
-    g_string_append_printf(out, "ioapic0: ver=0x%x id=0x%02x sel=0x%02x", IOAPIC_VERSION, ioapic->id,
-                           ioapic->select);
+    g_string_append_printf(out, "ioapic0: ver=0x%x id=0x%02x sel=0x%02x", IOAPIC_VERSION,
+                           ioapic->id, ioapic->select);
     if (ioapic->select >= 0x10) {
         g_string_append_printf(out, " (redir[%u])", (ioapic->select - 0x10) / 2);
     }
@@ -310,7 +314,8 @@ static const StateDesc ioapic_state = {
 };
 
 static const Property ioapic_props[] = {
-    PROP_UINT32(KvmIoapic, gsi_base, .name = "gsi_base", .def = 0, .help = "first global interrupt"),
+    PROP_UINT32(KvmIoapic, gsi_base, .name = "gsi_base", .def = 0,
+                .help = "first global interrupt"),
     {}
 };
 
@@ -435,7 +440,8 @@ static const StateDesc pit_state = {
 static const char *const lost_tick_policies[] = { "discard", "delay", NULL };
 
 static const Property pit_props[] = {
-    PROP_UINT32(KvmPit, iobase, .name = "iobase", .def = 0x40, .help = "first port", .read_only = true),
+    PROP_UINT32(KvmPit, iobase, .name = "iobase", .def = 0x40, .help = "first port",
+                .read_only = true),
     PROP_ENUM(KvmPit, lost_tick_policy, .name = "lost_tick_policy", .names = lost_tick_policies,
               .help = "ticks a busy guest missed: discard them or deliver them late"),
     {}

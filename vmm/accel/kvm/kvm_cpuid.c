@@ -14,7 +14,8 @@ enum { EAX, EBX, ECX, EDX };
 bool kvm_cpuid_init(GError **error)
 {
     for (unsigned count = 64; count <= MAX_ENTRIES; count *= 2) {
-        kvm.cpuid = g_realloc(kvm.cpuid, sizeof(*kvm.cpuid) + count * sizeof(kvm.cpuid->entries[0]));
+        kvm.cpuid = g_realloc(kvm.cpuid,
+                              sizeof(*kvm.cpuid) + count * sizeof(kvm.cpuid->entries[0]));
         memset(kvm.cpuid, 0, sizeof(*kvm.cpuid));
         kvm.cpuid->nent = count;
         if (ioctl(kvm.fd, KVM_GET_SUPPORTED_CPUID, kvm.cpuid) == 0) {
@@ -53,7 +54,7 @@ static void adjust_features(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
             out[ECX] |= 1u << 24;                               /* TSC deadline */
         }
         if (!lapic_in_kernel) {
-            out[ECX] &= ~(1u << 21);                            /* x2APIC MSRs need the kernel's LAPIC */
+            out[ECX] &= ~(1u << 21);                       /* x2APIC MSRs need the kernel's LAPIC */
         }
         out[EDX] |= 1u << 28 | 1u << 9 | 1u << 7;               /* HT, APIC, MCE */
     } else if (leaf == 6) {
@@ -159,7 +160,8 @@ bool kvm_cpuid_set(X86Cpu *cpu, GError **error)
         whole = whole && add_range(&builder, 0x80000000, MIN(model->xlevel, 0x80000020));
     }
     if (!whole || ioctl(kvm_cpu(cpu)->fd, KVM_SET_CPUID2, list) < 0) {
-        set_errno_error(error, whole ? errno : E2BIG, "kvm does not take the CPU model '%s'", model->name);
+        set_errno_error(error, whole ? errno : E2BIG, "kvm does not take the CPU model '%s'",
+                        model->name);
         return false;
     }
     return true;

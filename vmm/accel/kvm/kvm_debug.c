@@ -1,8 +1,8 @@
 /*
  * Breakpoints and single-step of the debugger (api.rst 4.87).
  *
- * Software breakpoints are an INT3 in guest memory; hardware ones and watchpoints take the guest's debug
- * registers over while they are set.
+ * Software breakpoints are an INT3 in guest memory; hardware ones and watchpoints take the guest's
+ * debug registers over while they are set.
  */
 #include "kvm.h"
 
@@ -29,7 +29,8 @@ static void remove_all(Vm *vm)
 
     for (size_t i = kvm.n_breakpoints; i-- > 0;) {
         if (kvm.breakpoints[i].kind == BREAK_SOFT) {
-            x86_write_linear(cpu, kvm.breakpoints[i].addr, &g_array_index(saved_bytes, uint8_t, i), 1);
+            x86_write_linear(cpu, kvm.breakpoints[i].addr,
+                             &g_array_index(saved_bytes, uint8_t, i), 1);
         }
     }
     kvm.n_breakpoints = 0;
@@ -43,7 +44,8 @@ static bool insert(X86Cpu *cpu, const BreakPoint *point, GError **error)
     uint8_t byte = 0;
 
     if (point->kind == BREAK_SOFT &&
-        (!x86_read_linear(cpu, point->addr, &byte, 1) || !x86_write_linear(cpu, point->addr, &int3, 1))) {
+        (!x86_read_linear(cpu, point->addr, &byte, 1) ||
+         !x86_write_linear(cpu, point->addr, &int3, 1))) {
         set_error(error, "no memory at 0x%" G_GINT64_MODIFIER "x for a breakpoint", point->addr);
         return false;
     }
@@ -103,7 +105,7 @@ static uint64_t dr7_bits(unsigned slot, const BreakPoint *point)
 {
     static const uint8_t len_code[9] = { [1] = 0, [2] = 1, [4] = 3, [8] = 2 };
     unsigned rw = point->kind == BREAK_HARD ? 0 : point->kind == WATCH_WRITE ? 1 : 3;
-    unsigned len = point->kind == BREAK_HARD ? 0 : len_code[point->len & 15 ? MIN(point->len, 8) : 1];
+    unsigned len = point->kind == BREAK_HARD ? 0 : len_code[MIN(point->len, 8)];
 
     return UINT64_C(2) << 2 * slot | (uint64_t)(rw | len << 2) << (16 + 4 * slot);
 }

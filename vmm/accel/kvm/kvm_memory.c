@@ -1,9 +1,10 @@
 /*
- * Guest memory in the kernel: a slot per flat range with host memory behind it (api.rst 4.35), the log
- * of pages written (4.8, 4.117), and eventfds that stand for writes (4.59).
+ * Guest memory in the kernel: a slot per flat range with host memory behind it (api.rst 4.35), the
+ * log of pages written (4.8, 4.117), and eventfds that stand for writes (4.59).
  *
- * Everything under the machine lock.  Between the deletion of a slot and the addition of its successor a
- * vCPU may find nothing where there is memory; kvm_vcpu.c asks slots_generation and tries again.
+ * Everything under the machine lock.  Between the deletion of a slot and the addition of its
+ * successor a vCPU may find nothing where there is memory; kvm_vcpu.c asks slots_generation and
+ * tries again.
  */
 #include "kvm.h"
 
@@ -39,7 +40,8 @@ static bool slot_send(const SlotSpace *space, unsigned number, const Slot *slot,
         .guest_phys_addr = slot->addr,
         .memory_size = size,
         .userspace_addr = (uintptr_t)slot->host,
-        .flags = (slot->readonly ? KVM_MEM_READONLY : 0) | (slot->logging ? KVM_MEM_LOG_DIRTY_PAGES : 0),
+        .flags = (slot->readonly ? KVM_MEM_READONLY : 0) |
+                 (slot->logging ? KVM_MEM_LOG_DIRTY_PAGES : 0),
     };
 
     __atomic_fetch_add(&kvm.slots_generation, 1, __ATOMIC_SEQ_CST);
@@ -73,7 +75,9 @@ static void mark_all_clients(RamBlock *block, uint64_t page)
     }
 }
 
-/* The part of a range that whole pages cover, or false. What is left over is reached through exits. */
+/*
+ * The part of a range that whole pages cover, or false. What is left over is reached through exits.
+ */
 static bool range_to_slot(const FlatRange *range, Slot *slot)
 {
     uint64_t start = (range->addr + PAGE_SIZE_4K - 1) & ~(PAGE_SIZE_4K - 1);
@@ -85,7 +89,8 @@ static bool range_to_slot(const FlatRange *range, Slot *slot)
     }
     *slot = (Slot){
         .addr = start, .size = end - start, .host = range->host + (start - range->addr),
-        .readonly = range->readonly || range->mr->kind == MEM_ROM || range->mr->kind == MEM_ROM_DEVICE,
+        .readonly = range->readonly || range->mr->kind == MEM_ROM ||
+                    range->mr->kind == MEM_ROM_DEVICE,
     };
     if ((uintptr_t)slot->host & (PAGE_SIZE_4K - 1) || (slot->readonly && !kvm.has_readonly)) {
         return false;
@@ -106,7 +111,7 @@ static void fetch_log(SlotSpace *space, guint number)
     struct kvm_dirty_log log = { .slot = number | space->id << 16, .dirty_bitmap = bits };
 
     if (ioctl(kvm.vm_fd, KVM_GET_DIRTY_LOG, &log) < 0) {
-        memset(bits, 0xff, words * sizeof(uint64_t));           /* rather too much than too little */
+        memset(bits, 0xff, words * sizeof(uint64_t));          /* rather too much than too little */
     } else if (kvm.has_manual_dirty) {
         struct kvm_clear_dirty_log clear = {
             .slot = log.slot, .num_pages = (uint32_t)pages, .dirty_bitmap = bits,
@@ -174,7 +179,8 @@ static void range_add(MemListener *listener, const FlatRange *range)
     }
     number = free_slot(space);
     if (number >= kvm.max_slots || !slot_send(space, number, &slot, slot.size)) {
-        report_warning("kvm does not take memory at 0x%" G_GINT64_MODIFIER "x+0x%" G_GINT64_MODIFIER "x: %s",
+        report_warning("kvm does not take memory at 0x%" G_GINT64_MODIFIER
+                       "x+0x%" G_GINT64_MODIFIER "x: %s",
                        slot.addr, slot.size, g_strerror(number >= kvm.max_slots ? ENOSPC : errno));
         return;
     }
@@ -266,7 +272,8 @@ static void listen_to(SlotSpace *space, unsigned id, AddressSpace *as)
 bool kvm_memory_init(Vm *vm, GError **error)
 {
     listen_to(&spaces[0], 0, &vm->memory);
-    port_listener = (MemListener){ .eventfd_add = port_eventfd_add, .eventfd_del = port_eventfd_del };
+    port_listener = (MemListener){ .eventfd_add = port_eventfd_add,
+                                   .eventfd_del = port_eventfd_del };
     address_space_listen(&vm->io, &port_listener);
     return true;
 }

@@ -87,8 +87,8 @@ static bool kernel_lists(uint32_t msr)
 static bool row_applies(const X86Cpu *cpu, uint32_t msr)
 {
     static const struct { uint32_t msr; unsigned bit; } features[] = {
-        { 0x4b564d00, 3 }, { 0x4b564d01, 3 }, { 0x4b564d02, 4 }, { 0x4b564d03, 5 }, { 0x4b564d04, 6 },
-        { 0x4b564d05, 12 },
+        { 0x4b564d00, 3 }, { 0x4b564d01, 3 }, { 0x4b564d02, 4 }, { 0x4b564d03, 5 },
+        { 0x4b564d04, 6 }, { 0x4b564d05, 12 },
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(features); i++) {
@@ -143,7 +143,8 @@ static void batch_move(MsrBatch *batch, X86Cpu *cpu, unsigned long what)
         int moved;
 
         part.list.head.nmsrs = count - done;
-        memcpy(part.list.entries, batch->list.entries + done, (count - done) * sizeof(part.list.entries[0]));
+        memcpy(part.list.entries, batch->list.entries + done,
+               (count - done) * sizeof(part.list.entries[0]));
         moved = ioctl(kvm_cpu(cpu)->fd, what, &part.list);
         if (moved < 0) {
             moved = 0;
@@ -161,8 +162,8 @@ static void batch_move(MsrBatch *batch, X86Cpu *cpu, unsigned long what)
 }
 
 /*
- * The time stamp counter goes on by itself: writing back what was read a moment ago would set it back,
- * so it is written only if somebody changed the offset.
+ * The time stamp counter goes on by itself: writing back what was read a moment ago would set it
+ * back, so it is written only if somebody changed the offset.
  */
 static void get_tsc(X86Cpu *cpu)
 {

@@ -1,9 +1,9 @@
 /*
  * X86Cpu to and from the kernel.  vCPU thread, CPU outside KVM_RUN.
  *
- * The kernel holds more than X86Cpu does (AVX-512 registers, an NMI half way in, protection keys): such
- * state is kept in KvmCpu from the last get_state() and written back with the rest.  After a reset
- * nothing was fetched, and the rest starts from zero.
+ * The kernel holds more than X86Cpu does (AVX-512 registers, an NMI half way in, protection keys):
+ * such state is kept in KvmCpu from the last get_state() and written back with the rest.  After a
+ * reset nothing was fetched, and the rest starts from zero.
  */
 #include "kvm.h"
 
@@ -78,7 +78,8 @@ static X86Seg seg_from_kvm(const struct kvm_segment *from)
         .selector = from->selector, .limit = from->limit, .base = from->base,
         .attr = from->unusable ? SEG_ATTR_NULL
                                : from->type | from->s << 4 | from->dpl << 5 | from->present << 7 |
-                                     from->avl << 12 | from->l << 13 | from->db << 14 | from->g << 15,
+                                     from->avl << 12 | from->l << 13 | from->db << 14 |
+                                     from->g << 15,
     };
 }
 

@@ -125,7 +125,8 @@ static bool set_up_mce(X86Cpu *cpu)
         return false;
     }
     /* Bits 7:0 count banks; the others are capabilities. */
-    uint64_t banks = MIN(cpu->mcg_cap & 0xff, (uint64_t)ioctl(kvm.fd, KVM_CHECK_EXTENSION, KVM_CAP_MCE));
+    uint64_t most = (uint64_t)MAX(ioctl(kvm.fd, KVM_CHECK_EXTENSION, KVM_CAP_MCE), 0);
+    uint64_t banks = MIN(cpu->mcg_cap & 0xff, most);
     uint64_t cap = (cpu->mcg_cap & supported & ~UINT64_C(0xff)) | banks;
 
     cpu->mcg_cap = cap;
@@ -213,8 +214,8 @@ static int next_vector(X86Cpu *cpu)
 }
 
 /*
- * Injects the interrupt that waits, if the guest takes one now; else asks the kernel to come back as
- * soon as it does (api.rst 4.16 and section 5, request_interrupt_window).
+ * Injects the interrupt that waits, if the guest takes one now; else asks the kernel to come back
+ * as soon as it does (api.rst 4.16 and section 5, request_interrupt_window).
  */
 static void inject_interrupt(X86Cpu *cpu, KvmCpu *k)
 {
@@ -312,8 +313,11 @@ static RunExit exit_mmio(X86Cpu *cpu, KvmCpu *k)
     struct kvm_run *run = k->run;
     unsigned len = MIN(run->mmio.len, sizeof(run->mmio.data));
     uint64_t addr = run->mmio.phys_addr, value = 0;
-    AddressSpace *as = cpu->in_smm && cpu->vm->smm_memory.root ? &cpu->vm->smm_memory : &cpu->vm->memory;
+    AddressSpace *as = &cpu->vm->memory;
 
+    if (cpu->in_smm && cpu->vm->smm_memory.root) {
+        as = &cpu->vm->smm_memory;
+    }
     if (len & (len - 1)) {
         /* The emulator's odd pieces of a longer access. */
         if (run->mmio.is_write) {
@@ -388,7 +392,8 @@ static RunExit interpret_one(X86Cpu *cpu, KvmCpu *k)
     kvm_get_state(cpu);
     k->interpreted++;
     if (log_on(LOG_UNIMP)) {
-        log_write(LOG_UNIMP, "CPU %u: kvm does not emulate the instruction at %016" G_GINT64_MODIFIER "x\n",
+        log_write(LOG_UNIMP,
+                  "CPU %u: kvm does not emulate the instruction at %016" G_GINT64_MODIFIER "x\n",
                   cpu->index, cpu->rip);
     }
     if (!tcg_interpret_one(cpu)) {
