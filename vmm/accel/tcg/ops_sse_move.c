@@ -246,7 +246,8 @@ static const UOp *op_mm_store(TcgCpu *cpu, const UOp *u)
 static const UOp *op_mm_put(TcgCpu *cpu, const UOp *u)
 {
     x87_wait(cpu, u);
-    *mm_dst(cpu, u) = u->aux == 4 ? fp_src(cpu, u)->u32[0] : fp_src(cpu, u)->u64[0];
+    *mm_dst(cpu, u) = u->aux == 4 ? *(const uint32_t *)fp_src(cpu, u) :
+                                        *(const uint64_t *)fp_src(cpu, u);
     mm_written(cpu, u->r1);
     NEXT(u);
 }
@@ -262,7 +263,7 @@ static const UOp *op_mm_to_gpr(TcgCpu *cpu, const UOp *u)
 static const UOp *op_mm_to_xmm(TcgCpu *cpu, const UOp *u)
 {
     x87_wait(cpu, u);
-    fp_dst(cpu, u)->u64[0] = fp_src(cpu, u)->u64[0];
+    fp_dst(cpu, u)->u64[0] = *(const uint64_t *)fp_src(cpu, u);
     fp_dst(cpu, u)->u64[1] = 0;
     mmx_enter(cpu);
     NEXT(u);

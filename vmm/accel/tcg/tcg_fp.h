@@ -64,9 +64,9 @@ static inline X86Vec *fp_dst(TcgCpu *cpu, const UOp *u)
     return &cpu->x86.fpu.v[u->r1];
 }
 
-static inline const X86Vec *fp_src(TcgCpu *cpu, const UOp *u)
+static inline const void *fp_src(TcgCpu *cpu, const UOp *u)
 {
-    return (const X86Vec *)((const uint8_t *)cpu + u->disp);
+    return (const uint8_t *)cpu + u->disp;
 }
 
 /* ---- SSE arithmetic that reads or sets MXCSR ---- */
