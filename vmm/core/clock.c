@@ -37,10 +37,9 @@ int64_t vm_clock_ns(Vm *vm)
 
     do {
         seq = __atomic_load_n(&clock->seq, __ATOMIC_ACQUIRE);
-        ns = __atomic_load_n(&clock->running, __ATOMIC_RELAXED)
-                 ? host_clock_ns() + __atomic_load_n(&clock->offset_ns, __ATOMIC_RELAXED)
-                 : __atomic_load_n(&clock->stopped_ns, __ATOMIC_RELAXED);
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        ns = __atomic_load_n(&clock->running, __ATOMIC_ACQUIRE)
+                 ? host_clock_ns() + __atomic_load_n(&clock->offset_ns, __ATOMIC_ACQUIRE)
+                 : __atomic_load_n(&clock->stopped_ns, __ATOMIC_ACQUIRE);
     } while ((seq & 1) || seq != __atomic_load_n(&clock->seq, __ATOMIC_RELAXED));
     return ns;
 }
@@ -48,9 +47,9 @@ int64_t vm_clock_ns(Vm *vm)
 static void clock_publish(VmClock *clock, bool running, int64_t offset_ns, int64_t stopped_ns)
 {
     __atomic_fetch_add(&clock->seq, 1, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&clock->running, running, __ATOMIC_RELAXED);
-    __atomic_store_n(&clock->offset_ns, offset_ns, __ATOMIC_RELAXED);
-    __atomic_store_n(&clock->stopped_ns, stopped_ns, __ATOMIC_RELAXED);
+    __atomic_store_n(&clock->running, running, __ATOMIC_RELEASE);
+    __atomic_store_n(&clock->offset_ns, offset_ns, __ATOMIC_RELEASE);
+    __atomic_store_n(&clock->stopped_ns, stopped_ns, __ATOMIC_RELEASE);
     __atomic_fetch_add(&clock->seq, 1, __ATOMIC_SEQ_CST);
 }
 
