@@ -475,6 +475,21 @@ Block *block_find(TcgCpu *cpu)
     return block;
 }
 
+/* ---- leaving a block ---- */
+
+const UOp *block_chain_miss(TcgCpu *cpu, const UOp *u, unsigned slot, uint64_t rip)
+{
+    cpu->link = &block_of_last(u)->chain[slot];
+    cpu->x86.rip = rip;
+    LEAVE();
+}
+
+const UOp *block_jump_miss(TcgCpu *cpu, uint64_t rip)
+{
+    cpu->x86.rip = rip;
+    LEAVE();
+}
+
 /* ---- a vCPU's part ---- */
 
 static void forget_jumps(TcgCpu *cpu)

@@ -353,7 +353,7 @@ static bool emit_and(DecodeContext *d) { return emit_alu(d, &and_op, false); }
 static bool emit_sub(DecodeContext *d) { return emit_alu(d, &sub_op, false); }
 static bool emit_xor(DecodeContext *d) { return emit_alu(d, &xor_op, false); }
 
-static bool emit_compare(DecodeContext *d, const AluForms *forms)
+static bool emit_compare(DecodeContext *d, const AluForms *forms, FuseOp op)
 {
     unsigned bits = d->ops[0].size;
     bool mem = op_is_mem(&d->ops[0]) || op_is_mem(&d->ops[1]);
@@ -362,11 +362,14 @@ static bool emit_compare(DecodeContext *d, const AluForms *forms)
                                RFLAGS_ARITH, mem);
 
     fill_operands(d, u, bits);
+    if (!mem) {
+        decode_mark_compare(d, op, bits);
+    }
     return true;
 }
 
-static bool emit_cmp(DecodeContext *d) { return emit_compare(d, &cmp_forms); }
-static bool emit_test(DecodeContext *d) { return emit_compare(d, &test_forms); }
+static bool emit_cmp(DecodeContext *d) { return emit_compare(d, &cmp_forms, FUSE_CMP); }
+static bool emit_test(DecodeContext *d) { return emit_compare(d, &test_forms, FUSE_TEST); }
 
 static bool emit_unary(DecodeContext *d, const UnaryOp *op)
 {

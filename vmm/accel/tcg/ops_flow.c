@@ -356,6 +356,9 @@ static bool emit_jcc(DecodeContext *d)
     UOpFn fn;
     UOp *u;
 
+    if (d->code64 && next_here && decode_fused_jump(d, cc, target, on_page(d, target))) {
+        return true;
+    }
     if (d->code64) {
         fn = !next_here ? op_jcc64_any : on_page(d, target) ? jcc64_chain[cc] : jcc64_out[cc];
     } else {

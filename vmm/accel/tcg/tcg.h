@@ -72,7 +72,7 @@ enum { UOP_LOCK = 1, UOP_REP = 2, UOP_REPNE = 4, UOP_HIGH1 = 8, UOP_HIGH2 = 16, 
  * misses and takes the slow path.  Tags that must be slow (MMIO, ROM writes, pages with translated code or
  * clean dirty bits, watchpoints) hold TLB_INVALID.
  */
-#define TLB_BITS 10
+#define TLB_BITS 11
 #define TLB_SIZE (1u << TLB_BITS)
 #define TLB_INVALID UINT64_C(1)
 enum { ACCESS_READ, ACCESS_WRITE, ACCESS_EXEC };

@@ -31,7 +31,9 @@ static inline bool cpu_quiet(const TcgCpu *cpu)
     return G_LIKELY(__atomic_load_n(&cpu->x86.events, __ATOMIC_RELAXED) == 0);
 }
 
-static inline const UOp *block_enter(TcgCpu *cpu, const Block *block, uint64_t rip)
+#define TCG_INLINE static inline __attribute__((always_inline))
+
+TCG_INLINE const UOp *block_enter(TcgCpu *cpu, const Block *block, uint64_t rip)
 {
     cpu->x86.gpr[GPR_BLOCK_RIP] = rip;
 #if TCG_THREADED
@@ -47,22 +49,23 @@ static inline bool block_fits(const TcgCpu *cpu, const Block *block, uint64_t ri
     return code64 || rip + block->bytes - 1 <= cpu->x86.seg[SEG_CS].limit;
 }
 
+/* Back to the loop, which notes the successor it finds. */
+const UOp *block_chain_miss(TcgCpu *cpu, const UOp *u, unsigned slot, uint64_t rip);
+const UOp *block_jump_miss(TcgCpu *cpu, uint64_t rip);
+
 /* To a target in the page of the block whose last micro-op `u` is. */
-static inline const UOp *block_chain(TcgCpu *cpu, const UOp *u, unsigned slot, uint64_t rip, bool code64)
+TCG_INLINE const UOp *block_chain(TcgCpu *cpu, const UOp *u, unsigned slot, uint64_t rip, bool code64)
 {
-    Block *block = block_of_last(u);
-    const Block *next = __atomic_load_n(&block->chain[slot], __ATOMIC_ACQUIRE);
+    const Block *next = __atomic_load_n(&block_of_last(u)->chain[slot], __ATOMIC_ACQUIRE);
 
     if (G_LIKELY(block_host(next) != NULL) && cpu_quiet(cpu) && block_fits(cpu, next, rip, code64)) {
         return block_enter(cpu, next, rip);
     }
-    cpu->link = &block->chain[slot];
-    cpu->x86.rip = rip;
-    LEAVE();
+    return block_chain_miss(cpu, u, slot, rip);
 }
 
 /* To anywhere; the target was checked (canonical, limit). */
-static inline const UOp *block_jump(TcgCpu *cpu, uint64_t rip, bool code64)
+TCG_INLINE const UOp *block_jump(TcgCpu *cpu, uint64_t rip, bool code64)
 {
     uint64_t linear = code64 ? rip : (uint32_t)(cpu->x86.seg[SEG_CS].base + rip);
     const Block *next = cpu->jump_cache[jump_slot(linear)];
@@ -75,8 +78,7 @@ static inline const UOp *block_jump(TcgCpu *cpu, uint64_t rip, bool code64)
         block_fits(cpu, next, rip, code64)) {
         return block_enter(cpu, next, rip);
     }
-    cpu->x86.rip = rip;
-    LEAVE();
+    return block_jump_miss(cpu, rip);
 }
 
 /* ---- block.c to decode.c ---- */

@@ -22,6 +22,7 @@ typedef struct UOpInfo {
     UOpFn no_flags;             /* twin without flags, or NULL */
     uint16_t sets;              /* RFLAGS_* arithmetic bits it always writes */
     bool barrier;               /* reads flags, may fault or leave: flags must be right before it */
+    uint8_t fuse;               /* a comparison that a conditional jump may take in: ops_fused.c; 0: no */
 } UOpInfo;
 
 struct DecodeContext {

@@ -152,6 +152,15 @@ static inline void check_target(TcgCpu *cpu, const UOp *u, uint64_t rip, bool co
     }
 }
 
+/*
+ * ops_fused.c: a comparison of registers and immediates, and the jump behind it, in one micro-op.  The first
+ * marks a comparison just emitted, the second tries to take it into a jump of 64-bit code whose fall-through is
+ * on the page (`chained`: the target too).
+ */
+typedef enum FuseOp { FUSE_CMP, FUSE_TEST } FuseOp;
+void decode_mark_compare(DecodeContext *d, FuseOp op, unsigned bits);
+bool decode_fused_jump(DecodeContext *d, unsigned cc, int64_t target, bool chained);
+
 /* Far forms of the same mnemonics (ops_segment.c). */
 bool decode_far_jump(DecodeContext *d);
 bool decode_far_call(DecodeContext *d);
