@@ -216,7 +216,7 @@ static const UOp *op_lfence(TcgCpu *cpu, const UOp *u)
 
 static const UOp *op_mfence(TcgCpu *cpu, const UOp *u)
 {
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    __builtin_ia32_mfence();
     NEXT(u);
 }
 
