@@ -472,8 +472,7 @@ RunExit kvm_run_cpu(X86Cpu *cpu)
     kvm_update_debug(cpu);
     cpu->state_in_engine = true;
     do {
-        k->run->immediate_exit = 0;
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        __atomic_store_n(&k->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
         if (__atomic_load_n(&cpu->events, __ATOMIC_SEQ_CST) & CPU_EVENT_KICK) {
             if (!unfinished) {
                 return RUN_EXIT_KICK;
