@@ -1,9 +1,9 @@
 /*
  * X86Fpu to and from the memory images of FXSAVE and XSAVE (SDM volume 1, 10.5.1 and 13.4).
  *
- * Both images hold the x87 registers in stack order, ST(0) first, and the tags by physical register.  ES
- * and B of the status word are not state: a load derives them from the exception flags and masks, as
- * processors do.
+ * Both images hold the x87 registers in stack order, ST(0) first, and the tags by physical
+ * register.  ES and B of the status word are not state: a load derives them from the exception
+ * flags and masks, as processors do.
  */
 #include "fpu_state.h"
 
@@ -18,10 +18,11 @@
 #define FSW_TOP(fsw)    ((fsw) >> 11 & 7)
 
 /* Offsets in the legacy area, table 10-2 of the SDM. */
-enum { FX_FCW = 0, FX_FSW = 2, FX_FTW = 4, FX_FOP = 6, FX_FIP = 8, FX_FCS = 12, FX_FDP = 16, FX_FDS = 20,
-       FX_MXCSR = 24, FX_MXCSR_MASK = 28, FX_ST = 32, FX_XMM = 160, FX_SIZE = 512 };
+enum { FX_FCW = 0, FX_FSW = 2, FX_FTW = 4, FX_FOP = 6, FX_FIP = 8, FX_FCS = 12, FX_FDP = 16,
+       FX_FDS = 20, FX_MXCSR = 24, FX_MXCSR_MASK = 28, FX_ST = 32, FX_XMM = 160, FX_SIZE = 512 };
 /* The XSAVE header, then component 2 at its fixed place (CPUID leaf 0xd, subleaf 2). */
-enum { XS_BV = 512, XS_COMP_BV = 520, XS_RESERVED = 528, XS_HEADER_END = 576, XS_YMM = 576, XS_YMM_END = 832 };
+enum { XS_BV = 512, XS_COMP_BV = 520, XS_RESERVED = 528, XS_HEADER_END = 576, XS_YMM = 576,
+       XS_YMM_END = 832 };
 
 static void put16(uint8_t *at, uint16_t value) { memcpy(at, &value, sizeof(value)); }
 static void put32(uint8_t *at, uint32_t value) { memcpy(at, &value, sizeof(value)); }

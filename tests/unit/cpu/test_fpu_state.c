@@ -4,8 +4,9 @@
 
 #include "check_main.h"
 
-enum { FX_FCW = 0, FX_FSW = 2, FX_FTW = 4, FX_FOP = 6, FX_FIP = 8, FX_FCS = 12, FX_FDP = 16, FX_MXCSR = 24,
-       FX_ST0 = 32, FX_XMM0 = 160, FX_FREE = 416, XS_BV = 512, XS_COMP_BV = 520, XS_BYTES = 576,
+enum { FX_FCW = 0, FX_FSW = 2, FX_FTW = 4, FX_FOP = 6, FX_FIP = 8, FX_FCS = 12, FX_FDP = 16,
+       FX_MXCSR = 24, FX_ST0 = 32, FX_XMM0 = 160, FX_FREE = 416, XS_BV = 512,
+       XS_COMP_BV = 520, XS_BYTES = 576,
        XS_YMM_BYTES = 832 };
 
 static uint64_t get(const uint8_t *image, unsigned at, unsigned size)
@@ -206,11 +207,13 @@ START_TEST(xrstor_refuses_row)
     fill(&fpu);
     before = fpu;
     put(image, refusals[_i].at, refusals[_i].value, 8);
-    ck_assert(!fpu_from_xsave(&fpu, image, refusals[_i].size, XSTATE_X87 | XSTATE_SSE | XSTATE_AVX));
+    ck_assert(!fpu_from_xsave(&fpu, image, refusals[_i].size,
+                              XSTATE_X87 | XSTATE_SSE | XSTATE_AVX));
     ck_assert_mem_eq(&fpu, &before, sizeof(fpu));
 }
 END_TEST
 
-CHECK_MAIN("fpu_state", CASE(fxsave_layout), CASE(fxsave_comes_back), CASE(fxrstor_refuses_reserved_mxcsr),
-           CASES(control_and_status_row, words), CASES(tag_row, tags), CASES(xsave_row, xsaves),
+CHECK_MAIN("fpu_state", CASE(fxsave_layout), CASE(fxsave_comes_back),
+           CASE(fxrstor_refuses_reserved_mxcsr), CASES(control_and_status_row, words),
+           CASES(tag_row, tags), CASES(xsave_row, xsaves),
            CASE(xrstor_initialises), CASES(xrstor_refuses_row, refusals))

@@ -1,8 +1,10 @@
 /*
- * The same short run of user-mode instructions on the real CPU and on the software CPU, from the same state:
- * registers, flags, x87, MMX and SSE state, one page of code and one of data at the same addresses.
+ * The same short run of user-mode instructions on the real CPU and on the software CPU, from the
+ * same state: registers, flags, x87, MMX and SSE state, one page of code and one of data at the
+ * same addresses.
  *
- *   native_host.c    runs it in this process: signal handlers put the state in place and take it back
+ *   native_host.c    runs it in this process: signal handlers put the state in place and take it
+ *                    back
  *   native_guest.c   runs it on a TcgCpu in 64-bit mode at CPL 3
  *   native_gen.c     makes instructions and states, biased to interesting values
  *   native_test.c    compares, class by class
@@ -46,8 +48,9 @@ void native_guest_run(NativeState *state);                              /* in pl
 
 /* ---- making cases ---- */
 typedef struct NativeClass NativeClass;
-/* What a class is made of; NULL-named row ends the table. */
-extern const struct NativeClassRow { const char *name; unsigned cases, max_insns; } native_classes[];
+/* How much of a class is run; a NULL name ends the table. */
+typedef struct NativeClassRow { const char *name; unsigned cases, max_insns; } NativeClassRow;
+extern const NativeClassRow native_classes[];
 
 NativeClass *native_class_new(unsigned row);    /* finds all its opcodes */
 void native_class_free(NativeClass *cls);

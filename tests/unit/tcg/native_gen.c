@@ -1,10 +1,11 @@
 /*
  * Random instructions and states.
  *
- * A class is a predicate on decoded instructions.  Its opcodes are found by decoding every combination of
- * prefix, opcode and ModRM form; a case picks a mnemonic, then one of its forms, then fills the rest with
- * random bytes and decodes again.  Memory operands are kept inside the data page: some registers always point into
- * its middle, some are always small, and no instruction but the last of a run may change them at will.
+ * A class is a predicate on decoded instructions.  Its opcodes are found by decoding every
+ * combination of prefix, opcode and ModRM form; a case picks a mnemonic, then one of its forms,
+ * then fills the rest with random bytes and decodes again.  Memory operands are kept inside the
+ * data page: some registers always point into its middle, some are always small, and no instruction
+ * but the last of a run may change them at will.
  */
 #include "native.h"
 
@@ -17,8 +18,8 @@
 enum { MAX_INSN = 15, MAX_OPS = ZYDIS_MAX_OPERAND_COUNT, TRIES = 4000 };
 
 /* Registers memory operands may use. */
-#define POINTERS    (1u << R_RSP | 1u << R_RBX | 1u << R_RBP | 1u << R_RSI | 1u << R_RDI | 1u << R_R10 | \
-                     1u << R_R13)
+#define POINTERS    (1u << R_RSP | 1u << R_RBX | 1u << R_RBP | 1u << R_RSI | 1u << R_RDI | \
+                     1u << R_R10 | 1u << R_R13)
 #define SMALL       (1u << R_R9 | 1u << R_R15)
 /* Nothing an instruction of a run may touch is further from a pointer. */
 enum { DATA_MIDDLE = NATIVE_PAGE / 2, POINTER_SPREAD = 256, DISP_SPREAD = 256, SMALL_MAX = 16 };
@@ -45,28 +46,25 @@ struct NativeClass {
 
 typedef bool (*Predicate)(const Insn *i);
 
-static bool has_vector(const Insn *i)
+static bool has_register(const Insn *i, ZydisRegisterClass wanted)
 {
     for (unsigned n = 0; n < i->insn.operand_count; n++) {
-        ZydisRegisterClass cls = i->ops[n].type == ZYDIS_OPERAND_TYPE_REGISTER ?
-                                 ZydisRegisterGetClass(i->ops[n].reg.value) : ZYDIS_REGCLASS_INVALID;
-
-        if (cls == ZYDIS_REGCLASS_XMM || cls == ZYDIS_REGCLASS_MMX) {
+        if (i->ops[n].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+            ZydisRegisterGetClass(i->ops[n].reg.value) == wanted) {
             return true;
         }
     }
     return false;
 }
 
+static bool has_vector(const Insn *i)
+{
+    return has_register(i, ZYDIS_REGCLASS_XMM) || has_register(i, ZYDIS_REGCLASS_MMX);
+}
+
 static bool has_mmx(const Insn *i)
 {
-    for (unsigned n = 0; n < i->insn.operand_count; n++) {
-        if (i->ops[n].type == ZYDIS_OPERAND_TYPE_REGISTER &&
-            ZydisRegisterGetClass(i->ops[n].reg.value) == ZYDIS_REGCLASS_MMX) {
-            return true;
-        }
-    }
-    return false;
+    return has_register(i, ZYDIS_REGCLASS_MMX);
 }
 
 static bool has_category(const Insn *i, const ZydisInstructionCategory *list, size_t n)
@@ -125,6 +123,17 @@ static bool is_bits(const Insn *i)
                ZYDIS_CATEGORY_SEMAPHORE));
 }
 
+static bool is_base_set(const Insn *i)
+{
+    switch (i->insn.meta.isa_set) {
+    case ZYDIS_ISA_SET_I86: case ZYDIS_ISA_SET_I386: case ZYDIS_ISA_SET_I486REAL:
+    case ZYDIS_ISA_SET_LONGMODE: case ZYDIS_ISA_SET_MOVBE:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* No segment, control or debug registers. */
 static bool is_move(const Insn *i)
 {
@@ -134,12 +143,8 @@ static bool is_move(const Insn *i)
             return false;
         }
     }
-    return i->insn.meta.isa_set != ZYDIS_ISA_SET_XSAVE && IN(i, ZYDIS_CATEGORY_DATAXFER, ZYDIS_CATEGORY_CONVERT,
-              ZYDIS_CATEGORY_MISC) &&
-           (i->insn.mnemonic == ZYDIS_MNEMONIC_LEA || i->insn.meta.category != ZYDIS_CATEGORY_MISC) &&
-           (i->insn.meta.isa_set == ZYDIS_ISA_SET_I86 || i->insn.meta.isa_set == ZYDIS_ISA_SET_I386 ||
-            i->insn.meta.isa_set == ZYDIS_ISA_SET_I486REAL ||
-            i->insn.meta.isa_set == ZYDIS_ISA_SET_LONGMODE || i->insn.meta.isa_set == ZYDIS_ISA_SET_MOVBE);
+    return is_base_set(i) && (i->insn.mnemonic == ZYDIS_MNEMONIC_LEA ||
+                              IN(i, ZYDIS_CATEGORY_DATAXFER, ZYDIS_CATEGORY_CONVERT));
 }
 
 /* POPF may set TF and AC, which the host's kernel would see. */
@@ -147,11 +152,8 @@ static bool is_stack(const Insn *i)
 {
     ZydisMnemonic m = i->insn.mnemonic;
 
-    for (unsigned n = 0; n < i->insn.operand_count_visible; n++) {
-        if (i->ops[n].type == ZYDIS_OPERAND_TYPE_REGISTER &&
-            ZydisRegisterGetClass(i->ops[n].reg.value) == ZYDIS_REGCLASS_SEGMENT) {
-            return false;
-        }
+    if (has_register(i, ZYDIS_REGCLASS_SEGMENT)) {
+        return false;
     }
     return m == ZYDIS_MNEMONIC_PUSH || m == ZYDIS_MNEMONIC_POP || m == ZYDIS_MNEMONIC_LEAVE ||
            m == ZYDIS_MNEMONIC_PUSHF || m == ZYDIS_MNEMONIC_PUSHFQ;
@@ -162,7 +164,10 @@ static bool is_string(const Insn *i)
     return IN(i, ZYDIS_CATEGORY_STRINGOP) && !has_vector(i);
 }
 
-/* Prefixes on branches mean one thing to AMD and another to Intel: the operand size's, REP before LOOPcc. */
+/*
+ * Prefixes on branches mean one thing to AMD and another to Intel: the operand size's, REP before
+ * LOOPcc.
+ */
 static bool is_branch(const Insn *i)
 {
     for (unsigned n = 0; n < i->insn.raw.prefix_count; n++) {
@@ -173,7 +178,8 @@ static bool is_branch(const Insn *i)
         }
     }
     return i->insn.meta.branch_type != ZYDIS_BRANCH_TYPE_FAR &&
-           IN(i, ZYDIS_CATEGORY_COND_BR, ZYDIS_CATEGORY_UNCOND_BR, ZYDIS_CATEGORY_CALL, ZYDIS_CATEGORY_RET) &&
+           IN(i, ZYDIS_CATEGORY_COND_BR, ZYDIS_CATEGORY_UNCOND_BR, ZYDIS_CATEGORY_CALL,
+              ZYDIS_CATEGORY_RET) &&
            i->insn.mnemonic != ZYDIS_MNEMONIC_XABORT && i->insn.mnemonic != ZYDIS_MNEMONIC_XBEGIN;
 }
 
@@ -232,7 +238,7 @@ static bool is_sse_text(const Insn *i)
     return is_offered_vector(i) && is_text(i);
 }
 
-const struct NativeClassRow native_classes[] = {
+const NativeClassRow native_classes[] = {
     { "alu", 24000, 6 }, { "shift", 16000, 4 }, { "muldiv", 10000, 2 }, { "bits", 16000, 4 },
     { "move", 16000, 6 }, { "stack", 6000, 6 }, { "string", 12000, 2 }, { "branch", 12000, 4 },
     { "x87", 60000, 6 },
@@ -247,9 +253,12 @@ static const Predicate predicates[] = {
 
 /* ---- finding opcodes ---- */
 
+static bool is_x87_opcode(uint8_t byte) { return byte >= 0xd8 && byte <= 0xdf; }
+
 static bool decode(const NativeClass *cls, const uint8_t *bytes, Insn *out)
 {
-    return ZYAN_SUCCESS(ZydisDecoderDecodeFull(&cls->decoder, bytes, MAX_INSN, &out->insn, out->ops));
+    return ZYAN_SUCCESS(ZydisDecoderDecodeFull(&cls->decoder, bytes, MAX_INSN, &out->insn,
+                                               out->ops));
 }
 
 static void try_head(NativeClass *cls, const uint8_t *bytes, unsigned modrm_at)
@@ -268,17 +277,19 @@ static void try_head(NativeClass *cls, const uint8_t *bytes, unsigned modrm_at)
     g_array_append_val(cls->heads, head);
 }
 
-/* A form for each ModRM.reg with memory and with a register; ST(i) and the like need each rm too. */
+/*
+ * A form for each ModRM.reg with memory and with a register; ST(i) and the like need each rm too.
+ */
 static void try_opcode(NativeClass *cls, const uint8_t *head, unsigned length)
 {
     uint8_t bytes[MAX_INSN + 1] = { 0 };
-    bool all_rm = head[length - 1] >= 0xd8 && head[length - 1] <= 0xdf;
+    unsigned rms = is_x87_opcode(head[length - 1]) ? 8 : 1;
 
     memcpy(bytes, head, length);
     for (unsigned reg = 0; reg < 8; reg++) {
         bytes[length] = reg << 3 | 3;
         try_head(cls, bytes, length);
-        for (unsigned rm = 0; rm < (all_rm ? 8 : 1); rm++) {
+        for (unsigned rm = 0; rm < rms; rm++) {
             bytes[length] = 0xc0 | reg << 3 | rm;
             try_head(cls, bytes, length);
         }
@@ -357,7 +368,10 @@ static uint32_t reg_bit(ZydisRegister reg)
 {
     ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
 
-    return ZydisRegisterGetClass(whole) == ZYDIS_REGCLASS_GPR64 ? 1u << ZydisRegisterGetId(whole) : 0;
+    if (ZydisRegisterGetClass(whole) != ZYDIS_REGCLASS_GPR64) {
+        return 0;
+    }
+    return 1u << ZydisRegisterGetId(whole);
 }
 
 /* Displacements are made small, or absolute where no pointer is involved. */
@@ -402,9 +416,11 @@ static void fix_branch(const Insn *i, uint8_t *bytes, GRand *rand)
 static bool reaches_far(const Insn *i)
 {
     switch (i->insn.mnemonic) {
-    case ZYDIS_MNEMONIC_BT: case ZYDIS_MNEMONIC_BTC: case ZYDIS_MNEMONIC_BTR: case ZYDIS_MNEMONIC_BTS:
+    case ZYDIS_MNEMONIC_BT: case ZYDIS_MNEMONIC_BTC:
+    case ZYDIS_MNEMONIC_BTR: case ZYDIS_MNEMONIC_BTS:
         return i->ops[0].type == ZYDIS_OPERAND_TYPE_MEMORY &&
-               i->ops[1].type == ZYDIS_OPERAND_TYPE_REGISTER && !(reg_bit(i->ops[1].reg.value) & SMALL);
+               i->ops[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+               !(reg_bit(i->ops[1].reg.value) & SMALL);
     default:
         return false;
     }
@@ -421,7 +437,8 @@ static uint32_t spoils(const Insn *i)
     for (unsigned n = 0; n < i->insn.operand_count; n++) {
         const ZydisDecodedOperand *op = &i->ops[n];
 
-        if (op->type == ZYDIS_OPERAND_TYPE_REGISTER && op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE &&
+        if (op->type == ZYDIS_OPERAND_TYPE_REGISTER &&
+            op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE &&
             !(moves_pointers && op->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN)) {
             mask |= reg_bit(op->reg.value);
         }
@@ -429,20 +446,34 @@ static uint32_t spoils(const Insn *i)
     return i->insn.mnemonic == ZYDIS_MNEMONIC_LEAVE ? mask | 1u << R_RSP : mask;
 }
 
-static unsigned random_prefix(GRand *rand, uint8_t *bytes, bool vector)
+/* The address-size prefix now and then. */
+static unsigned random_prefix(GRand *rand, uint8_t *bytes)
 {
-    if (!vector && g_rand_int_range(rand, 0, 24) == 0) {
+    if (g_rand_int_range(rand, 0, 24) == 0) {
         bytes[0] = 0x67;
         return 1;
     }
     return 0;
 }
 
+/* The same kind of operand (memory or register), any of them; x87 opcodes reach into rm. */
+static uint8_t random_modrm(const Head *head, GRand *rand)
+{
+    uint8_t modrm = head->bytes[head->modrm];
+
+    if (modrm < 0xc0) {
+        return (modrm & 0x38) | g_rand_int_range(rand, 0, 3) << 6 | g_rand_int_range(rand, 0, 8);
+    }
+    if (is_x87_opcode(head->bytes[head->modrm - 1])) {
+        return modrm;
+    }
+    return (modrm & 0xf8) | g_rand_int_range(rand, 0, 8);
+}
+
 /* Bytes of one try: REX and ModRM are drawn anew around the head's fixed bits. */
 static void random_bytes(const Head *head, GRand *rand, uint8_t *bytes)
 {
-    unsigned at = random_prefix(rand, bytes, false), skip = 0;
-    unsigned modrm_at = head->modrm;
+    unsigned at = random_prefix(rand, bytes), skip = 0;
 
     for (unsigned k = at; k < MAX_INSN; k++) {
         bytes[k] = g_rand_int_range(rand, 0, 256);
@@ -459,18 +490,8 @@ static void random_bytes(const Head *head, GRand *rand, uint8_t *bytes)
         bytes[at++] = 0x40 | g_rand_int_range(rand, 0, 8);
     }
     for (; skip < head->length; skip++) {
-        uint8_t byte = head->bytes[skip];
-
-        if (modrm_at && skip == modrm_at) {
-            bool memory = byte < 0xc0, stack = head->bytes[skip - 1] >= 0xd8 && head->bytes[skip - 1] <= 0xdf;
-
-            if (memory) {
-                byte = (byte & 0x38) | g_rand_int_range(rand, 0, 3) << 6 | g_rand_int_range(rand, 0, 8);
-            } else if (!stack) {
-                byte = (byte & 0xf8) | g_rand_int_range(rand, 0, 8);
-            }
-        }
-        bytes[at++] = byte;
+        bytes[at++] = head->modrm && skip == head->modrm ? random_modrm(head, rand)
+                                                         : head->bytes[skip];
     }
 }
 
@@ -510,14 +531,23 @@ static bool usable(const Insn *i, uint8_t *bytes, unsigned at, bool last, GRand 
     return true;
 }
 
-static bool make_insn(NativeClass *cls, GRand *rand, unsigned at, bool last, uint8_t *bytes, Insn *out)
+/* Every mnemonic is as likely as any other, and every form of it. */
+static const Head *random_head(const NativeClass *cls, GRand *rand)
+{
+    unsigned group = g_rand_int_range(rand, 0, cls->starts->len);
+    unsigned first = g_array_index(cls->starts, unsigned, group), end = cls->heads->len;
+
+    if (group + 1 < cls->starts->len) {
+        end = g_array_index(cls->starts, unsigned, group + 1);
+    }
+    return &g_array_index(cls->heads, Head, g_rand_int_range(rand, first, end));
+}
+
+static bool make_insn(NativeClass *cls, GRand *rand, unsigned at, bool last, uint8_t *bytes,
+                      Insn *out)
 {
     for (unsigned tries = 0; tries < TRIES; tries++) {
-        unsigned group = g_rand_int_range(rand, 0, cls->starts->len);
-        unsigned first = g_array_index(cls->starts, unsigned, group);
-        unsigned end = group + 1 < cls->starts->len ? g_array_index(cls->starts, unsigned, group + 1)
-                                                    : cls->heads->len;
-        const Head *head = &g_array_index(cls->heads, Head, g_rand_int_range(rand, first, end));
+        const Head *head = random_head(cls, rand);
 
         for (unsigned same = 0; same < 40; same++) {
             random_bytes(head, rand, bytes);
@@ -599,7 +629,8 @@ static uint64_t interesting64(GRand *rand)
 {
     static const uint64_t values[] = {
         0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff,
-        INT64_MAX, (uint64_t)INT64_MIN, UINT64_MAX, UINT64_MAX - 1, 0xaaaaaaaaaaaaaaaa, 0x0123456789abcdef,
+        INT64_MAX, (uint64_t)INT64_MIN, UINT64_MAX, UINT64_MAX - 1, 0xaaaaaaaaaaaaaaaa,
+        0x0123456789abcdef,
     };
 
     switch (g_rand_int_range(rand, 0, 4)) {
@@ -615,9 +646,10 @@ static uint64_t interesting64(GRand *rand)
 static uint32_t interesting_single(GRand *rand)
 {
     static const uint32_t values[] = {
-        0, 0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00000, 0x7f800001,
-        0xff812345, 1, 0x807fffff, 0x007fffff, 0x00800000, 0x80800000, 0x7f7fffff, 0xff7fffff, 0x4f000000,
-        0xcf000000, 0x4effffff, 0x5f000000, 0xdf000000, 0x3f000000, 0x3fc00000, 0x40200000,
+        0, 0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00000,
+        0x7f800001, 0xff812345, 1, 0x807fffff, 0x007fffff, 0x00800000, 0x80800000, 0x7f7fffff,
+        0xff7fffff, 0x4f000000, 0xcf000000, 0x4effffff, 0x5f000000, 0xdf000000, 0x3f000000,
+        0x3fc00000, 0x40200000,
     };
 
     switch (g_rand_int_range(rand, 0, 3)) {
@@ -646,25 +678,27 @@ static uint64_t interesting_double(GRand *rand)
     case 0:
         return values[g_rand_int_range(rand, 0, G_N_ELEMENTS(values))];
     case 1:
-        return (random64(rand) & 0x800fffffffffffff) | (uint64_t)g_rand_int_range(rand, 990, 1090) << 52;
+        return (random64(rand) & 0x800fffffffffffff) |
+               (uint64_t)g_rand_int_range(rand, 990, 1090) << 52;
     default:
         return random64(rand);
     }
 }
 
+#define ONE UINT64_C(0x8000000000000000)        /* the mantissa of 1.0 */
+
 /* Valid numbers mostly; zeros, infinities, NaNs, denormals, and encodings no operation makes. */
 static void interesting_extended(GRand *rand, uint8_t *at)
 {
     static const struct { uint64_t mantissa; uint16_t sign_exp; } values[] = {
-        { 0, 0 }, { 0, 0x8000 }, { UINT64_C(1) << 63, 0x3fff }, { UINT64_C(1) << 63, 0xbfff },
-        { UINT64_C(1) << 63, 0x7fff }, { UINT64_C(1) << 63, 0xffff }, { UINT64_C(3) << 62, 0x7fff },
-        { UINT64_C(3) << 62, 0xffff }, { (UINT64_C(1) << 63) + 1, 0x7fff }, { 1, 0 }, { UINT64_MAX >> 1, 0x8000 },
-        { UINT64_C(1) << 63, 0 }, { UINT64_MAX, 0x7ffe }, { UINT64_MAX, 0xfffe }, { UINT64_C(1) << 63, 1 },
-        { 1, 0x3fff }, { 0, 0x7fff }, { UINT64_C(1) << 63, 0x403e }, { UINT64_C(1) << 63, 0xc03e },
-        { UINT64_C(1) << 63, 0x3ffe }, { UINT64_C(0xc90fdaa22168c235), 0x4000 },
+        { 0, 0 }, { 0, 0x8000 }, { ONE, 0x3fff }, { ONE, 0xbfff }, { ONE, 0x7fff }, { ONE, 0xffff },
+        { ONE | ONE >> 1, 0x7fff }, { ONE | ONE >> 1, 0xffff }, { ONE + 1, 0x7fff }, { 1, 0 },
+        { UINT64_MAX >> 1, 0x8000 }, { ONE, 0 }, { UINT64_MAX, 0x7ffe }, { UINT64_MAX, 0xfffe },
+        { ONE, 1 }, { 1, 0x3fff }, { 0, 0x7fff }, { ONE, 0x403e }, { ONE, 0xc03e }, { ONE, 0x3ffe },
+        { UINT64_C(0xc90fdaa22168c235), 0x4000 },
     };
-    uint64_t mantissa = random64(rand) | UINT64_C(1) << 63;
-    uint16_t sign_exp = (g_rand_int(rand) & 0x8000) | g_rand_int_range(rand, 0x3fff - 80, 0x3fff + 80);
+    uint64_t mantissa = random64(rand) | ONE;
+    uint16_t sign_exp = (g_rand_int(rand) & 0x8000) | (0x3fff + g_rand_int_range(rand, -80, 80));
 
     switch (g_rand_int_range(rand, 0, 6)) {
     case 0:
@@ -764,7 +798,8 @@ static void random_fpu(GRand *rand, uint8_t *fx)
 
 static uint64_t pointer(GRand *rand)
 {
-    uint64_t value = NATIVE_DATA + DATA_MIDDLE + g_rand_int_range(rand, -POINTER_SPREAD, POINTER_SPREAD);
+    uint64_t value = NATIVE_DATA + DATA_MIDDLE +
+                     g_rand_int_range(rand, -POINTER_SPREAD, POINTER_SPREAD);
 
     return g_rand_int_range(rand, 0, 4) ? value & ~UINT64_C(15) : value;
 }

@@ -1,6 +1,7 @@
 /*
- * Runs code on the software CPU: 64-bit mode, CPL 3, two user pages.  Every exception goes to a handler that
- * halts; which one, and the interrupted rip, rsp and flags, are read from the CPU and its stack.
+ * Runs code on the software CPU: 64-bit mode, CPL 3, two user pages.  Every exception goes to a
+ * handler that halts; which one, and the interrupted rip, rsp and flags, are read from the CPU and
+ * its stack.
  */
 #include "native.h"
 
@@ -12,8 +13,9 @@
 #include "vm_core.h"
 
 /* Physical, and for the supervisor's pages linear addresses. */
-enum { RAM_BYTES = 0x200000, GDT_AT = 0x1000, IDT_AT = 0x2000, TSS_AT = 0x3000, HANDLERS_AT = 0x4000,
-       STACK_TOP = 0x6000, CODE_AT = 0x8000, DATA_AT = 0x9000, TABLES_AT = 0x10000 };
+enum { RAM_BYTES = 0x200000, GDT_AT = 0x1000, IDT_AT = 0x2000, TSS_AT = 0x3000,
+       HANDLERS_AT = 0x4000, STACK_TOP = 0x6000, CODE_AT = 0x8000, DATA_AT = 0x9000,
+       TABLES_AT = 0x10000 };
 enum { SEL_CODE0 = 0x08, SEL_CODE3 = 0x1b, SEL_DATA3 = 0x23, SEL_TSS = 0x28 };
 enum { HANDLER_BYTES = 16, VECTORS = 32 };
 enum { PTE_USER = 7, PTE_KERNEL = 3 };
@@ -37,7 +39,10 @@ static uint64_t get64(uint64_t at)
     return value;
 }
 
-/* One table of each level; the first page table maps RAM for the supervisor, the second our two pages. */
+/*
+ * One table of each level; the first page table maps RAM for the supervisor, the second our two
+ * pages.
+ */
 static void put_page_tables(void)
 {
     uint64_t pml4 = TABLES_AT, pdpt = pml4 + 0x1000, pd = pdpt + 0x1000, low = pd + 0x1000,
@@ -136,7 +141,9 @@ void native_guest_load(const NativeCode *code)
     block_code_written(ram.ram, CODE_AT + NATIVE_CODE_START, sizeof(code->bytes));
 }
 
-/* The frame an exception left at the top of the supervisor's stack: [error] rip cs rflags rsp ss. */
+/*
+ * The frame an exception left at the top of the supervisor's stack: [error] rip cs rflags rsp ss.
+ */
 static void take_frame(NativeState *state)
 {
     const X86Cpu *x86 = &cpu->x86;

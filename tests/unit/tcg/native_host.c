@@ -1,7 +1,7 @@
 /*
- * Runs code on the real CPU.  native_host_run() executes INT3; the handler keeps the caller's context and returns
- * into the test's instead.  Whatever stops the test (the INT3 behind the code, a fault) comes back to the
- * handler, which takes the state and returns to the caller's context.
+ * Runs code on the real CPU.  native_host_run() executes INT3; the handler keeps the caller's
+ * context and returns into the test's instead.  Whatever stops the test (the INT3 behind the code,
+ * a fault) comes back to the handler, which takes the state and returns to the caller's context.
  */
 #include "native.h"
 
@@ -13,10 +13,14 @@
 #include "x86_cpu.h"
 
 /* Where mcontext keeps the registers of x86_cpu.h's order. */
-static const int gregs[16] = { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
-                               REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15 };
+static const int gregs[16] = {
+    REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+    REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15,
+};
 
-/* A signal frame's XSAVE header follows the FXSAVE area; its first word says what is in the frame. */
+/*
+ * A signal frame's XSAVE header follows the FXSAVE area; its first word says what is in the frame.
+ */
 enum { XSAVE_HEADER = 512, XSAVE_X87_SSE = 3 };
 enum { ALT_STACK = 65536 };
 

@@ -1,6 +1,6 @@
 /*
- * The software CPU against the real one, class by class.  NATIVE_SEED repeats a run, NATIVE_CASES sets how many
- * cases each class gets.
+ * The software CPU against the real one, class by class.  NATIVE_SEED repeats a run, NATIVE_CASES
+ * sets how many cases each class gets.
  */
 #include "native.h"
 
@@ -120,8 +120,8 @@ static bool run_case(const NativeCode *code, const NativeState *start, bool quie
         uint16_t fcw = start->fx[FX_FCW] | start->fx[FX_FCW + 1] << 8;
         uint16_t fsw = start->fx[FX_FSW] | start->fx[FX_FSW + 1] << 8;
 
-        fprintf(stderr, "%s  from rcx %016" G_GINT64_MODIFIER "x fcw %04x fsw %04x ftw %02x\n%s", listing,
-                start->gpr[R_RCX], fcw, fsw, start->fx[FX_FTW], text->str);
+        fprintf(stderr, "%s  from rcx %016" G_GINT64_MODIFIER "x fcw %04x fsw %04x ftw %02x\n%s",
+                listing, start->gpr[R_RCX], fcw, fsw, start->fx[FX_FTW], text->str);
     }
     return text->len == 0;
 }
@@ -147,7 +147,7 @@ static void report(const NativeCode *code, const NativeState *start)
 
 START_TEST(class_row)
 {
-    const struct NativeClassRow *row = &native_classes[_i];
+    const NativeClassRow *row = &native_classes[_i];
     const char *text = g_getenv("NATIVE_CASES"), *only = g_getenv("NATIVE_CLASS");
     unsigned cases = text != NULL ? strtoul(text, NULL, 0) : row->cases, failed = 0;
     static NativeState start;

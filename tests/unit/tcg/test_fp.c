@@ -1,6 +1,7 @@
 /*
- * Floating point as an operating system meets it: which fault comes in which mode, pending exceptions, state
- * images, and the host's control registers.  What instructions compute is compared in native_test.c.
+ * Floating point as an operating system meets it: which fault comes in which mode, pending
+ * exceptions, state images, and the host's control registers.  What instructions compute is
+ * compared in native_test.c.
  */
 #include "tcg_machine.h"
 
@@ -17,7 +18,8 @@ static MachineEnd run_bytes(const uint8_t *code, unsigned length)
     machine_load(MACHINE_CODE, code, code + length);
     return machine_run();
 }
-#define RUN(...) run_bytes((const uint8_t[]) { __VA_ARGS__, 0xf4 }, sizeof((uint8_t[]) { __VA_ARGS__ }) + 1)
+#define RUN(...) \
+    run_bytes((const uint8_t[]) { __VA_ARGS__, 0xf4 }, sizeof((uint8_t[]) { __VA_ARGS__ }) + 1)
 
 static uint16_t host_control_word(void)
 {
@@ -44,16 +46,24 @@ static uint16_t host_control_word(void)
 #define PREFETCH    BYTES(0x0f, 0x18, 0x00)
 #define VADDPS      BYTES(0xc5, 0xf0, 0x58, 0xc2)
 
-static const struct { uint8_t code[8]; unsigned length; uint32_t cr0, cr4; unsigned vector; } gates[] = {
+static const struct {
+    uint8_t code[8];
+    unsigned length;
+    uint32_t cr0, cr4;
+    unsigned vector;
+} gates[] = {
     { FLD1, 0, 0, NO_VECTOR }, { FLD1, CR0_EM, 0, EXC_NM }, { FLD1, CR0_TS, 0, EXC_NM },
-    { FWAIT, CR0_TS, 0, NO_VECTOR }, { FWAIT, CR0_EM, 0, NO_VECTOR }, { FWAIT, CR0_TS | CR0_MP, 0, EXC_NM },
+    { FWAIT, CR0_TS, 0, NO_VECTOR }, { FWAIT, CR0_EM, 0, NO_VECTOR },
+    { FWAIT, CR0_TS | CR0_MP, 0, EXC_NM },
     { PADDB_MM, 0, 0, NO_VECTOR }, { PADDB_MM, CR0_EM, 0, EXC_UD }, { PADDB_MM, CR0_TS, 0, EXC_NM },
     { PADDB_XMM, 0, 0, EXC_UD }, { PADDB_XMM, 0, CR4_OSFXSR, NO_VECTOR },
     { PADDB_XMM, CR0_EM, CR4_OSFXSR, EXC_UD }, { PADDB_XMM, CR0_TS, CR4_OSFXSR, EXC_NM },
     { PADDB_XMM, CR0_TS, 0, EXC_UD },
     { ADDPS, 0, 0, EXC_UD }, { MOVQ2DQ, 0, 0, EXC_UD }, { MOVQ2DQ, CR0_TS, CR4_OSFXSR, EXC_NM },
-    { LDMXCSR, 0, 0, EXC_UD }, { LDMXCSR, 0, CR4_OSFXSR, NO_VECTOR }, { LDMXCSR, CR0_TS, CR4_OSFXSR, EXC_NM },
-    { FXSAVE_RBX, 0, 0, NO_VECTOR }, { FXSAVE_RBX, CR0_EM, 0, EXC_NM }, { FXSAVE_RBX, CR0_TS, 0, EXC_NM },
+    { LDMXCSR, 0, 0, EXC_UD }, { LDMXCSR, 0, CR4_OSFXSR, NO_VECTOR },
+    { LDMXCSR, CR0_TS, CR4_OSFXSR, EXC_NM },
+    { FXSAVE_RBX, 0, 0, NO_VECTOR }, { FXSAVE_RBX, CR0_EM, 0, EXC_NM },
+    { FXSAVE_RBX, CR0_TS, 0, EXC_NM },
     { XSAVE_RBX, 0, 0, EXC_UD }, { XSAVE_RBX, 0, CR4_OSXSAVE, NO_VECTOR },
     { XSAVE_RBX, CR0_TS, CR4_OSXSAVE, EXC_NM },
     { XGETBV, 0, 0, EXC_UD }, { XGETBV, CR0_TS | CR0_EM, CR4_OSXSAVE, NO_VECTOR },
@@ -98,7 +108,7 @@ static const struct { uint8_t code[16]; unsigned length, vector; } pending[] = {
     { BYTES(DIVIDE, 0xd9, 0xe8), EXC_MF },              /* fld1 */
     { BYTES(DIVIDE, 0xd9, 0x2b), EXC_MF },              /* fldcw */
     { BYTES(DIVIDE, 0x0f, 0x77), EXC_MF },              /* emms */
-    { BYTES(DIVIDE, 0x0f, 0xfc, 0x00), EXC_MF },        /* paddb mm0, [rax]: before its page fault */
+    { BYTES(DIVIDE, 0x0f, 0xfc, 0x00), EXC_MF },    /* paddb mm0, [rax]: before its page fault */
 };
 
 START_TEST(pending_row)
@@ -176,7 +186,12 @@ END_TEST
 /* ---- FSTENV's layouts ---- */
 
 /* fninit; fld1; fld dword [bx]; fnstenv, at MACHINE_CODE and MACHINE_DATA or DS = 0 + 0x6000. */
-static const struct { MachineMode mode; uint8_t code[16]; unsigned length; uint32_t field[7]; } layouts[] = {
+static const struct {
+    MachineMode mode;
+    uint8_t code[16];
+    unsigned length;
+    uint32_t field[7];
+} layouts[] = {
     { MODE_LONG, BYTES(0xdb, 0xe3, 0xd9, 0xe8, 0xd9, 0x03, 0xd9, 0x31),
       { 0xffff037f, 0xffff3000, 0xffff1fff, 0x8004, 0x00000008, 0x6000, 0xffff0010 } },
     { MODE_PROT32, BYTES(0xdb, 0xe3, 0xd9, 0xe8, 0xd9, 0x03, 0xd9, 0x31),
@@ -384,8 +399,8 @@ static void note_control(uint64_t value)
 }
 
 /*
- * Rounding up, flush to zero, x87 single precision; arithmetic, then a store to a device, then more arithmetic:
- * addss xmm0, xmm1; fld1; fadd st0; mov [rcx], eax; divss xmm0, xmm0; stmxcsr [rbx].
+ * Rounding up, flush to zero, x87 single precision; arithmetic, then a store to a device, then more
+ * arithmetic: addss xmm0, xmm1; fld1; fadd st0; mov [rcx], eax; divss xmm0, xmm0; stmxcsr [rbx].
  */
 START_TEST(devices_run_with_the_host_s_control_words)
 {
@@ -400,8 +415,8 @@ START_TEST(devices_run_with_the_host_s_control_words)
     machine_cpu->x86.gpr[R_RCX] = MACHINE_MMIO;
     machine_on_mmio = note_control;
     mxcsr_in_device = 0;
-    ck_assert_uint_eq(RUN(0xf3, 0x0f, 0x58, 0xc1, 0xd9, 0xe8, 0xd8, 0xc0, 0x89, 0x01, 0xf3, 0x0f, 0x5e, 0xc0,
-                          0x0f, 0xae, 0x1b).vector, NO_VECTOR);
+    ck_assert_uint_eq(RUN(0xf3, 0x0f, 0x58, 0xc1, 0xd9, 0xe8, 0xd8, 0xc0, 0x89, 0x01,
+                          0xf3, 0x0f, 0x5e, 0xc0, 0x0f, 0xae, 0x1b).vector, NO_VECTOR);
     machine_on_mmio = NULL;
     ck_assert_uint_eq(mxcsr_in_device, 0x1f80);
     ck_assert_uint_eq(fcw_in_device, 0x37f);

@@ -1,6 +1,6 @@
 /*
- * x87, MMX and SSE: finds a mnemonic's row, makes the checks every instruction of its class begins with,
- * and loads memory sources.
+ * x87, MMX and SSE: finds a mnemonic's row, makes the checks every instruction of its class begins
+ * with, and loads memory sources.
  */
 #include "tcg_ops.h"
 #include "tcg_sse.h"
@@ -28,7 +28,9 @@ static FpClass class_by_set(const ZydisDecodedInstruction *insn)
     return FP_CLASS_NONE;
 }
 
-/* An xmm register makes it SSE, else an MMX one MMX; the rest are known by their instruction set. */
+/*
+ * An xmm register makes it SSE, else an MMX one MMX; the rest are known by their instruction set.
+ */
 static FpClass class_of(const DecodeContext *d)
 {
     bool mm = false;

@@ -1,4 +1,7 @@
-/* The host's MXCSR and x87 control word on loan to the guest; SSE arithmetic with unmasked exceptions. */
+/*
+ * The host's MXCSR and x87 control word on loan to the guest; SSE arithmetic with unmasked
+ * exceptions.
+ */
 #include <signal.h>
 #include <ucontext.h>
 
@@ -109,7 +112,10 @@ static void trap_install(void)
     }
 }
 
-/* With the guest's masks.  False: an unmasked exception arose, *d is untouched; *mxcsr has the flags. */
+/*
+ * With the guest's masks.  False: an unmasked exception arose, *d is untouched; *mxcsr has the
+ * flags.
+ */
 static bool run_trapping(FpRawFn raw, void *d, const void *s, uint32_t *mxcsr)
 {
     trap_install();

@@ -119,7 +119,9 @@ static bool emit_convert(DecodeContext *d, const FpRow *row)
     return true;
 }
 
-/* The FPU takes on MMX state if an MMX register takes part, even if the conversion then raises #XM. */
+/*
+ * The FPU takes on MMX state if an MMX register takes part, even if the conversion then raises #XM.
+ */
 static bool emit_from_mmx(DecodeContext *d, const FpRow *row)
 {
     int32_t source = fp_emit_source(d, row, &d->ops[1]);

@@ -1,6 +1,6 @@
 /*
- * SSE–SSE4.1 floating-point arithmetic and comparisons: everything that reads MXCSR or sets its flags, except
- * conversions (ops_sse_cvt.c).
+ * SSE–SSE4.1 floating-point arithmetic and comparisons: everything that reads MXCSR or sets its
+ * flags, except conversions (ops_sse_cvt.c).
  *
  * Each instruction is one raw function around the host's, see SSE_FP_OP().
  */

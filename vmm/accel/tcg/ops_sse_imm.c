@@ -171,13 +171,15 @@ static bool emit_string(DecodeContext *d, const FpRow *row)
     { ZYDIS_MNEMONIC_##NAME, emit_string, fn, .code = sse_code_##name, .unaligned = true }
 
 const FpRow sse_imm_rows[] = {
-    ROW(AESKEYGENASSIST, aeskeygenassist, 0xff), ROW(BLENDPD, blendpd, 3), ROW(BLENDPS, blendps, 15),
-    ROW(INSERTPS, insertps, 0xff), ROW(MPSADBW, mpsadbw, 7), ROW(PBLENDW, pblendw, 0xff),
-    ROW(PCLMULQDQ, pclmulqdq, 0x11), ROW(PSHUFD, pshufd, 0xff), ROW(PSHUFHW, pshufhw, 0xff),
-    ROW(PSHUFLW, pshuflw, 0xff), ROW(SHUFPD, shufpd, 3), ROW(SHUFPS, shufps, 0xff),
-    ROW_SHIFT(PSLLDQ, pslldq), ROW_SHIFT(PSRLDQ, psrldq),
-    ROW_STRING(PCMPESTRI, pcmpestri, op_string_index), ROW_STRING(PCMPESTRM, pcmpestrm, op_string_mask),
-    ROW_STRING(PCMPISTRI, pcmpistri, op_string_index), ROW_STRING(PCMPISTRM, pcmpistrm, op_string_mask),
+    ROW(AESKEYGENASSIST, aeskeygenassist, 0xff), ROW(BLENDPD, blendpd, 3),
+    ROW(BLENDPS, blendps, 15), ROW(INSERTPS, insertps, 0xff), ROW(MPSADBW, mpsadbw, 7),
+    ROW(PBLENDW, pblendw, 0xff), ROW(PCLMULQDQ, pclmulqdq, 0x11), ROW(PSHUFD, pshufd, 0xff),
+    ROW(PSHUFHW, pshufhw, 0xff), ROW(PSHUFLW, pshuflw, 0xff), ROW(SHUFPD, shufpd, 3),
+    ROW(SHUFPS, shufps, 0xff), ROW_SHIFT(PSLLDQ, pslldq), ROW_SHIFT(PSRLDQ, psrldq),
+    ROW_STRING(PCMPESTRI, pcmpestri, op_string_index),
+    ROW_STRING(PCMPESTRM, pcmpestrm, op_string_mask),
+    ROW_STRING(PCMPISTRI, pcmpistri, op_string_index),
+    ROW_STRING(PCMPISTRM, pcmpistrm, op_string_mask),
     { ZYDIS_MNEMONIC_PALIGNR, emit_palignr, op_code, op_mm_palignr, .code = sse_code_palignr },
     { ZYDIS_MNEMONIC_PSHUFW, emit_pshufw, op_pshufw },
     {}

@@ -1,9 +1,9 @@
 /*
- * Packed integers: MMX, and SSE2–SSE4.2 on xmm registers; with them the floating-point instructions that
- * only move bits (logic, shuffles, RCP and RSQRT, which leave MXCSR alone).
+ * Packed integers: MMX, and SSE2–SSE4.2 on xmm registers; with them the floating-point instructions
+ * that only move bits (logic, shuffles, RCP and RSQRT, which leave MXCSR alone).
  *
- * One line per instruction makes its micro-ops around the host's: op_x for xmm, op_mm_x for MMX registers, and
- * for shifts by an immediate op_x_imm and op_mm_x_imm.
+ * One line per instruction makes its micro-ops around the host's: op_x for xmm, op_mm_x for MMX
+ * registers, and for shifts by an immediate op_x_imm and op_mm_x_imm.
  */
 #include "tcg_sse.h"
 

@@ -109,8 +109,8 @@ PARTS(32)
 PARTS(64)
 
 /*
- * The low part; the rest of the register is cleared.  In one store of 16 bytes: arithmetic loads 16, which
- * the host forwards from one store but not from two.
+ * The low part; the rest of the register is cleared.  In one store of 16 bytes: arithmetic loads
+ * 16, which the host forwards from one store but not from two.
  */
 #define LOW_PARTS(bits, from_bits)                                                              \
 static inline void set_low##bits(TcgCpu *cpu, const UOp *u, uint##bits##_t value)               \
@@ -201,20 +201,24 @@ static void emit_part_reg(DecodeContext *d, UOpFn fn, unsigned reg, int32_t sour
 /* MOVSS, MOVSD: between registers the rest of the destination stays, from memory it is cleared. */
 static bool emit_mov_scalar(DecodeContext *d, const FpRow *row)
 {
+    const ZydisDecodedOperand *to = &d->ops[0], *from = &d->ops[1];
     bool single = row->mnemonic == ZYDIS_MNEMONIC_MOVSS;
 
-    if (op_is_mem(&d->ops[0])) {
-        emit_part_mem(d, single ? op_store_part32 : op_store_part64, decode_reg(&d->ops[1]), &d->ops[0], 0);
-    } else if (op_is_mem(&d->ops[1])) {
-        emit_part_mem(d, single ? op_load_zero32 : op_load_zero64, decode_reg(&d->ops[0]), &d->ops[1], 0);
+    if (op_is_mem(to)) {
+        emit_part_mem(d, single ? op_store_part32 : op_store_part64, decode_reg(from), to, 0);
+    } else if (op_is_mem(from)) {
+        emit_part_mem(d, single ? op_load_zero32 : op_load_zero64, decode_reg(to), from, 0);
     } else {
-        emit_part_reg(d, single ? op_merge32 : op_merge64, decode_reg(&d->ops[0]),
-                      VEC_OFFSET(decode_reg(&d->ops[1])), 0);
+        emit_part_reg(d, single ? op_merge32 : op_merge64, decode_reg(to),
+                      VEC_OFFSET(decode_reg(from)), 0);
     }
     return true;
 }
 
-/* MOVLPS MOVLPD MOVHPS MOVHPD with memory, MOVLHPS and MOVHLPS without; `imm_mask`: 8 for the high half. */
+/*
+ * MOVLPS MOVLPD MOVHPS MOVHPD with memory, MOVLHPS and MOVHLPS without; `imm_mask`: 8 for the high
+ * half.
+ */
 static bool emit_mov_half(DecodeContext *d, const FpRow *row)
 {
     if (op_is_mem(&d->ops[0])) {
@@ -313,7 +317,8 @@ static bool emit_mov_low(DecodeContext *d, const FpRow *row)
     } else if (op_is_mem(to)) {
         emit_part_mem(d, store_part[size_index(to->size)], decode_reg(from), to, 0);
     } else if (op_is_mem(from)) {
-        emit_part_mem(d, from->size == 32 ? op_load_zero32 : op_load_zero64, decode_reg(to), from, 0);
+        emit_part_mem(d, from->size == 32 ? op_load_zero32 : op_load_zero64, decode_reg(to), from,
+                      0);
     } else if (op_is_xmm(to)) {
         bool low = !op_is_xmm(from) && from->size == 32;
 

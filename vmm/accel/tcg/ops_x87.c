@@ -1,13 +1,13 @@
 /*
  * x87: the exact way to run any instruction, control instructions, and the group's decode table.
  *
- * The exact way hands the instruction to the host's FPU together with the guest's whole stack, tags,
- * control and status words.  Stack faults, C0–C3, TOP, masked and unmasked responses come out as the
- * host has them.  An exception the guest does not mask stays pending in the host (the next instruction after it is
- * FNSAVE, which does not wait), so the host never traps.
+ * The exact way hands the instruction to the host's FPU together with the guest's whole stack,
+ * tags, control and status words.  Stack faults, C0–C3, TOP, masked and unmasked responses come out
+ * as the host has them.  An exception the guest does not mask stays pending in the host (the next
+ * instruction after it is FNSAVE, which does not wait), so the host never traps.
  *
- * FIP, FCS, FDP and FDS follow every non-control instruction; FOP only those that left an unmasked exception
- * (SDM volume 1, 8.1.9: processors without fopcode compatibility mode).
+ * FIP, FCS, FDP and FDS follow every non-control instruction; FOP only those that left an unmasked
+ * exception (SDM volume 1, 8.1.9: processors without fopcode compatibility mode).
  */
 #include "tcg_x87.h"
 
@@ -141,7 +141,10 @@ const UOp *op_x87_load(TcgCpu *cpu, const UOp *u)
     NEXT(u);
 }
 
-/* A store that met an unmasked exception other than precision leaves memory alone (SDM volume 1, 8.5). */
+/*
+ * A store that met an unmasked exception other than precision leaves memory alone (SDM volume 1,
+ * 8.5).
+ */
 static bool image_stored(const X87Image *image)
 {
     return !(image->fsw & ~image->fcw & (FCW_MASKS & ~FSW_PE));
@@ -262,7 +265,10 @@ static void emit_mem(DecodeContext *d, UOpFn fn, const ZydisDecodedOperand *mem)
     u->aux = mem->size / 8;
 }
 
-/* Destination and source of the stack registers an instruction names; both the same if it names one or none. */
+/*
+ * Destination and source of the stack registers an instruction names; both the same if it names one
+ * or none.
+ */
 static void stack_operands(const DecodeContext *d, UOp *u)
 {
     unsigned count = d->insn->operand_count_visible;
@@ -320,16 +326,16 @@ static bool emit_fwait(DecodeContext *d, const FpRow *row)
 const FpRow x87_rows[] = {
     X87(F2XM1), X87(FABS), X87(FADD), X87(FADDP), X87(FBLD), X87(FBSTP), X87(FCHS), X87(FCMOVB),
     X87(FCMOVBE), X87(FCMOVE), X87(FCMOVNB), X87(FCMOVNBE), X87(FCMOVNE), X87(FCMOVNU), X87(FCMOVU),
-    X87(FCOM), X87_FLAGS(FCOMI), X87_FLAGS(FCOMIP), X87(FCOMP), X87(FCOMPP), X87(FCOS), X87(FDECSTP),
-    X87(FDIV), X87(FDIVP), X87(FDIVR), X87(FDIVRP), X87(FFREE), X87(FFREEP), X87(FIADD), X87(FICOM),
-    X87(FICOMP), X87(FIDIV), X87(FIDIVR), X87(FILD), X87(FIMUL), X87(FINCSTP), X87(FIST), X87(FISTP),
-    X87(FISTTP), X87(FISUB), X87(FISUBR), X87(FLD), X87(FLD1), X87(FLDL2E), X87(FLDL2T), X87(FLDLG2),
-    X87(FLDLN2), X87(FLDPI), X87(FLDZ), X87(FMUL), X87(FMULP), X87(FNOP), X87(FPATAN), X87(FPREM),
-    X87(FPREM1), X87(FPTAN), X87(FRNDINT), X87(FSCALE), X87(FSIN), X87(FSINCOS), X87(FSQRT), X87(FST),
-    X87(FSTP), X87(FSTPNCE), X87(FSUB), X87(FSUBP), X87(FSUBR), X87(FSUBRP), X87(FTST), X87(FUCOM),
-    X87_FLAGS(FUCOMI), X87_FLAGS(FUCOMIP), X87(FUCOMP), X87(FUCOMPP), X87(FXAM), X87(FXCH),
-    X87(FXTRACT), X87(FYL2X), X87(FYL2XP1),
-    CONTROL(FLDCW, op_fldcw), CONTROL(FLDENV, op_fldenv), CONTROL(FNCLEX, op_fnclex),
+    X87(FCOM), X87_FLAGS(FCOMI), X87_FLAGS(FCOMIP), X87(FCOMP), X87(FCOMPP), X87(FCOS),
+    X87(FDECSTP), X87(FDIV), X87(FDIVP), X87(FDIVR), X87(FDIVRP), X87(FFREE), X87(FFREEP),
+    X87(FIADD), X87(FICOM), X87(FICOMP), X87(FIDIV), X87(FIDIVR), X87(FILD), X87(FIMUL),
+    X87(FINCSTP), X87(FIST), X87(FISTP), X87(FISTTP), X87(FISUB), X87(FISUBR), X87(FLD), X87(FLD1),
+    X87(FLDL2E), X87(FLDL2T), X87(FLDLG2), X87(FLDLN2), X87(FLDPI), X87(FLDZ), X87(FMUL),
+    X87(FMULP), X87(FNOP), X87(FPATAN), X87(FPREM), X87(FPREM1), X87(FPTAN), X87(FRNDINT),
+    X87(FSCALE), X87(FSIN), X87(FSINCOS), X87(FSQRT), X87(FST), X87(FSTP), X87(FSTPNCE), X87(FSUB),
+    X87(FSUBP), X87(FSUBR), X87(FSUBRP), X87(FTST), X87(FUCOM), X87_FLAGS(FUCOMI),
+    X87_FLAGS(FUCOMIP), X87(FUCOMP), X87(FUCOMPP), X87(FXAM), X87(FXCH), X87(FXTRACT), X87(FYL2X),
+    X87(FYL2XP1), CONTROL(FLDCW, op_fldcw), CONTROL(FLDENV, op_fldenv), CONTROL(FNCLEX, op_fnclex),
     CONTROL(FNINIT, op_fninit), CONTROL(FNSAVE, op_fnsave), CONTROL(FNSTCW, op_fnstcw),
     CONTROL(FNSTENV, op_fnstenv), CONTROL(FNSTSW, op_fnstsw_mem, op_fnstsw_ax),
     CONTROL(FRSTOR, op_frstor),

@@ -1,6 +1,6 @@
 /*
- * FNSTENV, FLDENV, FNSAVE, FRSTOR: the x87 environment in its four layouts (SDM volume 1, figures 8-9 to
- * 8-12), by operand size and by real or protected mode.
+ * FNSTENV, FLDENV, FNSAVE, FRSTOR: the x87 environment in its four layouts (SDM volume 1, figures
+ * 8-9 to 8-12), by operand size and by real or protected mode.
  */
 #include "tcg_x87.h"
 
@@ -13,7 +13,10 @@ static bool real_layout(const TcgCpu *cpu)
     return !(cpu->x86.mode & CPU_MODE_PE) || cpu->x86.mode & CPU_MODE_VM86;
 }
 
-/* Real-mode layouts hold linear addresses: the low 16 bits, then the rest from bit 12 of the next field. */
+/*
+ * Real-mode layouts hold linear addresses: the low 16 bits, then the rest from bit 12 of the next
+ * field.
+ */
 static void fields_real(const X86Fpu *fpu, uint32_t *field)
 {
     uint32_t ip = fpu->fip + fpu->fcs * 16u, dp = fpu->fdp + fpu->fds * 16u;

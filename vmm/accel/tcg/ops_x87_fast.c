@@ -1,9 +1,10 @@
 /*
  * Short forms of the x87 instructions programs live on: loads, stores, arithmetic, comparisons.
  *
- * They work while `x87_live` — every exception masked, none pending — and the registers they read are full
- * (the one they push to, empty); otherwise the exact form of ops_x87.c runs.  The host's status word holds
- * the flags of earlier fast operations too, which the guest's has already, so it is simply ORed in.
+ * They work while `x87_live` — every exception masked, none pending — and the registers they read
+ * are full (the one they push to, empty); otherwise the exact form of ops_x87.c runs.  The host's
+ * status word holds the flags of earlier fast operations too, which the guest's has already, so it
+ * is simply ORed in.
  */
 #include "tcg_ops.h"
 #include "tcg_x87.h"
@@ -13,7 +14,10 @@
 
 /* ---- stack ---- */
 
-static inline bool x87_full(const X86Fpu *fpu, unsigned i) { return fpu->ftw >> x87_phys(fpu, i) & 1; }
+static inline bool x87_full(const X86Fpu *fpu, unsigned i)
+{
+    return fpu->ftw >> x87_phys(fpu, i) & 1;
+}
 
 static inline X86Reg80 *x87_st(X86Fpu *fpu, unsigned i) { return &fpu->r[x87_phys(fpu, i)]; }
 
@@ -57,7 +61,8 @@ static inline uint16_t name##_80(X86Reg80 *d, const X86Reg80 *s)                
 {                                                                                               \
     uint16_t status;                                                                            \
                                                                                                 \
-    __asm__ volatile("fldt %2; fldt %1; " #name " %%st(1), %%st; fnstsw %0; fstpt %1; fstp %%st(0)" \
+    __asm__ volatile("fldt %2; fldt %1; " #name " %%st(1), %%st; fnstsw %0; "                   \
+                     "fstpt %1; fstp %%st(0)"                                                   \
                      : "=a"(status), "+m"(*d) : "m"(*s) : X87_CLOBBERS);                        \
     return status;                                                                              \
 }                                                                                               \
@@ -88,8 +93,9 @@ X87_ARITH_MEM(name, 32, #name "s")                                              
 X87_ARITH_MEM(name, 64, #name "l")
 
 /*
- * A load is `at`, which does the work on a value in host memory, and the two functions every memory micro-op
- * is: the fast one for flat addresses that hit the TLB, and the slow one, still short of the exact form.
+ * A load is `at`, which does the work on a value in host memory, and the two functions every memory
+ * micro-op is: the fast one for flat addresses that hit the TLB, and the slow one, still short of
+ * the exact form.
  */
 #define X87_MEM_FORMS(name, bits, empty, at)                                                    \
 static G_GNUC_NO_INLINE const UOp *op_##name##_m##bits##_slow(TcgCpu *cpu, const UOp *u)         \
@@ -209,7 +215,9 @@ X87_COMPARE_MEM(fcom, "fcoml", 64, 0)
 X87_COMPARE_MEM(fcomp, "fcoms", 32, 1)
 X87_COMPARE_MEM(fcomp, "fcoml", 64, 1)
 
-/* LAHF after the comparison: OF is always cleared, the rest is in AH in RFLAGS' places.  C1 stays. */
+/*
+ * LAHF after the comparison: OF is always cleared, the rest is in AH in RFLAGS' places.  C1 stays.
+ */
 #define X87_COMPARE_FLAGS(name, insn, pops)                                                     \
 static const UOp *op_##name(TcgCpu *cpu, const UOp *u)                                          \
 {                                                                                               \
@@ -221,7 +229,8 @@ static const UOp *op_##name(TcgCpu *cpu, const UOp *u)                          
     }                                                                                           \
     __asm__ volatile("fldt %3; fldt %2; " insn " %%st(1), %%st; lahf; fnstsw %1; "              \
                      "fstp %%st(0); fstp %%st(0)"                                               \
-                     : "=&a"(ax), "=m"(cpu->fp_tmp.u16[0]) : "m"(*x87_st(fpu, 0)), "m"(*x87_st(fpu, u->r2)) \
+                     : "=&a"(ax), "=m"(cpu->fp_tmp.u16[0])                                      \
+                     : "m"(*x87_st(fpu, 0)), "m"(*x87_st(fpu, u->r2))                           \
                      : X87_CLOBBERS, "cc");                                                     \
     fpu->fsw |= cpu->fp_tmp.u16[0] & FSW_FLAGS;                                                 \
     cpu->x86.rflags = (cpu->x86.rflags & ~(uint64_t)RFLAGS_ARITH) | (ax >> 8 & RFLAGS_ARITH);   \
@@ -310,8 +319,8 @@ X87_CONSTANT(fldz)
 /* ---- stores ---- */
 
 /*
- * Only to memory that cannot fault any more: the host's status word must not gather flags of an instruction
- * that did not happen.
+ * Only to memory that cannot fault any more: the host's status word must not gather flags of an
+ * instruction that did not happen.
  */
 #define X87_STORE(name, insn, bits, pops)                                                       \
 static inline void name##_##bits(TcgCpu *cpu, const UOp *u, void *host)                         \
@@ -416,11 +425,12 @@ typedef struct FastRow {
 
 #define FAST(name, ...)     { ZYDIS_MNEMONIC_##name, __VA_ARGS__ }
 #define FAST_ARITH(NAME, name) \
-    FAST(NAME, op_##name, .m32 = op_##name##_m32, .m64 = op_##name##_m64), FAST(NAME##P, op_##name##p)
+    FAST(NAME, op_##name, .m32 = op_##name##_m32, .m64 = op_##name##_m64), \
+    FAST(NAME##P, op_##name##p)
 
 static const FastRow fast_rows[] = {
-    FAST_ARITH(FADD, fadd), FAST_ARITH(FMUL, fmul), FAST_ARITH(FSUB, fsub), FAST_ARITH(FSUBR, fsubr),
-    FAST_ARITH(FDIV, fdiv), FAST_ARITH(FDIVR, fdivr),
+    FAST_ARITH(FADD, fadd), FAST_ARITH(FMUL, fmul), FAST_ARITH(FSUB, fsub),
+    FAST_ARITH(FSUBR, fsubr), FAST_ARITH(FDIV, fdiv), FAST_ARITH(FDIVR, fdivr),
     FAST(FLD, op_fld_st, .m32 = op_fld_m32, .m64 = op_fld_m64, .m80 = op_fld_m80),
     FAST(FST, op_fst_st, .m32 = op_fst_m32, .m64 = op_fst_m64),
     FAST(FSTP, op_fstp_st, .m32 = op_fstp_m32, .m64 = op_fstp_m64, .m80 = op_fstp_m80),
@@ -430,11 +440,11 @@ static const FastRow fast_rows[] = {
     FAST(FISTTP, .m16 = op_fisttp_m16, .m32 = op_fisttp_m32, .m64 = op_fisttp_m64),
     FAST(FXCH, op_fxch), FAST(FLD1, op_fld1), FAST(FLDZ, op_fldz), FAST(FCHS, op_fchs),
     FAST(FABS, op_fabs), FAST(FSQRT, op_fsqrt), FAST(FRNDINT, op_frndint), FAST(FTST, op_ftst),
-    FAST(FXAM, op_fxam),
-    FAST(FCOM, op_fcom, .m32 = op_fcom_m32, .m64 = op_fcom_m64),
+    FAST(FXAM, op_fxam), FAST(FCOM, op_fcom, .m32 = op_fcom_m32, .m64 = op_fcom_m64),
     FAST(FCOMP, op_fcomp, .m32 = op_fcomp_m32, .m64 = op_fcomp_m64), FAST(FCOMPP, op_fcompp),
     FAST(FUCOM, op_fucom), FAST(FUCOMP, op_fucomp), FAST(FUCOMPP, op_fucompp),
-    FAST(FCOMI, op_fcomi), FAST(FCOMIP, op_fcomip), FAST(FUCOMI, op_fucomi), FAST(FUCOMIP, op_fucomip),
+    FAST(FCOMI, op_fcomi), FAST(FCOMIP, op_fcomip), FAST(FUCOMI, op_fucomi),
+    FAST(FUCOMIP, op_fucomip),
 };
 
 UOpFn x87_fast_form(const DecodeContext *d, const ZydisDecodedOperand *mem)

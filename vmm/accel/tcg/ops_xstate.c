@@ -1,14 +1,14 @@
 /*
  * FXSAVE, FXRSTOR, XSAVE, XSAVEOPT, XRSTOR, XGETBV; LDMXCSR, STMXCSR; EMMS.
  *
- * Components: x87 and SSE.  XSAVE and XSAVEOPT write every requested component that XCR0 enables; the
- * init and modified optimisations only ever allow to write less (SDM volume 1, 13.7 and 13.9).
+ * Components: x87 and SSE.  XSAVE and XSAVEOPT write every requested component that XCR0 enables;
+ * the init and modified optimisations only ever allow to write less (SDM volume 1, 13.7 and 13.9).
  */
 #include "tcg_sse.h"
 #include "tcg_x87.h"
 
-enum { FXSAVE_BYTES = 512, FXSAVE_X87_END = 160, MXCSR_AT = 24, XMM_AT = 160, XMM_LOW_END = 288, XMM_END = 416,
-       XSAVE_HEADER = 512, XSAVE_HEADER_BYTES = 64, XSAVE_BYTES = 576 };
+enum { FXSAVE_BYTES = 512, FXSAVE_X87_END = 160, MXCSR_AT = 24, XMM_AT = 160, XMM_LOW_END = 288,
+       XMM_END = 416, XSAVE_HEADER = 512, XSAVE_HEADER_BYTES = 64, XSAVE_BYTES = 576 };
 
 /* Outside 64-bit mode xmm8–15 are neither stored nor loaded. */
 static unsigned xmm_end(const TcgCpu *cpu)
@@ -269,8 +269,8 @@ const FpRow xstate_rows[] = {
     ROW(XRSTOR, emit_fxsave, op_xrstor), ROW(XRSTOR64, emit_fxsave, op_xrstor),
     ROW(XSAVE, emit_fxsave, op_xsave), ROW(XSAVE64, emit_fxsave, op_xsave),
     ROW(XSAVEOPT, emit_fxsave, op_xsave), ROW(XSAVEOPT64, emit_fxsave, op_xsave),
-    ROW(XGETBV, emit_xgetbv, op_xgetbv),
-    ROW(LDMXCSR, emit_mem, op_ldmxcsr), ROW(STMXCSR, emit_mem, op_stmxcsr), ROW(EMMS, emit_plain, op_emms),
+    ROW(XGETBV, emit_xgetbv, op_xgetbv), ROW(LDMXCSR, emit_mem, op_ldmxcsr),
+    ROW(STMXCSR, emit_mem, op_stmxcsr), ROW(EMMS, emit_plain, op_emms),
     ROW(LFENCE, emit_plain, op_lfence), ROW(MFENCE, emit_plain, op_mfence),
     ROW(SFENCE, emit_plain, op_sfence),
     { ZYDIS_MNEMONIC_PREFETCH, emit_prefetch }, { ZYDIS_MNEMONIC_PREFETCHNTA, emit_prefetch },

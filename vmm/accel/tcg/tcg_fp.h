@@ -1,24 +1,24 @@
 /*
- * Floating point and vectors of the software CPU: ops_x87*.c ops_mmx.c ops_sse*.c ops_xstate.c, decode_fp*.c.
+ * Floating point and vectors of the software CPU: ops_x87*.c ops_sse*.c ops_xstate.c decode_fp.c.
  *
  * Arithmetic is done by the very same host instruction, so results, flags and rounding are right by
  * construction.  Two pieces of host state are lent to the guest while it runs:
  *
- *   MXCSR      while `sse_live` the host's MXCSR holds the guest's rounding, FTZ and DAZ, all exceptions
- *              masked, and gathers the guest's sticky flags.  It becomes live at the first operation that
- *              needs it, if the guest masks everything; else each operation takes the careful way
- *              (sse_fp_careful): it runs with the guest's own masks, the host's #XM comes back as a signal
- *              and becomes the guest's.
- *   x87 FCW    while `x87_live` the host's control word is the guest's, again only if the guest masks all
- *              exceptions and none is pending.  Values are loaded and stored around each operation, the
- *              host's x87 stack is empty in between.
+ *   MXCSR      while `sse_live` the host's MXCSR holds the guest's rounding, FTZ and DAZ, all
+ *              exceptions masked, and gathers the guest's sticky flags.  It becomes live at the
+ *              first operation that needs it, if the guest masks everything; else each operation
+ *              takes the careful way (sse_fp_careful): it runs with the guest's own masks, the
+ *              host's #XM comes back as a signal and becomes the guest's.
+ *   x87 FCW    while `x87_live` the host's control word is the guest's, again only if the guest
+ *              masks all exceptions and none is pending.  Values are loaded and stored around each
+ *              operation, the host's x87 stack is empty in between.
  *
  * tcg_fp_release() takes both back.  It is called before code that is not the CPU's runs: device
  * accesses, and the return from run().
  *
- * An x87 instruction without a fast form, or one that meets an empty or full register, an unmasked exception
- * or a pending one, is run exactly: the whole guest x87 state is loaded into the host's FPU, the very
- * instruction executed there, and the state stored again (x87_exact()).
+ * An x87 instruction without a fast form, or one that meets an empty or full register, an unmasked
+ * exception or a pending one, is run exactly: the whole guest x87 state is loaded into the host's
+ * FPU, the very instruction executed there, and the state stored again (x87_exact()).
  */
 #pragma once
 
@@ -52,8 +52,9 @@ void tcg_set_mxcsr(TcgCpu *cpu, uint32_t value);
 /* ---- operands ---- */
 
 /*
- * Vector operands are named by their place in TcgCpu, so that a register and a value loaded from memory (in
- * fp_tmp, by a micro-op in front) look the same: destination in UOp.r1 by number, source in UOp.disp.
+ * Vector operands are named by their place in TcgCpu, so that a register and a value loaded from
+ * memory (in fp_tmp, by a micro-op in front) look the same: destination in UOp.r1 by number, source
+ * in UOp.disp.
  */
 #define VEC_OFFSET(n)   ((int32_t)(offsetof(TcgCpu, x86.fpu.v) + (n) * sizeof(X86Vec)))
 #define MM_OFFSET(n)    ((int32_t)(offsetof(TcgCpu, x86.fpu.r) + (n) * sizeof(X86Reg80)))
@@ -71,18 +72,21 @@ static inline const void *fp_src(TcgCpu *cpu, const UOp *u)
 
 /* ---- SSE arithmetic that reads or sets MXCSR ---- */
 
-/* The bare operation: *d = *d op *s (or *d = op *s).  The destination of a conversion is any 64 bits. */
+/*
+ * The bare operation: *d = *d op *s (or *d = op *s).  The destination of a conversion is any 64
+ * bits.
+ */
 typedef void (*FpRawFn)(void *d, const void *s);
 
 /*
- * Runs `raw` with the guest's MXCSR.  Raises #XM (#UD without CR4.OSXMMEXCPT) for an unmasked exception,
- * leaving *d as it was.
+ * Runs `raw` with the guest's MXCSR.  Raises #XM (#UD without CR4.OSXMMEXCPT) for an unmasked
+ * exception, leaving *d as it was.
  */
 void sse_fp_careful(TcgCpu *cpu, const UOp *u, FpRawFn raw, void *d, const void *s);
 
 /*
- * Each operation is two functions, as those on memory are (tcg_ops.h): the fast one works while `sse_live` and
- * hands everything else to the careful one by a sibling call.
+ * Each operation is two functions, as those on memory are (tcg_ops.h): the fast one works while
+ * `sse_live` and hands everything else to the careful one by a sibling call.
  */
 #define SSE_FP_OP(name, raw)                                                                    \
 static G_GNUC_NO_INLINE const UOp *name##_careful(TcgCpu *cpu, const UOp *u)                     \
@@ -112,11 +116,13 @@ typedef struct X87Image {
 } __attribute__((packed)) X87Image;
 _Static_assert(sizeof(X87Image) == 108, "FNSAVE's 32-bit protected mode layout");
 
-/* x87_host.S: 4 bytes for each of D8–DF × C0–FF, and for each of D8–DF × /0–/7 with operand [rdi]. */
+/*
+ * x87_host.S: 4 bytes for each of D8–DF × C0–FF, and for each of D8–DF × /0–/7 with operand [rdi].
+ */
 extern const uint8_t x87_reg_code[8][64][4], x87_mem_code[8][8][4];
 /*
- * Loads `image` and `rflags`, runs `code` with `operand` in rdi, stores the image (leaving the FPU as after
- * FNINIT), returns the flags.
+ * Loads `image` and `rflags`, runs `code` with `operand` in rdi, stores the image (leaving the FPU
+ * as after FNINIT), returns the flags.
  */
 uint64_t x87_host_run(X87Image *image, void *operand, const void *code, uint64_t rflags);
 
@@ -127,8 +133,8 @@ static inline unsigned x87_phys(const X86Fpu *fpu, unsigned i) { return (x87_top
 void x87_make_live(TcgCpu *cpu);
 
 /*
- * First thing in a waiting instruction: a pending exception is raised as #MF, or, with CR0.NE clear, was
- * signalled on IRQ 13 when it arose and is passed over here as IGNNE# would have it.
+ * First thing in a waiting instruction: a pending exception is raised as #MF, or, with CR0.NE
+ * clear, was signalled on IRQ 13 when it arose and is passed over here as IGNNE# would have it.
  */
 G_NORETURN void x87_raise_pending(TcgCpu *cpu, const UOp *u);
 static inline void x87_wait(TcgCpu *cpu, const UOp *u)
@@ -173,5 +179,8 @@ struct FpRow {
 extern const FpRow x87_rows[], sse_fp_rows[], sse_cvt_rows[], sse_int_rows[],
     sse_imm_rows[], sse_move_rows[], xstate_rows[];
 
-/* Where the source is: a register's place, or fp_tmp with a micro-op in front that loads it from memory. */
+/*
+ * Where the source is: a register's place, or fp_tmp with a micro-op in front that loads it from
+ * memory.
+ */
 int32_t fp_emit_source(DecodeContext *d, const FpRow *row, const ZydisDecodedOperand *op);

@@ -11,10 +11,11 @@
 /* sse_host.S: 16 bytes of code per immediate value, an FpRawFn each. */
 extern const uint8_t sse_code_aeskeygenassist[], sse_code_blendpd[], sse_code_blendps[],
     sse_code_cmppd[], sse_code_cmpps[], sse_code_cmpsd[], sse_code_cmpss[], sse_code_dppd[],
-    sse_code_dpps[], sse_code_insertps[], sse_code_mpsadbw[], sse_code_palignr[], sse_code_pblendw[],
-    sse_code_pclmulqdq[], sse_code_pshufd[], sse_code_pshufhw[], sse_code_pshuflw[],
-    sse_code_pslldq[], sse_code_psrldq[], sse_code_roundpd[], sse_code_roundps[], sse_code_roundsd[],
-    sse_code_roundss[], sse_code_shufpd[], sse_code_shufps[];
+    sse_code_dpps[], sse_code_insertps[], sse_code_mpsadbw[], sse_code_palignr[],
+    sse_code_pblendw[], sse_code_pclmulqdq[], sse_code_pshufd[], sse_code_pshufhw[],
+    sse_code_pshuflw[], sse_code_pslldq[], sse_code_psrldq[], sse_code_roundpd[],
+    sse_code_roundps[], sse_code_roundsd[], sse_code_roundss[], sse_code_shufpd[],
+    sse_code_shufps[];
 /* 8 bytes per immediate value; run by sse_string_run(). */
 extern const uint8_t sse_code_pcmpestri[], sse_code_pcmpestrm[], sse_code_pcmpistri[],
     sse_code_pcmpistrm[];
@@ -44,7 +45,10 @@ static inline bool op_is_mm(const ZydisDecodedOperand *op)
     return op_is_class(op, ZYDIS_REGCLASS_MMX);
 }
 
-/* The MMn register of a micro-op's r1; writing it sets the exponent to all ones (SDM volume 1, 9.2.1). */
+/*
+ * The MMn register of a micro-op's r1; writing it sets the exponent to all ones (SDM volume 1,
+ * 9.2.1).
+ */
 static inline uint64_t *mm_dst(TcgCpu *cpu, const UOp *u)
 {
     return &cpu->x86.fpu.r[u->r1].mantissa;

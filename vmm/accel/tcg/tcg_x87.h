@@ -4,9 +4,9 @@
 #include "tcg_fp.h"
 
 /*
- * Exact forms.  UOp.ptr is the host code (x87_host.S), aux the operand's bytes, and for memory forms r1 the
- * segment and r2 the ModRM byte.  Fast forms carry the same operands and fall back to these; with registers
- * only, r1 and r2 are the i of the destination and source ST(i).
+ * Exact forms.  UOp.ptr is the host code (x87_host.S), aux the operand's bytes, and for memory
+ * forms r1 the segment and r2 the ModRM byte.  Fast forms carry the same operands and fall back to
+ * these; with registers only, r1 and r2 are the i of the destination and source ST(i).
  */
 const UOp *op_x87_reg(TcgCpu *cpu, const UOp *u);
 const UOp *op_x87_reg_flags(TcgCpu *cpu, const UOp *u);

@@ -1,6 +1,6 @@
 /*
- * Every x87 instruction as a four-byte routine, and the frame that runs one on the guest's state.  See
- * x87_exact() in ops_x87.c.  System V ABI for x86-64.
+ * Every x87 instruction as a four-byte routine, and the frame that runs one on the guest's state.
+ * See x87_exact() in ops_x87.c.  System V ABI for x86-64.
  */
         .section .note.GNU-stack, "", @progbits
         .text
