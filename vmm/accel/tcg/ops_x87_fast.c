@@ -138,6 +138,18 @@ X87_ARITH(fsubr)
 X87_ARITH(fdiv)
 X87_ARITH(fdivr)
 
+/* Integers from memory. */
+#define X87_ARITH_INT(name)                                                                     \
+X87_ARITH_MEM(name, 16, #name "s")                                                              \
+X87_ARITH_MEM(name, 32, #name "l")
+
+X87_ARITH_INT(fiadd)
+X87_ARITH_INT(fimul)
+X87_ARITH_INT(fisub)
+X87_ARITH_INT(fisubr)
+X87_ARITH_INT(fidiv)
+X87_ARITH_INT(fidivr)
+
 /* ST(0) alone. */
 #define X87_UNARY(name, insn, update)                                                           \
 static const UOp *op_##name(TcgCpu *cpu, const UOp *u)                                          \
@@ -214,6 +226,10 @@ X87_COMPARE_MEM(fcom, "fcoms", 32, 0)
 X87_COMPARE_MEM(fcom, "fcoml", 64, 0)
 X87_COMPARE_MEM(fcomp, "fcoms", 32, 1)
 X87_COMPARE_MEM(fcomp, "fcoml", 64, 1)
+X87_COMPARE_MEM(ficom, "ficoms", 16, 0)
+X87_COMPARE_MEM(ficom, "ficoml", 32, 0)
+X87_COMPARE_MEM(ficomp, "ficoms", 16, 1)
+X87_COMPARE_MEM(ficomp, "ficoml", 32, 1)
 
 /*
  * LAHF after the comparison: OF is always cleared, the rest is in AH in RFLAGS' places.  C1 stays.
@@ -315,6 +331,11 @@ static const UOp *op_##name(TcgCpu *cpu, const UOp *u)                          
 }
 X87_CONSTANT(fld1)
 X87_CONSTANT(fldz)
+X87_CONSTANT(fldl2e)
+X87_CONSTANT(fldl2t)
+X87_CONSTANT(fldlg2)
+X87_CONSTANT(fldln2)
+X87_CONSTANT(fldpi)
 
 /* ---- stores ---- */
 
@@ -416,6 +437,30 @@ static const UOp *op_fxch(TcgCpu *cpu, const UOp *u)
     NEXT(u);
 }
 
+/* C1 stays. */
+#define X87_CMOV(name, cc)                                                                      \
+static const UOp *op_##name(TcgCpu *cpu, const UOp *u)                                          \
+{                                                                                               \
+    X86Fpu *fpu = &cpu->x86.fpu;                                                                \
+                                                                                                \
+    if (!cpu->x87_live || !x87_full(fpu, 0) || !x87_full(fpu, u->r2)) {                         \
+        return op_x87_reg(cpu, u);                                                              \
+    }                                                                                           \
+    if (flags_test(cpu, cc)) {                                                                  \
+        *x87_st(fpu, 0) = *x87_st(fpu, u->r2);                                                  \
+    }                                                                                           \
+    x87_note(cpu, u);                                                                           \
+    NEXT(u);                                                                                    \
+}
+X87_CMOV(fcmovb, 2)
+X87_CMOV(fcmovnb, 3)
+X87_CMOV(fcmove, 4)
+X87_CMOV(fcmovne, 5)
+X87_CMOV(fcmovbe, 6)
+X87_CMOV(fcmovnbe, 7)
+X87_CMOV(fcmovu, 10)
+X87_CMOV(fcmovnu, 11)
+
 /* ---- which form is fast ---- */
 
 typedef struct FastRow {
@@ -427,6 +472,8 @@ typedef struct FastRow {
 #define FAST_ARITH(NAME, name) \
     FAST(NAME, op_##name, .m32 = op_##name##_m32, .m64 = op_##name##_m64), \
     FAST(NAME##P, op_##name##p)
+
+#define FAST_INT(NAME, name)    FAST(NAME, .m16 = op_##name##_m16, .m32 = op_##name##_m32)
 
 static const FastRow fast_rows[] = {
     FAST_ARITH(FADD, fadd), FAST_ARITH(FMUL, fmul), FAST_ARITH(FSUB, fsub),
@@ -440,6 +487,14 @@ static const FastRow fast_rows[] = {
     FAST(FISTTP, .m16 = op_fisttp_m16, .m32 = op_fisttp_m32, .m64 = op_fisttp_m64),
     FAST(FXCH, op_fxch), FAST(FLD1, op_fld1), FAST(FLDZ, op_fldz), FAST(FCHS, op_fchs),
     FAST(FABS, op_fabs), FAST(FSQRT, op_fsqrt), FAST(FRNDINT, op_frndint), FAST(FTST, op_ftst),
+    FAST(FLDL2E, op_fldl2e), FAST(FLDL2T, op_fldl2t), FAST(FLDLG2, op_fldlg2),
+    FAST(FLDLN2, op_fldln2), FAST(FLDPI, op_fldpi),
+    FAST(FCMOVB, op_fcmovb), FAST(FCMOVBE, op_fcmovbe), FAST(FCMOVE, op_fcmove),
+    FAST(FCMOVNB, op_fcmovnb), FAST(FCMOVNBE, op_fcmovnbe), FAST(FCMOVNE, op_fcmovne),
+    FAST(FCMOVNU, op_fcmovnu), FAST(FCMOVU, op_fcmovu),
+    FAST_INT(FIADD, fiadd), FAST_INT(FIMUL, fimul), FAST_INT(FISUB, fisub),
+    FAST_INT(FISUBR, fisubr), FAST_INT(FIDIV, fidiv), FAST_INT(FIDIVR, fidivr),
+    FAST_INT(FICOM, ficom), FAST_INT(FICOMP, ficomp),
     FAST(FXAM, op_fxam), FAST(FCOM, op_fcom, .m32 = op_fcom_m32, .m64 = op_fcom_m64),
     FAST(FCOMP, op_fcomp, .m32 = op_fcomp_m32, .m64 = op_fcomp_m64), FAST(FCOMPP, op_fcompp),
     FAST(FUCOM, op_fucom), FAST(FUCOMP, op_fucomp), FAST(FUCOMPP, op_fucompp),
