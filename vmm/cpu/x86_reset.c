@@ -1,6 +1,6 @@
 /*
- * What reset, INIT and SIPI make of a CPU, and the mode summary.  SDM volume 3A: table 9-1 (register
- * values), 8.4 (multiprocessor start-up), 9.1.4 (the first instruction).
+ * What reset, INIT and SIPI make of a CPU, and the mode summary.  SDM volume 3A: table 9-1
+ * (register values), 8.4 (multiprocessor start-up), 9.1.4 (the first instruction).
  */
 #include <string.h>
 #include <x86intrin.h>
@@ -144,8 +144,8 @@ static uint32_t signature(const X86CpuModel *model)
     }
     family = MIN(model->family, 15u);
     extended = model->family - family;
-    return extended << 20 | (model->model >> 4 & 15) << 16 | family << 8 | (model->model & 15) << 4 |
-           (model->stepping & 15);
+    return extended << 20 | (model->model >> 4 & 15) << 16 | family << 8 |
+           (model->model & 15) << 4 | (model->stepping & 15);
 }
 
 static void clear_events_in_progress(X86Cpu *cpu)

@@ -65,7 +65,8 @@ static void deliver(void *arg)
     tcg_deliver(sys_cpu, args->vector, args->soft, args->has_error, args->error, args->return_rip);
 }
 
-SysResult sys_deliver(unsigned vector, bool soft, bool has_error, uint32_t error, uint64_t return_rip)
+SysResult sys_deliver(unsigned vector, bool soft, bool has_error, uint32_t error,
+                      uint64_t return_rip)
 {
     DeliverArgs args = { vector, soft, has_error, error, return_rip };
     SysResult last = sys_try(deliver, &args);
@@ -98,7 +99,8 @@ void sys_put_desc(unsigned selector, uint32_t base, uint32_t limit, uint16_t att
     uint32_t units = attr & SEG_ATTR_G ? limit >> 12 : limit;
 
     sys_poke(at, (units & 0xffff) | base << 16, 4);
-    sys_poke(at + 4, (base >> 16 & 0xff) | (uint32_t)attr << 8 | (units & 0xf0000) | (base & 0xff000000u),
+    sys_poke(at + 4,
+             (base >> 16 & 0xff) | (uint32_t)attr << 8 | (units & 0xf0000) | (base & 0xff000000u),
              4);
 }
 
@@ -195,8 +197,10 @@ void sys_setup(void)
     vm_core_init(&sys_vm, g_main_context_default(), NULL);
     mem_region_init_ram(&ram, NULL, "ram", SYS_RAM, NULL);
     mem_region_add(&sys_vm.system_memory, 0, &ram);
-    sys_model = (X86CpuModel){ .name = g_strdup("test"), .phys_bits = 40, .virt_bits = 48, .family = 15,
-                               .vendor = "AuthenticAMD" };
+    sys_model = (X86CpuModel){
+        .name = g_strdup("test"), .phys_bits = 40, .virt_bits = 48, .family = 15,
+        .vendor = "AuthenticAMD",
+    };
     memset(sys_model.features, 0xff, sizeof(sys_model.features));
     sys_cpu = g_aligned_alloc0(1, sizeof(TcgCpu), 64);
     sys_cpu->x86.vm = &sys_vm;

@@ -1,6 +1,7 @@
 /*
- * A machine of one software CPU and RAM for tests of the system half (mmu, segments, events): its functions are
- * called directly, without decoder and loop.  sys_try() catches what would long-jump to the loop.
+ * A machine of one software CPU and RAM for tests of the system half (mmu, segments, events): its
+ * functions are called directly, without decoder and loop.  sys_try() catches what would long-jump
+ * to the loop.
  */
 #pragma once
 
@@ -39,7 +40,8 @@ extern unsigned sys_code_checks;        /* calls of block_check_store() */
 void sys_setup(void);                   /* Check fixtures: a CPU after reset */
 void sys_teardown(void);
 
-/* Flat segments, GDT, IDT, TSS; CPL 0 or 3. sys_long(): also 4-level identity tables of 2 MiB pages. */
+/* Flat segments, GDT, IDT, TSS; CPL 0 or 3. sys_long(): also 4-level identity tables of 2 MiB
+ * pages. */
 void sys_protected(unsigned cpl);
 void sys_long(unsigned cpl);
 
@@ -53,4 +55,5 @@ void sys_put_gate(uint64_t addr, uint16_t selector, uint64_t offset, unsigned ty
 typedef void (*SysFn)(void *arg);
 SysResult sys_try(SysFn fn, void *arg);
 /* As exec.c would: delivers, and again for each fault met, until it works or the CPU shuts down. */
-SysResult sys_deliver(unsigned vector, bool soft, bool has_error, uint32_t error, uint64_t return_rip);
+SysResult sys_deliver(unsigned vector, bool soft, bool has_error, uint32_t error,
+                      uint64_t return_rip);

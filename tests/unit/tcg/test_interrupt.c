@@ -36,7 +36,7 @@ typedef struct Event {
     bool soft, has_error;
     uint32_t rsp_below;                 /* stack bytes used */
     bool if_after;
-    unsigned reported;                  /* vector of what failed instead, through its own gate; or `vector` */
+    unsigned reported;                  /* `vector`, or that of what failed instead */
     uint32_t error;                     /* pushed on top */
 } Event;
 
@@ -49,7 +49,7 @@ static const Event events[] = {
     { 3, SYS_INT32, 0, 14, false, true, 24, false, 14, 0x1234 },
     { 3, SYS_INT32, 3, 0x80, true, false, 20, false, 0x80 },
     { 3, SYS_INT32, 0, 0x80, true, false, 24, false, 13, 0x80 * 8 + 2 },        /* gate's DPL */
-    { 3, SYS_LDT, 0, 32, false, false, 24, false, 13, 32 * 8 + 3 },             /* not a gate; EXT */
+    { 3, SYS_LDT, 0, 32, false, false, 24, false, 13, 32 * 8 + 3 },         /* not a gate; EXT */
 };
 
 START_TEST(event_row)

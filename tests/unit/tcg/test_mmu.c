@@ -131,7 +131,7 @@ static const struct {
     { { FORMAT_32, K4, ALL, ALL | PS }, ACCESS_READ, 0, 0, 0, OK },         /* PAT bit */
     { { FORMAT_32, M4, ALL, ALL | PS }, ACCESS_READ, 0, CR4_PSE, 0, OK },
     { { FORMAT_32, M4, ALL, ALL | PS | 1u << 21 }, ACCESS_READ, 0, CR4_PSE, 0, 9 },
-    { { FORMAT_32, K4, ALL, 0 }, ACCESS_EXEC, USER, 0, 0, 4 },              /* no NX: I stays clear */
+    { { FORMAT_32, K4, ALL, 0 }, ACCESS_EXEC, USER, 0, 0, 4 },          /* no NX: I stays clear */
     { { FORMAT_32, K4, ALL, 0 }, ACCESS_EXEC, USER, CR4_SMEP, 0, 0x14 },
     { { FORMAT_32, K4, ALL, ALL }, ACCESS_EXEC, 0, CR4_SMEP, 0, 0x11 },
     { { FORMAT_32, K4, ALL, ALL }, ACCESS_EXEC, 0, 0, 0, OK },

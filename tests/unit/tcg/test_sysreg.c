@@ -240,10 +240,14 @@ static const struct {
     void (*fn)(void *arg);
     bool ok;
 } vendors[] = {
-    { "AuthenticAMD", LONG, run_syscall, true },      { "AuthenticAMD", PROTECTED, run_syscall, true },
-    { "GenuineIntel", LONG, run_syscall, true },      { "GenuineIntel", PROTECTED, run_syscall, false },
-    { "AuthenticAMD", LONG, run_sysenter, false },    { "AuthenticAMD", PROTECTED, run_sysenter, true },
-    { "GenuineIntel", LONG, run_sysenter, true },     { "GenuineIntel", PROTECTED, run_sysenter, true },
+    { "AuthenticAMD", LONG, run_syscall, true },
+    { "AuthenticAMD", PROTECTED, run_syscall, true },
+    { "GenuineIntel", LONG, run_syscall, true },
+    { "GenuineIntel", PROTECTED, run_syscall, false },
+    { "AuthenticAMD", LONG, run_sysenter, false },
+    { "AuthenticAMD", PROTECTED, run_sysenter, true },
+    { "GenuineIntel", LONG, run_sysenter, true },
+    { "GenuineIntel", PROTECTED, run_sysenter, true },
 };
 
 START_TEST(vendor_row)

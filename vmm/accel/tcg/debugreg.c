@@ -1,9 +1,10 @@
 /*
  * Debug registers DR0–DR7 and the debugger's watchpoints: SDM volume 3B 17.2 and 17.3.
  *
- * Pages that data breakpoints touch have no TLB tags, so mmu.c meets every access to them and calls
- * tcg_debug_data_hit(); the trap is due after the instruction.  Code breakpoints are compared before each
- * instruction while CPU_MODE_BREAKS is set.  Not modelled: branch tracing (BTF), RTM.
+ * Pages that data breakpoints touch have no TLB tags, so mmu.c meets every access to them and
+ * calls tcg_debug_data_hit(); the trap is due after the instruction.  Code breakpoints are
+ * compared before each instruction while CPU_MODE_BREAKS is set.  Not modelled: branch tracing
+ * (BTF), RTM.
  */
 #include "tcg_sys.h"
 
@@ -142,7 +143,8 @@ void tcg_debug_set_watch(Vm *vm, const BreakPoint *list, size_t n)
 
 /* ---- around an instruction ---- */
 
-/* 17.2.3: the condition bits of the last exception are replaced, the others stay until software clears them. */
+/* 17.2.3: the condition bits of the last exception are replaced, the others stay until software
+ * clears them. */
 static G_NORETURN void debug_exception(TcgCpu *cpu, const UOp *u, uint32_t dr6_bits)
 {
     X86Cpu *x86 = &cpu->x86;

@@ -1,5 +1,6 @@
 /*
- * Far jumps, calls and returns, through call gates too: SDM volume 3A 5.8, volume 2 (CALL, JMP, RET).
+ * Far jumps, calls and returns, through call gates too: SDM volume 3A 5.8, volume 2 (CALL, JMP,
+ * RET).
  */
 #include "tcg_sys.h"
 
@@ -144,7 +145,8 @@ static void load_gate_target(TcgCpu *cpu, const UOp *u, const Gate *gate, bool c
     code_check_present(cpu, u, gate->selector, desc);
 }
 
-/* Only the kinds this mode knows. Returns false for what is not a call gate but starts a task switch. */
+/* Only the kinds this mode knows. Returns false for what is not a call gate but starts a task
+ * switch. */
 static bool is_call_gate(TcgCpu *cpu, const UOp *u, uint16_t selector, const Desc *desc)
 {
     bool long_mode = cpu->x86.efer & EFER_LMA;
@@ -210,8 +212,8 @@ static void push_return(TcgCpu *cpu, const UOp *u, Stack *stack, unsigned size)
     stack_push(cpu, u, stack, tcg_next_rip(cpu, u), size);
 }
 
-static void call_same_level(TcgCpu *cpu, const UOp *u, uint16_t selector, Desc *desc, uint64_t offset,
-                            unsigned size)
+static void call_same_level(TcgCpu *cpu, const UOp *u, uint16_t selector, Desc *desc,
+                            uint64_t offset, unsigned size)
 {
     Stack stack = stack_current(cpu);
     X86Seg cs = desc_to_seg(desc, selector);
@@ -314,7 +316,8 @@ void segs_drop_inner(TcgCpu *cpu, unsigned cpl)
         X86Seg *seg = &cpu->x86.seg[data_segs[i]];
         const uint16_t conforming = SEG_ATTR_S | TYPE_CODE | TYPE_CONFORMING;
 
-        if (seg->attr & SEG_ATTR_P && seg_dpl(seg) < cpl && (seg->attr & conforming) != conforming) {
+        if (seg->attr & SEG_ATTR_P && seg_dpl(seg) < cpl &&
+            (seg->attr & conforming) != conforming) {
             uint64_t base = seg->base;
 
             *seg = seg_null(0);

@@ -2,12 +2,13 @@
  * Delivery of interrupts and exceptions through the IDT, and IRET: SDM volume 3A chapter 6, 20.1.4
  * (real mode), 20.3 (virtual-8086 mode).
  *
- * A fault met while an event is delivered long-jumps to exec.c like any other; exec.c delivers it by calling
- * tcg_deliver() again, which finds in cpu->delivering what was under way and makes a double fault of it or
- * a shutdown.  So nothing of the CPU changes until delivery cannot fail any more.
+ * A fault met while an event is delivered long-jumps to exec.c like any other; exec.c delivers it
+ * by calling tcg_deliver() again, which finds in cpu->delivering what was under way and makes a
+ * double fault of it or a shutdown.  So nothing of the CPU changes until delivery cannot fail any
+ * more.
  *
- * Not modelled: the virtual-8086 mode extensions (CR4.VME) and protected-mode virtual interrupts; the CPU
- * models do not offer them.
+ * Not modelled: the virtual-8086 mode extensions (CR4.VME) and protected-mode virtual interrupts;
+ * the CPU models do not offer them.
  */
 #include <inttypes.h>
 
@@ -28,7 +29,8 @@ typedef struct Event {
 
 /* ---- double faults: 6.15, tables 6-4 and 6-5 ---- */
 
-/* An interrupt may use the vectors of exceptions; those that matter here come with an error code. */
+/* An interrupt may use the vectors of exceptions; those that matter here come with an error code.
+ */
 static FaultClass fault_class(unsigned vector, bool has_error)
 {
     switch (vector) {
@@ -72,8 +74,8 @@ static void combine_faults(TcgCpu *cpu, Event *event)
 /* 17.3.1.1: the image of RF lets a fault's instruction run again past its breakpoint. */
 static bool is_fault(const Event *event)
 {
-    const uint32_t faults = 1u << EXC_DE | 1u << EXC_BR | 1u << EXC_UD | 1u << EXC_NM | 1u << EXC_MF |
-                            1u << EXC_XM;
+    const uint32_t faults = 1u << EXC_DE | 1u << EXC_BR | 1u << EXC_UD | 1u << EXC_NM |
+                            1u << EXC_MF | 1u << EXC_XM;
     const uint32_t with_error = 1u << EXC_TS | 1u << EXC_NP | 1u << EXC_SS | 1u << EXC_GP |
                                 1u << EXC_PF | 1u << EXC_AC;
 
@@ -169,7 +171,8 @@ static unsigned load_handler(TcgCpu *cpu, const Gate *gate, Desc *desc)
     if (selector_is_null(gate->selector)) {
         tcg_fault_selector(cpu, NULL, EXC_GP, 0);
     }
-    if (!desc_load(cpu, NULL, gate->selector, desc) || !desc_is_code(desc) || desc_dpl(desc) > cpl) {
+    if (!desc_load(cpu, NULL, gate->selector, desc) || !desc_is_code(desc) ||
+        desc_dpl(desc) > cpl) {
         tcg_fault_selector(cpu, NULL, EXC_GP, gate->selector);
     }
     new_cpl = desc->attr & TYPE_CONFORMING ? cpl : desc_dpl(desc);
@@ -225,7 +228,8 @@ static Stack handler_stack(TcgCpu *cpu, unsigned new_cpl)
     return stack_new(&ss, sp, false, new_cpl);
 }
 
-static void push_frame(TcgCpu *cpu, const Event *event, Stack *stack, unsigned size, bool with_stack)
+static void push_frame(TcgCpu *cpu, const Event *event, Stack *stack, unsigned size,
+                       bool with_stack)
 {
     const X86Cpu *x86 = &cpu->x86;
 
@@ -300,9 +304,9 @@ static void log_event(const TcgCpu *cpu, const Event *event)
     const X86Cpu *x86 = &cpu->x86;
 
     if (log_on(LOG_INT)) {
-        log_write(LOG_INT, "int %02x%s error %04x cpl %u at %04x:%016" PRIx64 " ss:rsp %04x:%016" PRIx64
-                  " cr2 %016" PRIx64 "\n", event->vector, event->soft ? " soft" : "", event->error,
-                  x86_cpl(x86), x86->seg[SEG_CS].selector, x86->rip, x86->seg[SEG_SS].selector,
+        log_write(LOG_INT, "int %02x%s error %04x cpl %u at %04x:%016" PRIx64
+                  " ss:rsp %04x:%016" PRIx64 " cr2 %016" PRIx64 "\n", event->vector,
+                  event->soft ? " soft" : "", event->error, x86_cpl(x86), x86->seg[SEG_CS].selector, x86->rip, x86->seg[SEG_SS].selector,
                   x86->gpr[R_RSP], x86->cr2);
     }
 }

@@ -1,12 +1,13 @@
 /*
  * The TLB and everything that misses it.
  *
- * The tables of tcg.h hold what the inline fast path needs; beside each entry a TlbInfo holds what flushes and
- * code fetches need.  A per-class list of filled slots makes a flush cost what was used, not the
- * table's size.  Below the TLB a small cache of physical pages spares the search of the memory view.
+ * The tables of tcg.h hold what the inline fast path needs; beside each entry a TlbInfo holds what
+ * flushes and code fetches need.  A per-class list of filled slots makes a flush cost what was
+ * used, not the table's size.  Below the TLB a small cache of physical pages spares the search of
+ * the memory view.
  *
- * Stores to RAM whose pages carry translated code, or that a display or a migration follows, never get
- * a write tag: each comes here, is recorded, and tells block.c.
+ * Stores to RAM whose pages carry translated code, or that a display or a migration follows, never
+ * get a write tag: each comes here, is recorded, and tells block.c.
  *
  * Threads: all of this belongs to the vCPU's thread, except mmu_flush_host_page() (any thread) and
  * the memory listener, which asks other vCPUs by CPU_EVENT_TLB_FLUSH.
@@ -260,8 +261,8 @@ static void fill_tags(TcgCpu *cpu, int mmu_class, TlbEntry *entry, const TlbInfo
     if (phys->writable && info->walk.dirty && !write_followed(phys) &&
         mmu_allowed(cpu, &info->walk, ACCESS_WRITE, mmu_class)) {
         __atomic_store_n(&entry->tag[ACCESS_WRITE], info->page, __ATOMIC_SEQ_CST);
-        /* Code may have been translated between the test and the tag: whoever does it sets DIRTY_CODE
-         * first and scans this table after, so one of the two sees the other. */
+        /* Code may have been translated between the test and the tag: whoever does it sets
+         * DIRTY_CODE first and scans this table after, so one of the two sees the other. */
         if (has_code(phys)) {
             set_tag(entry, ACCESS_WRITE, TLB_INVALID);
         }
@@ -309,8 +310,8 @@ static void restore_write_tag(TcgCpu *cpu, int mmu_class, uint64_t addr, const T
 static G_NORETURN void page_fault(TcgCpu *cpu, const UOp *u, uint64_t addr, uint32_t error)
 {
     if (log_on(LOG_MMU)) {
-        log_write(LOG_MMU, "page fault at %016" PRIx64 " error %x cr3 %016" PRIx64 "\n", addr, error,
-                  cpu->x86.cr3);
+        log_write(LOG_MMU, "page fault at %016" PRIx64 " error %x cr3 %016" PRIx64 "\n", addr,
+                  error, cpu->x86.cr3);
     }
     cpu->x86.cr2 = addr;
     tcg_raise_error(cpu, u, EXC_PF, error);
@@ -340,9 +341,9 @@ static TlbInfo *translate(TcgCpu *cpu, const UOp *u, uint64_t addr, int access, 
 /* ---- the bus lock ---- */
 
 /*
- * One mutex for all vCPUs: it makes LOCKed accesses to MMIO, ROM, pages with code and across pages exclude each
- * other, and stores to pages with code, which all come here.  Other plain accesses do not take it; on
- * real machines split locks halt the whole bus.  It nests.
+ * One mutex for all vCPUs: it makes LOCKed accesses to MMIO, ROM, pages with code and across pages
+ * exclude each other, and stores to pages with code, which all come here.  Other plain accesses do
+ * not take it; on real machines split locks halt the whole bus.  It nests.
  */
 static GMutex bus_lock;
 static __thread unsigned bus_depth;
@@ -449,7 +450,8 @@ typedef struct Span {
     unsigned len[2];
 } Span;
 
-static Span span_of(TcgCpu *cpu, const UOp *u, uint64_t addr, unsigned len, int access, int mmu_class)
+static Span span_of(TcgCpu *cpu, const UOp *u, uint64_t addr, unsigned len, int access,
+                    int mmu_class)
 {
     uint64_t offset = addr & (PAGE_SIZE_4K - 1);
     Span span = { .len = { MIN(len, PAGE_SIZE_4K - offset) } };
@@ -474,7 +476,8 @@ static void check_code(TcgCpu *cpu, const UOp *u, const Span *span)
         const PhysPage *page = mmu_phys_page(cpu, TLB_PAGE(span->phys[i]));
 
         if (page->writable && has_code(page)) {
-            block_check_store(cpu, u, page->host + (span->phys[i] & (PAGE_SIZE_4K - 1)), span->len[i]);
+            block_check_store(cpu, u, page->host + (span->phys[i] & (PAGE_SIZE_4K - 1)),
+                              span->len[i]);
         }
     }
 }

@@ -1,9 +1,9 @@
 /*
- * Page walks: SDM volume 3A chapter 4.  Tables of 32-bit, PAE and 4-level paging differ in data only, so
- * one loop walks them by rows.
+ * Page walks: SDM volume 3A chapter 4.  Tables of 32-bit, PAE and 4-level paging differ in data
+ * only, so one loop walks them by rows.
  *
- * The PAE directory pointers are read from memory at each walk, as AMD's processors may (APM volume 2,
- * 5.2.3); their reserved bits are also checked when CR3 is loaded.
+ * The PAE directory pointers are read from memory at each walk, as AMD's processors may (APM
+ * volume 2, 5.2.3); their reserved bits are also checked when CR3 is loaded.
  */
 #include "tcg_sys.h"
 
@@ -87,8 +87,8 @@ static bool entry_set_bits(TcgCpu *cpu, uint64_t phys, unsigned size, uint64_t o
         return true;
     }
     if (size == 8) {
-        done = __atomic_compare_exchange_n((uint64_t *)(page->host + offset), &old, old | bits, false,
-                                           __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+        done = __atomic_compare_exchange_n((uint64_t *)(page->host + offset), &old, old | bits,
+                                           false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
     } else {
         done = __atomic_compare_exchange_n((uint32_t *)(page->host + offset), &old32,
                                            old32 | (uint32_t)bits, false, __ATOMIC_SEQ_CST,

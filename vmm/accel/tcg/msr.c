@@ -1,8 +1,8 @@
 /*
  * Model-specific registers: SDM volume 4 chapter 2, AMD APM volume 2 appendix A.
  *
- * Most are a row: where the value lives and which bits exist.  The local APIC answers for its own.  What no
- * table has is #GP and a line in the log; guests probe for MSRs and expect that.
+ * Most are a row: where the value lives and which bits exist.  The local APIC answers for its own.
+ * What no table has is #GP and a line in the log; guests probe for MSRs and expect that.
  */
 #include <string.h>
 #include <x86intrin.h>
@@ -27,7 +27,7 @@ enum {
 };
 
 #define MTRR_VAR_COUNT  8u
-#define MTRR_CAP        (MTRR_VAR_COUNT | 1u << 8 | 1u << 10)   /* fixed ranges, write-combining: 11.11.1 */
+#define MTRR_CAP        (MTRR_VAR_COUNT | 1u << 8 | 1u << 10)   /* 11.11.1: fixed, WC */
 #define MC_BANKS        10u
 #define MC_REGS         4u
 
@@ -109,7 +109,8 @@ typedef struct MsrField {
 } MsrField;
 
 #define FIELD(msr_, field_, ...) \
-    { .msr = msr_, .offset = offsetof(X86Cpu, field_), .bytes = sizeof(((X86Cpu *)0)->field_), ##__VA_ARGS__ }
+    { .msr = msr_, .offset = offsetof(X86Cpu, field_), \
+      .bytes = sizeof(((X86Cpu *)0)->field_), ##__VA_ARGS__ }
 
 static const MsrField fields[] = {
     FIELD(MSR_FEATURE_CONTROL, feature_control),
@@ -244,7 +245,8 @@ static bool read_efer(TcgCpu *cpu, uint64_t *value)
 /* SDM volume 3A 2.2.1. */
 static bool write_efer(TcgCpu *cpu, uint64_t value)
 {
-    static const struct { uint32_t bit; uint8_t feature; } rows[] = {       /* of CPUID.80000001:EDX */
+    /* Features by their bit of CPUID.80000001:EDX. */
+    static const struct { uint32_t bit; uint8_t feature; } rows[] = {
         { EFER_SCE, 11 }, { EFER_NXE, 20 }, { EFER_FFXSR, 25 }, { EFER_LME, 29 }, { EFER_LMA, 29 },
     };
     X86Cpu *x86 = &cpu->x86;
@@ -339,8 +341,9 @@ static const MsrCall *call_find(uint32_t msr)
 /* ---- MSRs that exist and do nothing ---- */
 
 /*
- * Configuration of a real processor's clocks, caches and buses that operating systems read or set without
- * looking whether it is there.  They read 0 and swallow writes, as hypervisors commonly let them.
+ * Configuration of a real processor's clocks, caches and buses that operating systems read or set
+ * without looking whether it is there.  They read 0 and swallow writes, as hypervisors commonly
+ * let them.
  */
 static const uint32_t inert[] = {
     0x17,                               /* IA32_PLATFORM_ID */
@@ -462,8 +465,8 @@ void tcg_wrmsr(TcgCpu *cpu, const UOp *u)
     uint64_t value = (uint32_t)cpu->x86.gpr[R_RAX] | cpu->x86.gpr[R_RDX] << 32;
 
     if (!msr_write(cpu, msr, value)) {
-        log_guest("write of %#" G_GINT64_MODIFIER "x to MSR %#x at %#" G_GINT64_MODIFIER "x\n", value,
-                  msr, tcg_insn_rip(cpu, u));
+        log_guest("write of %#" G_GINT64_MODIFIER "x to MSR %#x at %#" G_GINT64_MODIFIER "x\n",
+                  value, msr, tcg_insn_rip(cpu, u));
         tcg_raise_error(cpu, u, EXC_GP, 0);
     }
 }

@@ -140,7 +140,8 @@ X86Seg seg_data_checked(TcgCpu *cpu, const UOp *u, uint16_t selector, unsigned c
     return desc_to_seg(&desc, selector);
 }
 
-X86Seg seg_stack_checked(TcgCpu *cpu, const UOp *u, uint16_t selector, unsigned cpl, unsigned vector)
+X86Seg seg_stack_checked(TcgCpu *cpu, const UOp *u, uint16_t selector, unsigned cpl,
+                         unsigned vector)
 {
     Desc desc;
 
@@ -168,7 +169,8 @@ static X86Seg stack_null_checked(TcgCpu *cpu, const UOp *u, uint16_t selector)
     return seg;
 }
 
-/* 20.1.1: the base follows the selector; the limit stays (a program may have raised it in protected mode). */
+/* 20.1.1: the base follows the selector; the limit stays (a program may have raised it in
+ * protected mode). */
 static void load_seg_real(TcgCpu *cpu, int n, uint16_t selector)
 {
     X86Seg seg = cpu->x86.seg[n];
@@ -274,7 +276,8 @@ void tcg_ltr(TcgCpu *cpu, const UOp *u, uint16_t selector)
 
 /* System types LAR knows, and those of them LSL knows: SDM 2A, tables of LAR and LSL. */
 #define LAR_TYPES   (1u << SYS_TSS16 | 1u << SYS_LDT | 1u << SYS_TSS16_BUSY | 1u << SYS_CALL16 | \
-                     1u << SYS_TASK_GATE | 1u << SYS_TSS32 | 1u << SYS_TSS32_BUSY | 1u << SYS_CALL32)
+                     1u << SYS_TASK_GATE | 1u << SYS_TSS32 | 1u << SYS_TSS32_BUSY | \
+                     1u << SYS_CALL32)
 #define LAR_TYPES64 (1u << SYS_LDT | 1u << SYS_TSS32 | 1u << SYS_TSS32_BUSY | 1u << SYS_CALL32)
 #define LSL_TYPES   (1u << SYS_TSS16 | 1u << SYS_LDT | 1u << SYS_TSS16_BUSY | 1u << SYS_TSS32 | \
                      1u << SYS_TSS32_BUSY)
@@ -302,9 +305,10 @@ static bool desc_visible(TcgCpu *cpu, const UOp *u, uint16_t selector, unsigned 
 
 bool tcg_lar(TcgCpu *cpu, const UOp *u, uint16_t selector, uint32_t *value)
 {
+    unsigned types = cpu->x86.efer & EFER_LMA ? LAR_TYPES64 : LAR_TYPES;
     Desc desc;
 
-    if (!desc_visible(cpu, u, selector, cpu->x86.efer & EFER_LMA ? LAR_TYPES64 : LAR_TYPES, &desc)) {
+    if (!desc_visible(cpu, u, selector, types, &desc)) {
         return false;
     }
     *value = desc.high & 0x00f0ff00;
@@ -313,9 +317,10 @@ bool tcg_lar(TcgCpu *cpu, const UOp *u, uint16_t selector, uint32_t *value)
 
 bool tcg_lsl(TcgCpu *cpu, const UOp *u, uint16_t selector, uint32_t *value)
 {
+    unsigned types = cpu->x86.efer & EFER_LMA ? LSL_TYPES64 : LSL_TYPES;
     Desc desc;
 
-    if (!desc_visible(cpu, u, selector, cpu->x86.efer & EFER_LMA ? LSL_TYPES64 : LSL_TYPES, &desc)) {
+    if (!desc_visible(cpu, u, selector, types, &desc)) {
         return false;
     }
     *value = desc_limit(&desc);
@@ -339,9 +344,10 @@ bool tcg_verify(TcgCpu *cpu, const UOp *u, uint16_t selector, bool write)
 
 bool seg_limit_ok(const X86Seg *seg, uint64_t offset, unsigned size)
 {
+    const uint16_t kind = SEG_ATTR_S | TYPE_CODE | TYPE_EXPAND_DOWN;
     uint64_t last = offset + size - 1;
 
-    if ((seg->attr & (SEG_ATTR_S | TYPE_CODE | TYPE_EXPAND_DOWN)) == (SEG_ATTR_S | TYPE_EXPAND_DOWN)) {
+    if ((seg->attr & kind) == (SEG_ATTR_S | TYPE_EXPAND_DOWN)) {
         return offset > seg->limit && last <= (seg->attr & SEG_ATTR_DB ? UINT32_MAX : 0xffff);
     }
     /* With a limit of 4 GiB - 1 addresses wrap instead: 5.3 leaves that to the processor. */

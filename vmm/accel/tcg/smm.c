@@ -1,9 +1,9 @@
 /*
- * System-management mode: AMD APM volume 2 chapter 10, with the AMD64 layout of the save area, which 64-bit
- * firmware expects (its revision identifier tells the layouts apart).
+ * System-management mode: AMD APM volume 2 chapter 10, with the AMD64 layout of the save area,
+ * which 64-bit firmware expects (its revision identifier tells the layouts apart).
  *
- * What the handler leaves in the save area is the guest's and is checked before it is believed: state no
- * processor can be in is a shutdown, as 10.3.2 has it.
+ * What the handler leaves in the save area is the guest's and is checked before it is believed:
+ * state no processor can be in is a shutdown, as 10.3.2 has it.
  */
 #include "tcg_sys.h"
 
@@ -16,13 +16,14 @@ enum {
     SAVE_SEGS = 0xfe00,                 /* ES CS SS DS FS GS, 16 bytes each */
     SAVE_GDTR = 0xfe60, SAVE_LDTR = 0xfe70, SAVE_IDTR = 0xfe80, SAVE_TR = 0xfe90,
     SAVE_AUTO_HALT = 0xfec9, SAVE_NMI_MASK = 0xfeca, SAVE_EFER = 0xfed0, SAVE_REVISION = 0xfefc,
-    SAVE_SMBASE = 0xff00, SAVE_CR4 = 0xff48, SAVE_CR3 = 0xff50, SAVE_CR0 = 0xff58, SAVE_DR7 = 0xff60,
-    SAVE_DR6 = 0xff68, SAVE_RFLAGS = 0xff70, SAVE_RIP = 0xff78,
+    SAVE_SMBASE = 0xff00, SAVE_CR4 = 0xff48, SAVE_CR3 = 0xff50, SAVE_CR0 = 0xff58,
+    SAVE_DR7 = 0xff60, SAVE_DR6 = 0xff68, SAVE_RFLAGS = 0xff70, SAVE_RIP = 0xff78,
     SAVE_GPR_LAST = 0xfff8,             /* RAX; the others below it, R15 lowest */
 };
 
-#define RFLAGS_RESTORED (RFLAGS_ARITH | RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT | \
-                         RFLAGS_RF | RFLAGS_VM | RFLAGS_AC | RFLAGS_VIF | RFLAGS_VIP | RFLAGS_ID)
+#define RFLAGS_RESTORED (RFLAGS_ARITH | RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | \
+                         RFLAGS_NT | RFLAGS_RF | RFLAGS_VM | RFLAGS_AC | RFLAGS_VIF | RFLAGS_VIP | \
+                         RFLAGS_ID)
 
 static void put(TcgCpu *cpu, unsigned offset, uint64_t value, unsigned size)
 {
@@ -69,7 +70,9 @@ static void put_table(TcgCpu *cpu, unsigned offset, const X86Table *table)
 
 static X86Table get_table(TcgCpu *cpu, unsigned offset)
 {
-    return (X86Table){ .limit = (uint16_t)get(cpu, offset + 4, 2), .base = get(cpu, offset + 8, 8) };
+    return (X86Table){
+        .limit = (uint16_t)get(cpu, offset + 4, 2), .base = get(cpu, offset + 8, 8),
+    };
 }
 
 /* ---- entry ---- */
@@ -142,7 +145,8 @@ static void restore_control(TcgCpu *cpu)
 {
     const uint64_t efer_bits = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | EFER_FFXSR;
     X86Cpu *x86 = &cpu->x86;
-    uint64_t cr0 = get(cpu, SAVE_CR0, 8), cr4 = get(cpu, SAVE_CR4, 8), efer = get(cpu, SAVE_EFER, 8);
+    uint64_t cr0 = get(cpu, SAVE_CR0, 8), cr4 = get(cpu, SAVE_CR4, 8);
+    uint64_t efer = get(cpu, SAVE_EFER, 8);
     bool paging = cr0 & CR0_PG;
 
     if (cr0 >> 32 || (paging && !(cr0 & CR0_PE)) || (cr0 & (CR0_NW | CR0_CD)) == CR0_NW ||

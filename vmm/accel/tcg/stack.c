@@ -1,6 +1,6 @@
 /*
- * Stacks of far transfers and event delivery.  A Stack is worked on by value, so that nothing of the CPU
- * changes until the whole transfer is known to succeed.  SDM volume 3A 5.8.5, 6.12, 6.14.
+ * Stacks of far transfers and event delivery.  A Stack is worked on by value, so that nothing of
+ * the CPU changes until the whole transfer is known to succeed.  SDM volume 3A 5.8.5, 6.12, 6.14.
  */
 #include "tcg_sys.h"
 

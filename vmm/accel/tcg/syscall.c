@@ -1,8 +1,8 @@
 /*
  * SYSCALL, SYSRET, SYSENTER, SYSEXIT: SDM volume 2, AMD APM volume 3.
  *
- * The makers differ: Intel has SYSCALL in 64-bit code only and SYSENTER everywhere; AMD has SYSCALL everywhere and
- * SYSENTER outside long mode only.  The model's vendor decides.
+ * The makers differ: Intel has SYSCALL in 64-bit code only and SYSENTER everywhere; AMD has
+ * SYSCALL everywhere and SYSENTER outside long mode only.  The model's vendor decides.
  */
 #include <string.h>
 
@@ -11,8 +11,9 @@
 #include "cpuid.h"
 
 /* Flat segments these instructions load without looking at a descriptor. */
-#define CODE_ATTR   (SEG_ATTR_P | SEG_ATTR_S | SEG_ATTR_G | TYPE_CODE | TYPE_READABLE | TYPE_ACCESSED)
-#define DATA_ATTR   (SEG_ATTR_P | SEG_ATTR_S | SEG_ATTR_G | SEG_ATTR_DB | TYPE_WRITABLE | TYPE_ACCESSED)
+#define FLAT_ATTR   (SEG_ATTR_P | SEG_ATTR_S | SEG_ATTR_G | TYPE_ACCESSED)
+#define CODE_ATTR   (FLAT_ATTR | TYPE_CODE | TYPE_READABLE)
+#define DATA_ATTR   (FLAT_ATTR | SEG_ATTR_DB | TYPE_WRITABLE)
 
 static bool is_intel(const TcgCpu *cpu)
 {

@@ -1,6 +1,6 @@
 /*
- * Control registers, XCR0, EFLAGS writes, INVPCID, the time-stamp counter and port permissions: SDM volume 3A
- * chapters 2 and 4.10.4, volume 2 (MOV CRn, XSETBV, INVPCID), volume 1 19.5.
+ * Control registers, XCR0, EFLAGS writes, INVPCID, the time-stamp counter and port permissions:
+ * SDM volume 3A chapters 2 and 4.10.4, volume 2 (MOV CRn, XSETBV, INVPCID), volume 1 19.5.
  */
 #include <string.h>
 #include <x86intrin.h>

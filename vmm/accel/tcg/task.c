@@ -1,8 +1,8 @@
 /*
  * Hardware task switches: SDM volume 3A chapter 7.  Not in long mode, where callers refuse them.
  *
- * Up to the moment TR changes, faults belong to the old task and nothing but its TSS was written; after
- * it they belong to the new task, with its registers.
+ * Up to the moment TR changes, faults belong to the old task and nothing but its TSS was written;
+ * after it they belong to the new task, with its registers.
  */
 #include "tcg_sys.h"
 
@@ -59,10 +59,9 @@ static X86Seg load_tss(TcgCpu *cpu, const UOp *u, uint16_t selector, int source,
 
 static void set_busy(TcgCpu *cpu, const UOp *u, uint64_t desc_addr, bool busy)
 {
-    uint64_t type = mmu_load_sys(cpu, u, desc_addr + 5, 1);
+    uint64_t type = mmu_load_sys(cpu, u, desc_addr + 5, 1) & ~(uint64_t)SYS_BUSY_BIT;
 
-    mmu_store_sys(cpu, u, desc_addr + 5, busy ? type | SYS_BUSY_BIT : type & ~(uint64_t)SYS_BUSY_BIT,
-                  1);
+    mmu_store_sys(cpu, u, desc_addr + 5, type | (busy ? SYS_BUSY_BIT : 0), 1);
 }
 
 /* ---- TSS contents ---- */
@@ -187,8 +186,8 @@ static void clear_segments(TcgCpu *cpu, const TaskState *task)
 static void commit(TcgCpu *cpu, const X86Seg *tr, const TaskState *task, bool nested)
 {
     const uint64_t writable = RFLAGS_ARITH | RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL |
-                              RFLAGS_NT | RFLAGS_RF | RFLAGS_VM | RFLAGS_AC | RFLAGS_VIF | RFLAGS_VIP |
-                              RFLAGS_ID;
+                              RFLAGS_NT | RFLAGS_RF | RFLAGS_VM | RFLAGS_AC | RFLAGS_VIF |
+                              RFLAGS_VIP | RFLAGS_ID;
     X86Cpu *x86 = &cpu->x86;
 
     x86->tr = *tr;

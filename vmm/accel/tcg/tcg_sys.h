@@ -1,5 +1,5 @@
-/* Shared by the system half of the software CPU: mmu*.c seg.c stack.c far.c task.c interrupt.c sysreg.c msr.c
- * debugreg.c smm.c. */
+/* Shared by the system half of the software CPU: mmu*.c seg.c stack.c far.c task.c interrupt.c
+ * sysreg.c msr.c debugreg.c smm.c. */
 #pragma once
 
 #include "tcg.h"
@@ -21,8 +21,8 @@ typedef struct Walk {
 enum { PF_P = 1, PF_W = 2, PF_U = 4, PF_RSVD = 8, PF_I = 16 };
 
 /*
- * Translates for one access; sets A, and D for a write.  False: *error is the page-fault error code.  `user`
- * is whether the access is a user-mode one.
+ * Translates for one access; sets A, and D for a write.  False: *error is the page-fault error
+ * code.  `user` is whether the access is a user-mode one.
  */
 bool mmu_walk(TcgCpu *cpu, uint64_t addr, int access, int mmu_class, Walk *walk, uint32_t *error);
 /* Whether a translation already walked allows the access. */
@@ -61,13 +61,14 @@ void tcg_debug_io(TcgCpu *cpu, uint16_t port, unsigned size);
 enum { SEL_RPL = 3, SEL_TI = 4 };
 
 /* Types of system descriptors: SDM 3A table 3-2. */
-enum { SYS_TSS16 = 1, SYS_LDT = 2, SYS_TSS16_BUSY = 3, SYS_CALL16 = 4, SYS_TASK_GATE = 5, SYS_INT16 = 6,
-       SYS_TRAP16 = 7, SYS_TSS32 = 9, SYS_TSS32_BUSY = 11, SYS_CALL32 = 12, SYS_INT32 = 14, SYS_TRAP32 = 15 };
+enum { SYS_TSS16 = 1, SYS_LDT = 2, SYS_TSS16_BUSY = 3, SYS_CALL16 = 4, SYS_TASK_GATE = 5,
+       SYS_INT16 = 6, SYS_TRAP16 = 7, SYS_TSS32 = 9, SYS_TSS32_BUSY = 11, SYS_CALL32 = 12,
+       SYS_INT32 = 14, SYS_TRAP32 = 15 };
 #define SYS_BUSY_BIT 2u
 
 /* Type bits of code and data descriptors: table 3-1. */
-enum { TYPE_ACCESSED = 1, TYPE_WRITABLE = 2, TYPE_READABLE = 2, TYPE_EXPAND_DOWN = 4, TYPE_CONFORMING = 4,
-       TYPE_CODE = 8 };
+enum { TYPE_ACCESSED = 1, TYPE_WRITABLE = 2, TYPE_READABLE = 2, TYPE_EXPAND_DOWN = 4,
+       TYPE_CONFORMING = 4, TYPE_CODE = 8 };
 
 typedef struct Desc {
     uint32_t low, high;
@@ -91,7 +92,8 @@ static inline bool selector_is_null(uint16_t selector) { return (selector & ~SEL
 /* False: the selector is null or points outside its table (8 bytes). */
 bool desc_load(TcgCpu *cpu, const UOp *u, uint16_t selector, Desc *desc);
 /* The upper 8 bytes of a 16-byte system descriptor; false: outside the table. */
-bool desc_load_upper(TcgCpu *cpu, const UOp *u, uint16_t selector, const Desc *desc, uint32_t *base_high);
+bool desc_load_upper(TcgCpu *cpu, const UOp *u, uint16_t selector, const Desc *desc,
+                     uint32_t *base_high);
 X86Seg desc_to_seg(const Desc *desc, uint16_t selector);
 void desc_set_accessed(TcgCpu *cpu, const UOp *u, Desc *desc);
 
@@ -101,9 +103,11 @@ G_NORETURN void tcg_fault_selector(TcgCpu *cpu, const UOp *u, unsigned vector, u
 /* Null in `seg`: unusable. */
 X86Seg seg_null(uint16_t selector);
 /* RPL, DPL and type checks of a data segment for DS, ES, FS, GS; faults with `vector`, or #NP. */
-X86Seg seg_data_checked(TcgCpu *cpu, const UOp *u, uint16_t selector, unsigned cpl, unsigned vector);
+X86Seg seg_data_checked(TcgCpu *cpu, const UOp *u, uint16_t selector, unsigned cpl,
+                        unsigned vector);
 /* The same for SS with a given CPL; #SS if not present. */
-X86Seg seg_stack_checked(TcgCpu *cpu, const UOp *u, uint16_t selector, unsigned cpl, unsigned vector);
+X86Seg seg_stack_checked(TcgCpu *cpu, const UOp *u, uint16_t selector, unsigned cpl,
+                         unsigned vector);
 /* Offset allowed in a segment that is not 64-bit code. */
 bool seg_limit_ok(const X86Seg *seg, uint64_t offset, unsigned size);
 /* Makes `seg` the CPU's, and what follows from it (mode, TLB class). */
