@@ -306,7 +306,8 @@ static void log_event(const TcgCpu *cpu, const Event *event)
     if (log_on(LOG_INT)) {
         log_write(LOG_INT, "int %02x%s error %04x cpl %u at %04x:%016" PRIx64
                   " ss:rsp %04x:%016" PRIx64 " cr2 %016" PRIx64 "\n", event->vector,
-                  event->soft ? " soft" : "", event->error, x86_cpl(x86), x86->seg[SEG_CS].selector, x86->rip, x86->seg[SEG_SS].selector,
+                  event->soft ? " soft" : "", event->error, x86_cpl(x86),
+                  x86->seg[SEG_CS].selector, x86->rip, x86->seg[SEG_SS].selector,
                   x86->gpr[R_RSP], x86->cr2);
     }
 }
@@ -317,6 +318,9 @@ void tcg_deliver(TcgCpu *cpu, unsigned vector, bool soft, bool has_error, uint32
     Event event = { vector, soft, has_error, error, return_rip };
 
     combine_faults(cpu, &event);
+    if (is_fault(&event)) {
+        cpu->pending_db = 0;            /* its instruction did not complete, nor did the trap */
+    }
     log_event(cpu, &event);
     if (cpu->x86.cr0 & CR0_PE) {
         deliver_protected(cpu, &event);
