@@ -266,6 +266,11 @@ void block_code_written(RamBlock *ram, uint64_t offset, uint64_t len)
 
 /* ---- finding and making ---- */
 
+static uint64_t linear_rip(const X86Cpu *x86)
+{
+    return x86->mode & CPU_MODE_CS64 ? x86->rip : (uint32_t)(x86->seg[SEG_CS].base + x86->rip);
+}
+
 /* Where the bytes of a block come from. */
 typedef struct CodePage {
     uint8_t *host;
@@ -311,11 +316,6 @@ static Block *block_insert(const DecodeContext *d, const CodePage *first, const 
     code.n_uops += d->n_uops;
     code.n_bytes += block->bytes;
     return block;
-}
-
-static uint64_t linear_rip(const X86Cpu *x86)
-{
-    return x86->mode & CPU_MODE_CS64 ? x86->rip : (uint32_t)(x86->seg[SEG_CS].base + x86->rip);
 }
 
 /* Bytes up to the end of the code segment; #GP beyond it. */
@@ -385,6 +385,7 @@ static Block *block_make(TcgCpu *cpu, const DecodeInput *in, const CodePage *fir
                          const CodePage *second, uint32_t key, bool *straddles)
 {
     DecodeContext *d = &code.context;
+    Block *block;
 
     *straddles = false;
     if (!arena_reserve(cpu)) {
@@ -400,7 +401,12 @@ static Block *block_make(TcgCpu *cpu, const DecodeInput *in, const CodePage *fir
         return NULL;
     }
     cpu->code->decoded++;
-    return block_insert(d, first, second, in->bytes, key);
+    block = block_insert(d, first, second, in->bytes, key);
+    if (log_on(LOG_IN_ASM | LOG_OP)) {
+        /* The bytes of a straddling instruction are not in one piece. */
+        block_log(block, second != NULL ? NULL : in->bytes, linear_rip(&cpu->x86));
+    }
+    return block;
 }
 
 static Block *block_make_straddling(TcgCpu *cpu, DecodeInput *in, uint64_t linear,

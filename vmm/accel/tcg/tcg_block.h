@@ -97,6 +97,9 @@ typedef struct DecodeInput {
 bool decode_block(DecodeContext *d, const DecodeInput *in);
 void decode_init(const X86CpuModel *model);
 
+/* -d in_asm, -d op (block_log.c).  `bytes` NULL: they are not in one piece. */
+void block_log(const Block *block, const uint8_t *bytes, uint64_t address);
+
 /* exec.c */
 G_NORETURN void tcg_restart(TcgCpu *cpu);       /* abandon the micro-op; go on at x86.rip */
 /* Makes the decoder's tables for a CPU model, once. */
