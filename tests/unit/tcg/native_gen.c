@@ -21,6 +21,7 @@ enum { MAX_INSN = 15, MAX_OPS = ZYDIS_MAX_OPERAND_COUNT, TRIES = 4000 };
 #define POINTERS    (1u << R_RSP | 1u << R_RBX | 1u << R_RBP | 1u << R_RSI | 1u << R_RDI | \
                      1u << R_R10 | 1u << R_R13)
 #define SMALL       (1u << R_R9 | 1u << R_R15)
+#define SMALL_32    (1u << R_RDX)
 /* Nothing an instruction of a run may touch is further from a pointer. */
 enum { DATA_MIDDLE = NATIVE_PAGE / 2, POINTER_SPREAD = 256, DISP_SPREAD = 256, SMALL_MAX = 16 };
 
@@ -37,6 +38,8 @@ typedef struct Insn {
 
 struct NativeClass {
     unsigned row;
+    NativeMode mode;
+    uint32_t small;                     /* SMALL of that mode */
     GArray *heads;                      /* Head, sorted by mnemonic */
     GArray *starts;                     /* unsigned: first head of each mnemonic */
     ZydisDecoder decoder;
@@ -104,7 +107,8 @@ static bool is_muldiv(const Insn *i)
 static bool is_alu(const Insn *i)
 {
     return !has_vector(i) && !is_muldiv(i) && i->insn.meta.isa_set != ZYDIS_ISA_SET_ADOX_ADCX &&
-           IN(i, ZYDIS_CATEGORY_BINARY, ZYDIS_CATEGORY_LOGICAL, ZYDIS_CATEGORY_FLAGOP);
+           IN(i, ZYDIS_CATEGORY_BINARY, ZYDIS_CATEGORY_LOGICAL, ZYDIS_CATEGORY_FLAGOP,
+              ZYDIS_CATEGORY_DECIMAL);
 }
 
 static bool is_shift(const Insn *i)
@@ -143,8 +147,9 @@ static bool is_move(const Insn *i)
             return false;
         }
     }
-    return is_base_set(i) && (i->insn.mnemonic == ZYDIS_MNEMONIC_LEA ||
-                              IN(i, ZYDIS_CATEGORY_DATAXFER, ZYDIS_CATEGORY_CONVERT));
+    return is_base_set(i) && !has_register(i, ZYDIS_REGCLASS_SEGMENT) &&
+           (i->insn.mnemonic == ZYDIS_MNEMONIC_LEA ||
+            IN(i, ZYDIS_CATEGORY_DATAXFER, ZYDIS_CATEGORY_CONVERT));
 }
 
 /* POPF may set TF and AC, which the host's kernel would see. */
@@ -156,7 +161,9 @@ static bool is_stack(const Insn *i)
         return false;
     }
     return m == ZYDIS_MNEMONIC_PUSH || m == ZYDIS_MNEMONIC_POP || m == ZYDIS_MNEMONIC_LEAVE ||
-           m == ZYDIS_MNEMONIC_PUSHF || m == ZYDIS_MNEMONIC_PUSHFQ;
+           m == ZYDIS_MNEMONIC_PUSHF || m == ZYDIS_MNEMONIC_PUSHFD || m == ZYDIS_MNEMONIC_PUSHFQ ||
+           m == ZYDIS_MNEMONIC_PUSHA || m == ZYDIS_MNEMONIC_PUSHAD || m == ZYDIS_MNEMONIC_POPA ||
+           m == ZYDIS_MNEMONIC_POPAD;
 }
 
 static bool is_string(const Insn *i)
@@ -178,6 +185,8 @@ static bool is_branch(const Insn *i)
         }
     }
     return i->insn.meta.branch_type != ZYDIS_BRANCH_TYPE_FAR &&
+           i->insn.mnemonic != ZYDIS_MNEMONIC_IRET && i->insn.mnemonic != ZYDIS_MNEMONIC_IRETD &&
+           i->insn.mnemonic != ZYDIS_MNEMONIC_IRETQ &&
            IN(i, ZYDIS_CATEGORY_COND_BR, ZYDIS_CATEGORY_UNCOND_BR, ZYDIS_CATEGORY_CALL,
               ZYDIS_CATEGORY_RET) &&
            i->insn.mnemonic != ZYDIS_MNEMONIC_XABORT && i->insn.mnemonic != ZYDIS_MNEMONIC_XBEGIN;
@@ -239,9 +248,9 @@ static bool is_sse_text(const Insn *i)
 }
 
 const NativeClassRow native_classes[] = {
-    { "alu", 24000, 6 }, { "shift", 16000, 4 }, { "muldiv", 10000, 2 }, { "bits", 16000, 4 },
-    { "move", 16000, 6 }, { "stack", 6000, 6 }, { "string", 12000, 2 }, { "branch", 12000, 4 },
-    { "x87", 60000, 6 },
+    { "alu", 20000, 6 }, { "shift", 12000, 4 }, { "muldiv", 8000, 2 }, { "bits", 12000, 4 },
+    { "move", 12000, 6 }, { "stack", 6000, 6 }, { "string", 10000, 2 }, { "branch", 8000, 4 },
+    { "x87", 40000, 6 },
     { "mmx", 24000, 4 }, { "sse-integer", 40000, 4 }, { "sse-float", 40000, 4 },
     { "convert", 24000, 4 }, { "sse-text", 8000, 2 }, {}
 };
@@ -261,12 +270,17 @@ static bool decode(const NativeClass *cls, const uint8_t *bytes, Insn *out)
                                                out->ops));
 }
 
+static bool belongs(const NativeClass *cls, const Insn *i)
+{
+    return i->insn.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY && predicates[cls->row](i) &&
+           !(i->insn.attributes & ZYDIS_ATTRIB_IS_PRIVILEGED);
+}
+
 static void try_head(NativeClass *cls, const uint8_t *bytes, unsigned modrm_at)
 {
     Insn i;
 
-    if (!decode(cls, bytes, &i) || !predicates[cls->row](&i) ||
-        i.insn.attributes & ZYDIS_ATTRIB_IS_PRIVILEGED) {
+    if (!decode(cls, bytes, &i) || !belongs(cls, &i)) {
         return;
     }
     bool has_modrm = i.insn.attributes & ZYDIS_ATTRIB_HAS_MODRM;
@@ -301,7 +315,7 @@ static void try_map(NativeClass *cls, const uint8_t *escape, unsigned escape_len
     static const uint8_t prefixes[] = { 0, 0x66, 0xf3, 0xf2 };
 
     for (unsigned p = 0; p < G_N_ELEMENTS(prefixes); p++) {
-        for (unsigned rex = 0; rex < 2; rex++) {
+        for (unsigned rex = 0; rex < (cls->mode == NATIVE_64 ? 2 : 1); rex++) {
             uint8_t head[6];
             unsigned length = 0;
 
@@ -326,7 +340,7 @@ static int by_mnemonic(const void *a, const void *b)
     return (int)((const Head *)a)->mnemonic - (int)((const Head *)b)->mnemonic;
 }
 
-NativeClass *native_class_new(unsigned row)
+NativeClass *native_class_new(unsigned row, NativeMode mode)
 {
     static const struct { uint8_t bytes[2]; unsigned length; } maps[] = {
         { { 0 }, 0 }, { { 0x0f }, 1 }, { { 0x0f, 0x38 }, 2 }, { { 0x0f, 0x3a }, 2 },
@@ -334,9 +348,15 @@ NativeClass *native_class_new(unsigned row)
     NativeClass *cls = g_new0(NativeClass, 1);
 
     cls->row = row;
+    cls->mode = mode;
+    cls->small = mode == NATIVE_64 ? SMALL : SMALL_32;
     cls->heads = g_array_new(false, false, sizeof(Head));
     cls->starts = g_array_new(false, false, sizeof(unsigned));
-    ZydisDecoderInit(&cls->decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+    if (mode == NATIVE_64) {
+        ZydisDecoderInit(&cls->decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+    } else {
+        ZydisDecoderInit(&cls->decoder, ZYDIS_MACHINE_MODE_LONG_COMPAT_32, ZYDIS_STACK_WIDTH_32);
+    }
     for (unsigned m = 0; m < G_N_ELEMENTS(maps); m++) {
         try_map(cls, maps[m].bytes, maps[m].length);
     }
@@ -375,17 +395,19 @@ static uint32_t reg_bit(ZydisRegister reg)
 }
 
 /* Displacements are made small, or absolute where no pointer is involved. */
-static bool fix_memory(const Insn *i, const ZydisDecodedOperand *op, uint8_t *bytes, unsigned at,
-                       GRand *rand)
+static bool fix_memory(const NativeClass *cls, const Insn *i, const ZydisDecodedOperand *op,
+                       uint8_t *bytes, unsigned at, GRand *rand)
 {
     unsigned offset = i->insn.raw.disp.offset, size = i->insn.raw.disp.size / 8;
     int32_t disp = g_rand_int_range(rand, -DISP_SPREAD, DISP_SPREAD);
     ZydisRegister base = op->mem.base;
 
     if (op->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN) {
-        return reg_bit(base) & POINTERS;        /* the stack, a string */
+        /* The stack, a string, MASKMOVQ's: which of the latter fault under an empty mask varies. */
+        return reg_bit(base) & POINTERS &&
+               (i->insn.address_width > 16 || i->insn.meta.category != ZYDIS_CATEGORY_DATAXFER);
     }
-    if (op->mem.index != ZYDIS_REGISTER_NONE && !(reg_bit(op->mem.index) & SMALL)) {
+    if (op->mem.index != ZYDIS_REGISTER_NONE && !(reg_bit(op->mem.index) & cls->small)) {
         return false;
     }
     if (base == ZYDIS_REGISTER_RIP || base == ZYDIS_REGISTER_EIP) {
@@ -413,14 +435,14 @@ static void fix_branch(const Insn *i, uint8_t *bytes, GRand *rand)
 }
 
 /* A register as bit offset reaches far. */
-static bool reaches_far(const Insn *i)
+static bool reaches_far(const NativeClass *cls, const Insn *i)
 {
     switch (i->insn.mnemonic) {
     case ZYDIS_MNEMONIC_BT: case ZYDIS_MNEMONIC_BTC:
     case ZYDIS_MNEMONIC_BTR: case ZYDIS_MNEMONIC_BTS:
         return i->ops[0].type == ZYDIS_OPERAND_TYPE_MEMORY &&
                i->ops[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
-               !(reg_bit(i->ops[1].reg.value) & SMALL);
+               !(reg_bit(i->ops[1].reg.value) & cls->small);
     default:
         return false;
     }
@@ -430,9 +452,11 @@ static bool reaches_far(const Insn *i)
 static uint32_t spoils(const Insn *i)
 {
     uint32_t mask = 0;
-    bool moves_pointers = i->insn.meta.category == ZYDIS_CATEGORY_STRINGOP ||
-                          i->insn.meta.category == ZYDIS_CATEGORY_PUSH ||
-                          i->insn.meta.category == ZYDIS_CATEGORY_POP;
+    bool moves_pointers = IN(i, ZYDIS_CATEGORY_STRINGOP, ZYDIS_CATEGORY_PUSH, ZYDIS_CATEGORY_POP);
+
+    if (i->insn.mnemonic == ZYDIS_MNEMONIC_POPA || i->insn.mnemonic == ZYDIS_MNEMONIC_POPAD) {
+        return UINT32_MAX;
+    }
 
     for (unsigned n = 0; n < i->insn.operand_count; n++) {
         const ZydisDecodedOperand *op = &i->ops[n];
@@ -471,7 +495,7 @@ static uint8_t random_modrm(const Head *head, GRand *rand)
 }
 
 /* Bytes of one try: REX and ModRM are drawn anew around the head's fixed bits. */
-static void random_bytes(const Head *head, GRand *rand, uint8_t *bytes)
+static void random_bytes(const NativeClass *cls, const Head *head, GRand *rand, uint8_t *bytes)
 {
     unsigned at = random_prefix(rand, bytes), skip = 0;
 
@@ -483,11 +507,13 @@ static void random_bytes(const Head *head, GRand *rand, uint8_t *bytes)
                                    head->bytes[skip] == 0xf3)) {
         bytes[at++] = head->bytes[skip++];
     }
-    if (head->bytes[skip] == 0x48) {
-        bytes[at++] = 0x48 | g_rand_int_range(rand, 0, 8);
-        skip++;
-    } else if (g_rand_boolean(rand)) {
-        bytes[at++] = 0x40 | g_rand_int_range(rand, 0, 8);
+    if (cls->mode == NATIVE_64) {
+        unsigned wide = head->bytes[skip] == 0x48;
+
+        if (wide || g_rand_boolean(rand)) {
+            bytes[at++] = 0x40 | wide << 3 | g_rand_int_range(rand, 0, 8);
+        }
+        skip += wide;
     }
     for (; skip < head->length; skip++) {
         bytes[at++] = head->modrm && skip == head->modrm ? random_modrm(head, rand)
@@ -510,9 +536,10 @@ static void vary_reg(NativeClass *cls, GRand *rand, uint8_t *bytes, const Insn *
     }
 }
 
-static bool usable(const Insn *i, uint8_t *bytes, unsigned at, bool last, GRand *rand)
+static bool usable(const NativeClass *cls, const Insn *i, uint8_t *bytes, unsigned at, bool last,
+                   GRand *rand)
 {
-    if (reaches_far(i) || (!last && spoils(i) & (POINTERS | SMALL))) {
+    if (reaches_far(cls, i) || (!last && spoils(i) & (POINTERS | cls->small))) {
         return false;
     }
     fix_branch(i, bytes, rand);
@@ -520,7 +547,7 @@ static bool usable(const Insn *i, uint8_t *bytes, unsigned at, bool last, GRand 
         const ZydisDecodedOperand *op = &i->ops[n];
 
         if (op->type == ZYDIS_OPERAND_TYPE_MEMORY && op->mem.type != ZYDIS_MEMOP_TYPE_AGEN &&
-            !fix_memory(i, op, bytes, at, rand)) {
+            !fix_memory(cls, i, op, bytes, at, rand)) {
             return false;
         }
         if (op->type == ZYDIS_OPERAND_TYPE_MEMORY && (op->mem.segment == ZYDIS_REGISTER_FS ||
@@ -550,13 +577,13 @@ static bool make_insn(NativeClass *cls, GRand *rand, unsigned at, bool last, uin
         const Head *head = random_head(cls, rand);
 
         for (unsigned same = 0; same < 40; same++) {
-            random_bytes(head, rand, bytes);
+            random_bytes(cls, head, rand, bytes);
             if (!decode(cls, bytes, out) || out->insn.mnemonic != head->mnemonic) {
                 continue;
             }
             vary_reg(cls, rand, bytes, out);
-            if (decode(cls, bytes, out) && predicates[cls->row](out) &&
-                usable(out, bytes, at, last, rand)) {
+            if (decode(cls, bytes, out) && belongs(cls, out) &&
+                usable(cls, out, bytes, at, last, rand)) {
                 return true;
             }
         }
@@ -579,6 +606,7 @@ void native_make_code(NativeClass *cls, GRand *rand, NativeCode *code)
     unsigned count = g_rand_int_range(rand, 1, native_classes[cls->row].max_insns + 1);
     uint32_t undefined = 0;
 
+    code->mode = cls->mode;
     code->length = 0;
     for (code->n_insns = 0; code->n_insns < count; code->n_insns++) {
         uint8_t bytes[MAX_INSN + 1] = { 0 };
@@ -607,7 +635,9 @@ char *native_disassemble(const NativeCode *code)
     for (unsigned n = 0, at = 0; n < code->n_insns; at = code->ends[n++]) {
         ZydisDisassembledInstruction insn;
 
-        ZydisDisassembleIntel(ZYDIS_MACHINE_MODE_LONG_64, NATIVE_CODE + NATIVE_CODE_START + at,
+        ZydisDisassembleIntel(code->mode == NATIVE_64 ? ZYDIS_MACHINE_MODE_LONG_64
+                                                      : ZYDIS_MACHINE_MODE_LONG_COMPAT_32,
+                              NATIVE_CODE + NATIVE_CODE_START + at,
                               code->bytes + at, code->ends[n] - at, &insn);
         g_string_append_printf(text, "    %-40s ;", insn.text);
         for (unsigned k = at; k < code->ends[n]; k++) {
@@ -808,8 +838,9 @@ void native_make_state(NativeClass *cls, GRand *rand, NativeState *state)
 {
     for (unsigned i = 0; i < 16; i++) {
         state->gpr[i] = POINTERS >> i & 1 ? pointer(rand) :
-                        SMALL >> i & 1 ? (uint64_t)g_rand_int_range(rand, 0, SMALL_MAX) :
+                        cls->small >> i & 1 ? (uint64_t)g_rand_int_range(rand, 0, SMALL_MAX) :
                         interesting64(rand);
+        state->gpr[i] &= cls->mode == NATIVE_64 ? UINT64_MAX : UINT32_MAX;
     }
     if (predicates[cls->row] == is_string) {
         state->gpr[R_RCX] = g_rand_int_range(rand, 0, SMALL_MAX);

@@ -1,5 +1,5 @@
 /*
- * Runs code on the software CPU: 64-bit mode, CPL 3, two user pages.  Every exception goes to a
+ * Runs code on the software CPU: long mode, CPL 3, two user pages.  Every exception goes to a
  * handler that halts; which one, and the interrupted rip, rsp and flags, are read from the CPU and
  * its stack.
  */
@@ -17,6 +17,8 @@ enum { RAM_BYTES = 0x200000, GDT_AT = 0x1000, IDT_AT = 0x2000, TSS_AT = 0x3000,
        HANDLERS_AT = 0x4000, STACK_TOP = 0x6000, CODE_AT = 0x8000, DATA_AT = 0x9000,
        TABLES_AT = 0x10000 };
 enum { SEL_CODE0 = 0x08, SEL_CODE3 = 0x1b, SEL_DATA3 = 0x23, SEL_TSS = 0x28 };
+/* Of user code by NativeMode. */
+static const uint16_t code_attr[NATIVE_MODES] = { [NATIVE_64] = 0xa0fb, [NATIVE_32] = 0xc0fb };
 enum { HANDLER_BYTES = 16, VECTORS = 32 };
 enum { PTE_USER = 7, PTE_KERNEL = 3 };
 #define PTE_NX  (UINT64_C(1) << 63)
@@ -86,14 +88,15 @@ static void set_system_state(void)
     x86->efer = EFER_LME | EFER_LMA | EFER_NXE | EFER_SCE;
 }
 
-static void set_user_segments(void)
+static void set_user_segments(NativeMode mode)
 {
     X86Cpu *x86 = &cpu->x86;
 
     for (unsigned i = 0; i < SEG_COUNT; i++) {
         x86->seg[i] = (X86Seg){ .selector = SEL_DATA3, .limit = UINT32_MAX, .attr = 0xc0f3 };
     }
-    x86->seg[SEG_CS] = (X86Seg){ .selector = SEL_CODE3, .limit = UINT32_MAX, .attr = 0xa0fb };
+    x86->seg[SEG_CS] = (X86Seg){ .selector = SEL_CODE3, .limit = UINT32_MAX,
+                                 .attr = code_attr[mode] };
     x86->halted = false;
     tcg_mode_changed(cpu);
 }
@@ -154,11 +157,11 @@ static void take_frame(NativeState *state)
     state->gpr[R_RSP] = get64(STACK_TOP - 16);
 }
 
-void native_guest_run(NativeState *state)
+void native_guest_run(const NativeCode *code, NativeState *state)
 {
     X86Cpu *x86 = &cpu->x86;
 
-    set_user_segments();
+    set_user_segments(code->mode);
     memcpy(x86->gpr, state->gpr, sizeof(state->gpr));
     x86->rip = state->rip;
     x86->rflags = state->rflags;

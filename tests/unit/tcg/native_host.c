@@ -23,9 +23,12 @@ static const int gregs[16] = {
  */
 enum { XSAVE_HEADER = 512, XSAVE_X87_SSE = 3 };
 enum { ALT_STACK = 65536 };
+/* Linux' user segments; mcontext keeps CS in the low 16 bits of a register. */
+enum { USER_CS32 = 0x23, USER_DS = 0x2b, CS_MASK = 0xffff };
 
 static NativeState *running;            /* NULL: the next INT3 starts a run */
 static NativeState *wanted;
+static NativeMode wanted_mode;
 static gregset_t caller_gregs;
 static uint8_t caller_fx[FX_END];
 static uint8_t *code_page, *data_page;
@@ -52,6 +55,9 @@ static void enter(ucontext_t *uc)
     }
     regs[REG_RIP] = (greg_t)running->rip;
     regs[REG_EFL] = (greg_t)running->rflags;
+    if (wanted_mode == NATIVE_32) {
+        regs[REG_CSGSFS] = (regs[REG_CSGSFS] & ~(greg_t)CS_MASK) | USER_CS32;
+    }
     memcpy(frame, running->fx, FX_END);
     frame_fx_changed(frame);
 }
@@ -106,6 +112,8 @@ void native_host_setup(void)
     code_page = map_page(NATIVE_CODE, PROT_READ | PROT_WRITE | PROT_EXEC);
     data_page = map_page(NATIVE_DATA, PROT_READ | PROT_WRITE);
     memset(code_page, 0xcc, NATIVE_PAGE);
+    /* 64-bit programs run with null selectors here; 32-bit code would fault on them. */
+    __asm__ volatile("mov %0, %%ds; mov %0, %%es" : : "r"(USER_DS));
 }
 
 void native_host_run(const NativeCode *code, NativeState *state)
@@ -114,6 +122,7 @@ void native_host_run(const NativeCode *code, NativeState *state)
     memset(code_page + NATIVE_CODE_START + code->length, 0xcc, sizeof(code->bytes) - code->length);
     memcpy(data_page, state->data, NATIVE_PAGE);
     wanted = state;
+    wanted_mode = code->mode;
     __asm__ volatile("int3" : : : "memory");
     memcpy(state->data, data_page, NATIVE_PAGE);
 }

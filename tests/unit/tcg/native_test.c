@@ -72,7 +72,7 @@ static GString *compare(const NativeCode *code, const NativeState *was, const Na
     differ(out, "vector ", 0, &was->vector, &host->vector, &guest->vector, sizeof(was->vector));
     differ(out, "rip ", 0, &was->rip, &host->rip, &guest->rip, 8);
     differ(out, "rflags ", 0, &was->rflags, &host_flags, &guest_flags, 4);
-    for (unsigned i = 0; i < 16; i++) {
+    for (unsigned i = 0; i < (code->mode == NATIVE_64 ? 16 : 8); i++) {
         differ(out, "gpr", i, &was->gpr[i], &host->gpr[i], &guest->gpr[i], 8);
     }
     differ(out, "fcw ", 0, was->fx + FX_FCW, host->fx + FX_FCW, guest->fx + FX_FCW, 2);
@@ -112,7 +112,7 @@ static bool run_case(const NativeCode *code, const NativeState *start, bool quie
     if (host_has_more(&host)) {
         return true;
     }
-    native_guest_run(&guest);
+    native_guest_run(code, &guest);
     g_autoptr(GString) text = compare(code, start, &host, &guest);
 
     if (text->len > 0 && !quiet) {
@@ -147,16 +147,18 @@ static void report(const NativeCode *code, const NativeState *start)
 
 START_TEST(class_row)
 {
-    const NativeClassRow *row = &native_classes[_i];
+    const NativeClassRow *row = &native_classes[_i / NATIVE_MODES];
+    NativeMode mode = _i % NATIVE_MODES;
+    g_autofree char *name = g_strconcat(row->name, mode == NATIVE_32 ? "-32" : "", NULL);
     const char *text = g_getenv("NATIVE_CASES"), *only = g_getenv("NATIVE_CLASS");
     unsigned cases = text != NULL ? strtoul(text, NULL, 0) : row->cases, failed = 0;
     static NativeState start;
     NativeCode code;
 
-    if (only != NULL && strcmp(only, row->name) != 0) {
+    if (only != NULL && strcmp(only, name) != 0) {
         return;
     }
-    NativeClass *cls = native_class_new(_i);
+    NativeClass *cls = native_class_new(_i / NATIVE_MODES, mode);
     GRand *rand = g_rand_new_with_seed(seed);
 
     for (unsigned n = 0; n < cases && failed < MAX_REPORTS; n++) {
@@ -166,7 +168,7 @@ START_TEST(class_row)
         }
         native_make_state(cls, rand, &start);
         if (!run_case(&code, &start, true)) {
-            fprintf(stderr, "%s, case %u, NATIVE_SEED=%u:\n", row->name, n, seed);
+            fprintf(stderr, "%s, case %u, NATIVE_SEED=%u:\n", name, n, seed);
             report(&code, &start);
             native_guest_load(&code);
             failed++;
@@ -189,7 +191,7 @@ int main(void)
     }
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 120);
-    tcase_add_loop_test(tcase, class_row, 0, rows);
+    tcase_add_loop_test(tcase, class_row, 0, rows * NATIVE_MODES);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
 
