@@ -460,8 +460,8 @@ static const UOp *op_maskmovdqu(TcgCpu *cpu, const UOp *u)
 static const UOp *op_maskmovq(TcgCpu *cpu, const UOp *u)
 {
     x87_wait(cpu, u);
-    store_masked(cpu, u, cpu->x86.fpu.r[u->r1].bytes, cpu->x86.fpu.r[u->r2].bytes, 8);
     mmx_enter(cpu);
+    store_masked(cpu, u, cpu->x86.fpu.r[u->r1].bytes, cpu->x86.fpu.r[u->r2].bytes, 8);
     NEXT(u);
 }
 

@@ -158,6 +158,8 @@ static G_GNUC_NO_INLINE void exact_store(TcgCpu *cpu, const UOp *u)
     x87_wait(cpu, u);
     uint64_t addr = tcg_ea(cpu, u, u->aux, ACCESS_WRITE);
 
+    /* A page fault comes before whatever the instruction raises itself. */
+    mmu_probe(cpu, u, addr, u->aux, ACCESS_WRITE);
     image_run(cpu, &image, operand, u->ptr);
     if (image_stored(&image)) {
         tcg_store_bytes(cpu, u, addr, operand, u->aux);
