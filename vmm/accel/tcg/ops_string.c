@@ -199,15 +199,14 @@ static uint64_t bulk_linear(const TcgCpu *cpu, const UOp *u, unsigned seg, unsig
     return base + reg_read(cpu, u, reg);
 }
 
-/* Overlapping operands repeat what was just written, element by element. */
+/* The host's own string instructions: overlap, element size and ordering are the guest's by construction. */
 static void copy_elements(uint8_t *dst, const uint8_t *src, uint64_t n, unsigned size)
 {
-    if (dst <= src || dst >= src + n * size) {
-        memmove(dst, src, n * size);
-        return;
-    }
-    for (uint64_t i = 0; i < n; i++) {
-        memmove(dst + i * size, src + i * size, size);
+    switch (size) {
+    case 1: asm volatile("rep movsb" : "+D"(dst), "+S"(src), "+c"(n) : : "memory"); break;
+    case 2: asm volatile("rep movsw" : "+D"(dst), "+S"(src), "+c"(n) : : "memory"); break;
+    case 4: asm volatile("rep movsl" : "+D"(dst), "+S"(src), "+c"(n) : : "memory"); break;
+    default: asm volatile("rep movsq" : "+D"(dst), "+S"(src), "+c"(n) : : "memory"); break;
     }
 }
 
@@ -231,12 +230,11 @@ static uint64_t movs_bulk(TcgCpu *cpu, const UOp *u, uint64_t count)
 
 static void fill_elements(uint8_t *dst, uint64_t value, uint64_t n, unsigned size)
 {
-    if (size == 1 || value == 0) {
-        memset(dst, (uint8_t)value, n * size);
-        return;
-    }
-    for (uint64_t i = 0; i < n; i++) {
-        memcpy(dst + i * size, &value, size);
+    switch (size) {
+    case 1: asm volatile("rep stosb" : "+D"(dst), "+c"(n) : "a"(value) : "memory"); break;
+    case 2: asm volatile("rep stosw" : "+D"(dst), "+c"(n) : "a"(value) : "memory"); break;
+    case 4: asm volatile("rep stosl" : "+D"(dst), "+c"(n) : "a"(value) : "memory"); break;
+    default: asm volatile("rep stosq" : "+D"(dst), "+c"(n) : "a"(value) : "memory"); break;
     }
 }
 
