@@ -4,9 +4,10 @@
 #include <check.h>
 #include <stdlib.h>
 
-/* A case without rows, and one run for each row of a table (the row is `_i`). */
+/* A case without rows; one run for each row of a table (the row is `_i`); one for each `_i` < n. */
 #define CASE(test_)          { .fn = test_, .rows = 0 }
 #define CASES(test_, table_) { .fn = test_, .rows = sizeof(table_) / sizeof((table_)[0]) }
+#define TIMES(test_, n_)     { .fn = test_, .rows = (n_) }
 
 typedef struct CheckCase { const TTest *fn; int rows; } CheckCase;
 

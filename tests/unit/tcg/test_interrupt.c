@@ -323,10 +323,8 @@ START_TEST(iret_in_ring_3_keeps_privileged_flags)
 }
 END_TEST
 
-static const int two_by_two[4];
-
 CHECK_MAIN("tcg/interrupt",
-    CASES(event_row, events), CASES(iret_undoes_an_interrupt, two_by_two),
+    CASES(event_row, events), TIMES(iret_undoes_an_interrupt, 2 * 2),
     CASE(long_mode_frame_is_aligned), CASE(interrupt_stack_table), CASE(real_mode_vector),
     CASE(to_virtual_8086_and_back), CASE(virtual_8086_iret_needs_iopl), CASES(nested_row, nested),
     CASES(iret_row, frames), CASE(iret_in_ring_3_keeps_privileged_flags))

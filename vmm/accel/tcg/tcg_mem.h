@@ -12,10 +12,20 @@
 
 #include "tcg.h"
 
-/* Guest memory has no alignment and no type. */
-typedef uint16_t __attribute__((aligned(1), may_alias)) GuestU16;
-typedef uint32_t __attribute__((aligned(1), may_alias)) GuestU32;
-typedef uint64_t __attribute__((aligned(1), may_alias)) GuestU64;
+/*
+ * Guest memory has no alignment and no type.  clang turns atomics of an alignment it does not trust
+ * into calls that take a lock, which other vCPUs' plain stores would not see; the host's own
+ * instructions are atomic at any address, so it is not told.
+ */
+#ifdef __clang__
+#define GUEST_TYPE __attribute__((may_alias))
+#else
+#define GUEST_TYPE __attribute__((aligned(1), may_alias))
+#endif
+typedef uint16_t GUEST_TYPE GuestU16;
+typedef uint32_t GUEST_TYPE GuestU32;
+typedef uint64_t GUEST_TYPE GuestU64;
+#undef GUEST_TYPE
 
 /* ---- addresses ---- */
 
