@@ -263,6 +263,67 @@ START_TEST(halted_cpu_sleeps_until_an_interrupt)
 }
 END_TEST
 
+/* ---- the debugger: state is read at every exit, written before the next run ---- */
+
+START_TEST(steps_show_the_registers_they_left)
+{
+    static const uint8_t code[] = { 0xb8, 0x34, 0x12, 0x8e, 0xd8, 0x01, 0xc3, STOP };
+    static const struct { uint64_t rip, rax, rbx, ds; } after[] = {
+        { 0x1003, 0x1234, 1, 0 },               /* mov $0x1234, %ax */
+        { 0x1005, 0x1234, 1, 0x12340 },         /* mov %ax, %ds */
+        { 0x1007, 0x1234, 0x1235, 0x12340 },    /* add %ax, %bx */
+        { 0x1007, 0x1234, 0x7771, 0x12340 },    /* the same, again from 1005, to another value */
+    };
+    MACHINE_OR_RETURN(machine, irqchips[_i]);
+    X86Cpu *cpu = machine->cpu;
+
+    kvm_machine_load(machine, code, sizeof(code));
+    cpu->gpr[R_RAX] = 0;
+    cpu->gpr[R_RBX] = 1;
+    cpu->single_step = true;
+    for (unsigned i = 0; i < G_N_ELEMENTS(after); i++) {
+        if (i == 3) {
+            cpu->rip = 0x1005;
+            cpu->gpr[R_RBX] = 0x7771 - 0x1234;
+            vcpu_mark_dirty(cpu);
+        }
+        kvm_machine_run(machine);
+        ck_assert_int_eq(cpu->debug_hit, DEBUG_STEP);
+        ck_assert_uint_eq(cpu->rip, after[i].rip);
+        ck_assert_uint_eq(cpu->gpr[R_RAX], after[i].rax);
+        ck_assert_uint_eq(cpu->gpr[R_RBX], after[i].rbx);
+        ck_assert_uint_eq(cpu->seg[SEG_DS].base, after[i].ds);
+    }
+    cpu->single_step = false;
+    kvm_machine_run(machine);
+    ck_assert(machine->stopped);
+    kvm_machine_free(machine);
+}
+END_TEST
+
+START_TEST(int3_of_the_guest_goes_back_to_it)
+{
+    static const uint8_t code[] = { 0xb0, 0x05, 0xcc, 0xb0, 0x06, 0xcc, STOP };
+    /* A handler at 2000 writes al to port 107; the debugger's breakpoint is elsewhere. */
+    static const uint8_t handler[] = { 0xba, 0x07, 0x01, 0xee, 0xcf };
+    static const BreakPoint elsewhere = { BREAK_SOFT, 0x3000, 1 };
+    MACHINE_OR_RETURN(machine, irqchips[_i]);
+    Vm *vm = &machine->vm;
+    uint8_t *ram = machine->ram.ram->host;
+    g_autoptr(GError) error = NULL;
+
+    memcpy(ram + 0x2000, handler, sizeof(handler));
+    memcpy(ram + 3 * 4, (uint8_t[]){ 0x00, 0x20, 0x00, 0x00 }, 4);
+    kvm_machine_load(machine, code, sizeof(code));
+    ck_assert(accel_kvm.set_breakpoints(vm, &elsewhere, 1, &error));
+    kvm_machine_run(machine);
+    ck_assert(machine->stopped);
+    ck_assert_str_eq(machine->written->str, "out.b 7=5 out.b 7=6 ");
+    ck_assert(accel_kvm.set_breakpoints(vm, NULL, 0, &error));
+    kvm_machine_free(machine);
+}
+END_TEST
+
 /* ---- the dirty log ---- */
 
 START_TEST(written_pages_are_logged)
@@ -320,4 +381,6 @@ CHECK_MAIN("kvm", CASES(port_access_row, accesses), CASE(registers_in_memory),
            CASES(state_survives_the_kernel, irqchips), CASES(reset_starts_at_the_vector, irqchips),
            CASE(interrupt_waits_until_the_guest_takes_it),
            CASE(halted_cpu_sleeps_until_an_interrupt),
+           CASES(steps_show_the_registers_they_left, irqchips),
+           CASES(int3_of_the_guest_goes_back_to_it, irqchips),
            CASE(written_pages_are_logged), CASE(moving_memory_under_a_running_guest))

@@ -75,6 +75,8 @@ static bool check_capabilities(GError **error)
         *optional[i].has = check(optional[i].cap) > 0;
     }
     kvm.xsave_size = MAX(check(KVM_CAP_XSAVE2), (int)sizeof(struct kvm_xsave));
+    kvm.sync_regs = (uint32_t)MAX(check(KVM_CAP_SYNC_REGS), 0) &
+                    (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS);
     kvm.max_slots = MAX(check(KVM_CAP_NR_MEMSLOTS), 32);
     return true;
 }

@@ -26,6 +26,7 @@ typedef struct KvmVm {
     IrqchipKind irqchip;
     size_t run_size;                    /* of a vCPU's shared page(s) */
     size_t xsave_size;
+    uint32_t sync_regs;                 /* KVM_SYNC_X86_*: registers it leaves in the shared page */
     unsigned max_slots;
     bool has_xcrs, has_debugregs, has_readonly, has_manual_dirty, has_smm;
     bool has_kvmclock_ctrl, has_adjust_clock, has_tsc_deadline, has_eventfd_any;
@@ -49,6 +50,8 @@ typedef struct KvmCpu {
     bool xsave_valid;                   /* it is the guest's, fetched since the last run */
     bool fetched;                       /* so is the rest: get_state() came after the last run */
     bool debugging;                     /* the kernel has breakpoints or stepping on */
+    bool interpreting;                  /* the last exit was an instruction it does not emulate */
+    uint32_t shared;                    /* KVM_SYNC_X86_*: run->s.regs is the guest's now */
     struct kvm_vcpu_events events;
     uint32_t mp_state_seen;
     int64_t tsc_offset_seen;            /* what get_state() stored; another value is written back */
@@ -93,6 +96,12 @@ void kvm_install_kick_handler(void);
 /* kvm_state.c, kvm_msr.c */
 void kvm_get_state(X86Cpu *cpu);
 void kvm_put_state(X86Cpu *cpu);
+/*
+ * As put_state(), when KVM_RUN comes next: registers may wait in the shared page for it.  Whoever
+ * does not run after all hands them over with kvm_flush_state().
+ */
+void kvm_put_state_before_run(X86Cpu *cpu);
+void kvm_flush_state(X86Cpu *cpu);
 void kvm_get_msrs(X86Cpu *cpu);
 void kvm_put_msrs(X86Cpu *cpu);
 

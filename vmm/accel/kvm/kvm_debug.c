@@ -199,6 +199,6 @@ bool kvm_debug_exit(X86Cpu *cpu)
     if (arch->exception == EXC_DB) {
         cpu->dr[6] |= arch->dr6 & 0xe00f;
     }
-    kvm_put_state(cpu);
+    kvm_put_state_before_run(cpu);
     return false;
 }

@@ -28,6 +28,92 @@ static bool request(X86Cpu *cpu, unsigned long what, void *argument, const char 
 
 #define REQUEST(cpu, what, argument) request(cpu, what, argument, #what)
 
+/* ---- the shared page ---- */
+
+/*
+ * Three of the requests below have a place in the page shared with the kernel, which saves the call
+ * (api.rst section 5, kvm_valid_regs and kvm_dirty_regs).
+ */
+static const struct { uint32_t bit; size_t offset, size; } shared_rows[] = {
+#define SHARED(bit_, field_) \
+    { bit_, offsetof(struct kvm_sync_regs, field_), sizeof(((struct kvm_sync_regs *)0)->field_) }
+    SHARED(KVM_SYNC_X86_REGS, regs),
+    SHARED(KVM_SYNC_X86_SREGS, sregs),
+    SHARED(KVM_SYNC_X86_EVENTS, events),
+#undef SHARED
+};
+
+typedef struct SharedPart {
+    unsigned row;                       /* of shared_rows */
+    unsigned long get, set;
+    const char *get_name, *set_name;
+} SharedPart;
+
+#define SHARED_PART(row_, name_) \
+    { row_, KVM_GET_##name_, KVM_SET_##name_, "KVM_GET_" #name_, "KVM_SET_" #name_ }
+
+static const SharedPart part_regs = SHARED_PART(0, REGS), part_sregs = SHARED_PART(1, SREGS),
+                        part_events = SHARED_PART(2, VCPU_EVENTS);
+
+static void *shared_place(KvmCpu *k, const SharedPart *part)
+{
+    return (uint8_t *)&k->run->s.regs + shared_rows[part->row].offset;
+}
+
+static bool part_get(X86Cpu *cpu, const SharedPart *part, void *out)
+{
+    KvmCpu *k = kvm_cpu(cpu);
+
+    if (k->shared & shared_rows[part->row].bit) {
+        memcpy(out, shared_place(k, part), shared_rows[part->row].size);
+        return true;
+    }
+    return request(cpu, part->get, out, part->get_name);
+}
+
+/* At once: what waited in the page is outdone. */
+static bool part_set(X86Cpu *cpu, const SharedPart *part, void *from)
+{
+    KvmCpu *k = kvm_cpu(cpu);
+
+    k->shared &= ~shared_rows[part->row].bit;
+    k->run->kvm_dirty_regs &= ~(uint64_t)shared_rows[part->row].bit;
+    return request(cpu, part->set, from, part->set_name);
+}
+
+/* With `later`, by way of the page if there is a place in it. */
+static void part_put(X86Cpu *cpu, const SharedPart *part, void *from, bool later)
+{
+    KvmCpu *k = kvm_cpu(cpu);
+    uint32_t bit = shared_rows[part->row].bit;
+
+    if (!later || !(kvm.sync_regs & bit)) {
+        part_set(cpu, part, from);
+        return;
+    }
+    memcpy(shared_place(k, part), from, shared_rows[part->row].size);
+    k->run->kvm_dirty_regs |= bit;
+    k->shared |= bit;
+}
+
+static void part_flush(X86Cpu *cpu, const SharedPart *part)
+{
+    KvmCpu *k = kvm_cpu(cpu);
+
+    if (k->run->kvm_dirty_regs & shared_rows[part->row].bit) {
+        part_set(cpu, part, shared_place(k, part));
+    }
+}
+
+void kvm_flush_state(X86Cpu *cpu)
+{
+    if (kvm_cpu(cpu)->run->kvm_dirty_regs) {
+        part_flush(cpu, &part_regs);
+        part_flush(cpu, &part_sregs);
+        part_flush(cpu, &part_events);
+    }
+}
+
 /* ---- general registers ---- */
 
 /* In struct kvm_regs rax comes first; the order is its own. */
@@ -51,7 +137,7 @@ static void get_regs(X86Cpu *cpu)
 {
     struct kvm_regs regs;
 
-    if (REQUEST(cpu, KVM_GET_REGS, &regs)) {
+    if (part_get(cpu, &part_regs, &regs)) {
         for (unsigned i = 0; i < 16; i++) {
             cpu->gpr[i] = *kvm_gpr(&regs, i);
         }
@@ -60,14 +146,14 @@ static void get_regs(X86Cpu *cpu)
     }
 }
 
-static void put_regs(X86Cpu *cpu)
+static void put_regs(X86Cpu *cpu, bool later)
 {
     struct kvm_regs regs = { .rip = cpu->rip, .rflags = cpu->rflags | RFLAGS_FIXED };
 
     for (unsigned i = 0; i < 16; i++) {
         *kvm_gpr(&regs, i) = cpu->gpr[i];
     }
-    REQUEST(cpu, KVM_SET_REGS, &regs);
+    part_put(cpu, &part_regs, &regs, later);
 }
 
 /* ---- system registers ---- */
@@ -111,7 +197,7 @@ static void get_sregs(X86Cpu *cpu)
     KvmCpu *k = kvm_cpu(cpu);
     struct kvm_sregs sregs;
 
-    if (!REQUEST(cpu, KVM_GET_SREGS, &sregs)) {
+    if (!part_get(cpu, &part_sregs, &sregs)) {
         return;
     }
     for (unsigned i = 0; i < SEG_COUNT; i++) {
@@ -130,7 +216,7 @@ static void get_sregs(X86Cpu *cpu)
     k->apic_base = sregs.apic_base;
 }
 
-static void put_sregs(X86Cpu *cpu)
+static void put_sregs(X86Cpu *cpu, bool later)
 {
     KvmCpu *k = kvm_cpu(cpu);
     struct kvm_sregs sregs = {
@@ -149,7 +235,7 @@ static void put_sregs(X86Cpu *cpu)
     }
     sregs.apic_base = k->apic_base;
     sregs.cr8 = k->cr8;
-    REQUEST(cpu, KVM_SET_SREGS, &sregs);
+    part_put(cpu, &part_sregs, &sregs, later);
 }
 
 /* ---- floating point and vectors ---- */
@@ -237,7 +323,7 @@ static void get_events(X86Cpu *cpu)
     KvmCpu *k = kvm_cpu(cpu);
     struct kvm_vcpu_events *ev = &k->events;
 
-    if (!REQUEST(cpu, KVM_GET_VCPU_EVENTS, ev)) {
+    if (!part_get(cpu, &part_events, ev)) {
         return;
     }
     cpu->exception = ev->exception.injected ? ev->exception.nr : EXC_NONE;
@@ -258,12 +344,12 @@ static void get_events(X86Cpu *cpu)
         /* one place only: the event bit, handed back before the next run */
         ev->nmi.pending = 0;
         ev->flags = KVM_VCPUEVENT_VALID_NMI_PENDING;
-        REQUEST(cpu, KVM_SET_VCPU_EVENTS, ev);
+        part_set(cpu, &part_events, ev);
         __atomic_fetch_or(&cpu->events, CPU_EVENT_NMI, __ATOMIC_SEQ_CST);
     }
 }
 
-static void put_events(X86Cpu *cpu)
+static void put_events(X86Cpu *cpu, bool later)
 {
     KvmCpu *k = kvm_cpu(cpu);
     struct kvm_vcpu_events ev = { .sipi_vector = cpu->sipi_vector };
@@ -295,7 +381,7 @@ static void put_events(X86Cpu *cpu)
         ev.smi.smm_inside_nmi = k->fetched && k->events.smi.smm_inside_nmi;
         ev.flags |= KVM_VCPUEVENT_VALID_SMM;
     }
-    REQUEST(cpu, KVM_SET_VCPU_EVENTS, &ev);
+    part_put(cpu, &part_events, &ev, later);
 }
 
 /* ---- multiprocessor state and LAPIC, where the kernel has them: api.rst 4.38, 4.57 ---- */
@@ -363,20 +449,37 @@ void kvm_get_state(X86Cpu *cpu)
 }
 
 /* The LAPIC's mode follows from the base in the system registers, so these come first. */
-void kvm_put_state(X86Cpu *cpu)
+static void put_state(X86Cpu *cpu, bool later)
 {
     KvmCpu *k = kvm_cpu(cpu);
 
-    put_regs(cpu);
-    put_sregs(cpu);
+    put_regs(cpu, later);
+    put_sregs(cpu, later);
     put_lapic(cpu);
     put_xcr0(cpu);
     put_xsave(cpu);
     kvm_put_msrs(cpu);
     put_debugregs(cpu);
-    put_events(cpu);
+    put_events(cpu, later);
     put_mp_state(cpu);
     k->run->ready_for_interrupt_injection = 0;
     cpu->state_changed = false;
     cpu->state_in_engine = true;
+}
+
+void kvm_put_state(X86Cpu *cpu)
+{
+    put_state(cpu, false);
+}
+
+/*
+ * A LAPIC to be written needs its base before, and a CPU that does not run takes a start-up message
+ * before it looks at the page.
+ */
+void kvm_put_state_before_run(X86Cpu *cpu)
+{
+    KvmCpu *k = kvm_cpu(cpu);
+
+    put_state(cpu, k->fetched && !k->lapic_reset && !k->lapic_loaded &&
+              cpu->mp_state == MP_RUNNABLE);
 }

@@ -193,6 +193,8 @@ void kvm_cpu_reset(X86Cpu *cpu)
 
     if (k) {
         k->fetched = k->xsave_valid = false;
+        k->shared = 0;
+        k->run->kvm_dirty_regs = 0;
     }
 }
 
@@ -238,6 +240,9 @@ static void before_run(X86Cpu *cpu, KvmCpu *k)
 {
     uint32_t events = __atomic_load_n(&cpu->events, __ATOMIC_SEQ_CST);
 
+    if (events & (CPU_EVENT_NMI | CPU_EVENT_SMI)) {
+        kvm_flush_state(cpu);           /* events waiting in the page would undo these */
+    }
     if (events & CPU_EVENT_NMI) {
         cpu_lower(cpu, CPU_EVENT_NMI);
         ioctl(k->fd, KVM_NMI);
@@ -391,6 +396,7 @@ static RunExit interpret_one(X86Cpu *cpu, KvmCpu *k)
 {
     kvm_get_state(cpu);
     k->interpreted++;
+    k->interpreting = true;
     if (log_on(LOG_UNIMP)) {
         log_write(LOG_UNIMP,
                   "CPU %u: kvm does not emulate the instruction at %016" G_GINT64_MODIFIER "x\n",
@@ -399,7 +405,7 @@ static RunExit interpret_one(X86Cpu *cpu, KvmCpu *k)
     if (!tcg_interpret_one(cpu)) {
         return RUN_EXIT_SHUTDOWN;
     }
-    kvm_put_state(cpu);
+    kvm_put_state_before_run(cpu);
     return cpu->halted && kvm.irqchip == IRQCHIP_USER ? RUN_EXIT_HALT : RUN_ON;
 }
 
@@ -463,15 +469,35 @@ static bool exit_is_unfinished(const struct kvm_run *run)
     return run->exit_reason == KVM_EXIT_IO || run->exit_reason == KVM_EXIT_MMIO;
 }
 
-RunExit kvm_run_cpu(X86Cpu *cpu)
+/*
+ * KVM_RUN, or the error it ended with.  Registers are asked for with the exit where it is likely
+ * that they are read then; elsewhere they would only make exits slower.
+ */
+static int enter_guest(X86Cpu *cpu, KvmCpu *k)
+{
+    int error;
+
+    k->run->kvm_valid_regs = k->debugging || k->interpreting ? kvm.sync_regs : 0;
+    error = ioctl(k->fd, KVM_RUN, 0) < 0 ? errno : 0;
+    if (error == EINVAL && k->run->kvm_dirty_regs) {
+        /* It refuses a value: one request each, and the log says which. */
+        kvm_put_state(cpu);
+        error = ioctl(k->fd, KVM_RUN, 0) < 0 ? errno : 0;
+    }
+    k->fetched = k->xsave_valid = k->interpreting = false;
+    k->shared = error == 0 || error == EINTR || error == EAGAIN ? k->run->kvm_valid_regs : 0;
+    return error;
+}
+
+static RunExit run_until_exit(X86Cpu *cpu)
 {
     KvmCpu *k = kvm_cpu(cpu);
     bool unfinished = false;
     RunExit why;
 
-    kvm_update_debug(cpu);
-    cpu->state_in_engine = true;
     do {
+        int error;
+
         __atomic_store_n(&k->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
         if (__atomic_load_n(&cpu->events, __ATOMIC_SEQ_CST) & CPU_EVENT_KICK) {
             if (!unfinished) {
@@ -482,16 +508,24 @@ RunExit kvm_run_cpu(X86Cpu *cpu)
             before_run(cpu, k);
         }
         k->generation = __atomic_load_n(&kvm.slots_generation, __ATOMIC_SEQ_CST);
-        k->fetched = k->xsave_valid = false;
-        if (ioctl(k->fd, KVM_RUN, 0) < 0) {
-            int error = errno;
-
-            after_run(cpu, k);
+        error = enter_guest(cpu, k);
+        after_run(cpu, k);
+        if (error) {
             return run_failed(error);
         }
-        after_run(cpu, k);
         why = handle_exit(cpu, k);
         unfinished = exit_is_unfinished(k->run);
     } while (why == RUN_ON);
+    return why;
+}
+
+RunExit kvm_run_cpu(X86Cpu *cpu)
+{
+    RunExit why;
+
+    kvm_update_debug(cpu);
+    cpu->state_in_engine = true;
+    why = run_until_exit(cpu);
+    kvm_flush_state(cpu);
     return why;
 }
