@@ -52,6 +52,12 @@ struct AccelOps {
     /* In-kernel interrupt controllers only (NULL in tcg). */
     void (*gsi_set)(void *vm, int gsi, int level);
     void (*msi_send)(Vm *vm, uint64_t address, uint32_t data);
+    /*
+     * Takes an eventfd whose writes raise a line in the kernel from now on, or (not `assign`) lets
+     * go of it; nothing arrives after that.  resample_fd >= 0: the line stays up until the guest
+     * has acknowledged the interrupt, and that eventfd tells of it; -1: each write is one edge.
+     */
+    bool (*irqfd)(Vm *vm, int gsi, int eventfd, int resample_fd, bool assign, GError **error);
     /* split: the IOAPIC of ours tells what message a pin sends now (data 0: none), so that the
      * kernel knows whose EOI to report to vm->ioapic_eoi. */
     void (*ioapic_route)(Vm *vm, unsigned pin, uint64_t address, uint32_t data);

@@ -1,4 +1,7 @@
+#include <poll.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "check_main.h"
 #include "kvm_machine.h"
@@ -263,6 +266,93 @@ START_TEST(halted_cpu_sleeps_until_an_interrupt)
 }
 END_TEST
 
+/* ---- eventfds that raise interrupts ---- */
+
+static const struct { int gsi; const char *written; } irqfd_rows[] = {
+    { 3, "out.b 0=8 out.b 1=0 " }, { 0, "out.b 0=1 out.b 1=0 " }, { 10, "out.b 0=4 out.b 1=4 " },
+    { 23, "out.b 0=0 out.b 1=0 " },                     /* goes to the IOAPIC alone */
+};
+
+START_TEST(an_eventfd_raises_its_line)
+{
+    /* What the two PICs have requested (IRR) to ports 100 and 101. */
+    static const uint8_t code[] = {
+        0xe4, 0x20, 0xba, 0x00, 0x01, 0xee, 0xe4, 0xa0, 0xba, 0x01, 0x01, 0xee, STOP,
+    };
+    MACHINE_OR_RETURN(machine, "on");
+    Vm *vm = &machine->vm;
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), gsi = irqfd_rows[_i].gsi;
+    g_autoptr(GError) error = NULL;
+
+    ck_assert_msg(accel_kvm.irqfd(vm, gsi, fd, -1, true, &error), "%s", error->message);
+    ck_assert_int_eq(eventfd_write(fd, 1), 0);
+    /* Letting go waits for what is on its way. */
+    ck_assert_msg(accel_kvm.irqfd(vm, gsi, fd, -1, false, &error), "%s", error->message);
+    kvm_machine_load(machine, code, sizeof(code));
+    kvm_machine_run(machine);
+    ck_assert_str_eq(machine->written->str, irqfd_rows[_i].written);
+    close(fd);
+    kvm_machine_free(machine);
+}
+END_TEST
+
+START_TEST(the_end_of_interrupt_reaches_the_resample_eventfd)
+{
+    /* The 8259 at vectors 20 to 27; sti; port 1 eight times; then the resample eventfd is read. */
+    static const uint8_t code[] = {
+        0xb0, 0x11, 0xe6, 0x20, 0xb0, 0x20, 0xe6, 0x21, 0xb0, 0x04, 0xe6, 0x21, 0xb0, 0x01, 0xe6,
+        0x21, 0xfb, 0xba, 0x01, 0x01, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee, STOP,
+    };
+    /* Port 7, then an unspecific end of interrupt. */
+    static const uint8_t handler[] = {
+        0x52, 0xba, 0x07, 0x01, 0xee, 0xb0, 0x20, 0xe6, 0x20, 0x5a, 0xcf,
+    };
+    MACHINE_OR_RETURN(machine, "on");
+    Vm *vm = &machine->vm;
+    uint8_t *ram = machine->ram.ram->host;
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int done = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    struct pollfd wait = { .fd = done, .events = POLLIN };
+    g_autoptr(GError) error = NULL;
+
+    memcpy(ram + 0x2000, handler, sizeof(handler));
+    memcpy(ram + 0x23 * 4, (uint8_t[]){ 0x00, 0x20, 0x00, 0x00 }, 4);
+    ck_assert_msg(accel_kvm.irqfd(vm, 3, fd, done, true, &error), "%s", error->message);
+    kvm_machine_load(machine, code, sizeof(code));
+    ck_assert_int_eq(eventfd_write(fd, 1), 0);
+    kvm_machine_run(machine);
+    ck_assert(machine->stopped);
+    ck_assert_ptr_nonnull(strstr(machine->written->str, "out.b 7="));
+    ck_assert_int_eq(poll(&wait, 1, 5000), 1);
+    ck_assert_msg(accel_kvm.irqfd(vm, 3, fd, -1, false, &error), "%s", error->message);
+    close(done);
+    close(fd);
+    kvm_machine_free(machine);
+}
+END_TEST
+
+static const struct { const char *irqchip; int gsi, fd, resample; const char *message; }
+    irqfd_refusals[] = {
+    { "off", 3, 0, -1, "only with interrupt controllers of kvm's" },
+    { "split", 3, 0, 0, "only with kernel-irqchip=on" },
+    { "on", 24, 0, -1, "no interrupt line 24" },
+    { "on", -1, 0, -1, "no interrupt line -1" },
+    { "on", 3, -1, -1, "-1 is no eventfd" },
+    { "on", 3, 9999, -1, "does not take an eventfd for interrupt line 3" },
+};
+
+START_TEST(irqfd_refusal_row)
+{
+    MACHINE_OR_RETURN(machine, irqfd_refusals[_i].irqchip);
+    g_autoptr(GError) error = NULL;
+
+    ck_assert(!accel_kvm.irqfd(&machine->vm, irqfd_refusals[_i].gsi, irqfd_refusals[_i].fd,
+                               irqfd_refusals[_i].resample, true, &error));
+    ck_assert_ptr_nonnull(strstr(error->message, irqfd_refusals[_i].message));
+    kvm_machine_free(machine);
+}
+END_TEST
+
 /* ---- the debugger: state is read at every exit, written before the next run ---- */
 
 START_TEST(steps_show_the_registers_they_left)
@@ -381,6 +471,9 @@ CHECK_MAIN("kvm", CASES(port_access_row, accesses), CASE(registers_in_memory),
            CASES(state_survives_the_kernel, irqchips), CASES(reset_starts_at_the_vector, irqchips),
            CASE(interrupt_waits_until_the_guest_takes_it),
            CASE(halted_cpu_sleeps_until_an_interrupt),
+           CASES(an_eventfd_raises_its_line, irqfd_rows),
+           CASE(the_end_of_interrupt_reaches_the_resample_eventfd),
+           CASES(irqfd_refusal_row, irqfd_refusals),
            CASES(steps_show_the_registers_they_left, irqchips),
            CASES(int3_of_the_guest_goes_back_to_it, irqchips),
            CASE(written_pages_are_logged), CASE(moving_memory_under_a_running_guest))

@@ -63,6 +63,7 @@ static bool check_capabilities(GError **error)
         { KVM_CAP_SET_GUEST_DEBUG, &kvm.has_set_guest_debug },
         { KVM_CAP_USER_NMI, &kvm.has_user_nmi }, { KVM_CAP_SIGNAL_MSI, &kvm.has_signal_msi },
         { KVM_CAP_IRQFD, &kvm.has_irqfd },
+        { KVM_CAP_IRQFD_RESAMPLE, &kvm.has_irqfd_resample },
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(needed); i++) {
@@ -242,6 +243,7 @@ const AccelOps accel_kvm = {
     .set_breakpoints = kvm_set_breakpoints,
     .gsi_set = kvm_gsi_set,
     .msi_send = kvm_msi_send,
+    .irqfd = kvm_irqfd,
     .ioapic_route = kvm_ioapic_route,
     .host_cpuid = kvm_engine_cpuid,
     .sync_dirty = kvm_sync_dirty,

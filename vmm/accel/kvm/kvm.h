@@ -30,7 +30,8 @@ typedef struct KvmVm {
     unsigned max_slots;
     bool has_xcrs, has_debugregs, has_readonly, has_manual_dirty, has_smm;
     bool has_kvmclock_ctrl, has_adjust_clock, has_tsc_deadline, has_eventfd_any;
-    bool has_set_guest_debug, has_user_nmi, has_signal_msi, has_irqfd;
+    bool has_set_guest_debug, has_user_nmi, has_signal_msi;
+    bool has_irqfd, has_irqfd_resample;
     struct kvm_cpuid2 *cpuid;           /* what the kernel supports */
     struct kvm_msr_list *msrs;          /* what it saves and restores */
     uint32_t slots_generation;          /* atomic: counts changes of the memory slots */
@@ -109,6 +110,7 @@ void kvm_put_msrs(X86Cpu *cpu);
 bool kvm_irq_init(Vm *vm, GError **error);
 void kvm_gsi_set(void *vm, int gsi, int level);
 void kvm_msi_send(Vm *vm, uint64_t address, uint32_t data);
+bool kvm_irqfd(Vm *vm, int gsi, int eventfd, int resample_fd, bool assign, GError **error);
 void kvm_ioapic_route(Vm *vm, unsigned pin, uint64_t address, uint32_t data);
 
 /* kvm_apic.c */

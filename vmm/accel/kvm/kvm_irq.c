@@ -1,5 +1,5 @@
 /*
- * Interrupt controllers in the kernel (api.rst 4.24 to 4.26, 4.52, 4.70).
+ * Interrupt controllers in the kernel (api.rst 4.24 to 4.26, 4.52, 4.70, 4.75).
  *
  * on:    PIC, IOAPIC, LAPICs and PIT are the kernel's; lines go in by KVM_IRQ_LINE.
  * split: LAPICs only; our IOAPIC and devices send messages, and it tells the kernel what each pin
@@ -133,6 +133,43 @@ void kvm_msi_send(Vm *vm, uint64_t address, uint32_t data)
 
     /* Fails for messages to nobody, which go nowhere on hardware too. */
     ioctl(kvm.vm_fd, KVM_SIGNAL_MSI, &msi);
+}
+
+/* Resampling needs the kernel to see the end of interrupt: its own PIC and IOAPIC. */
+static bool check_irqfd(int gsi, int eventfd, bool resample, GError **error)
+{
+    if (kvm.irqchip == IRQCHIP_USER || !kvm.has_irqfd) {
+        set_error(error, "an eventfd raises an interrupt only with interrupt controllers of kvm's");
+    } else if (resample && (kvm.irqchip != IRQCHIP_KERNEL || !kvm.has_irqfd_resample)) {
+        set_error(error, "kvm tells of acknowledged interrupts only with kernel-irqchip=on");
+    } else if (gsi < 0 || (unsigned)gsi >= IOAPIC_PINS) {
+        set_error(error, "there is no interrupt line %d for an eventfd", gsi);
+    } else if (eventfd < 0) {
+        set_error(error, "%d is no eventfd", eventfd);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+bool kvm_irqfd(Vm *vm, int gsi, int eventfd, int resample_fd, bool assign, GError **error)
+{
+    bool resample = assign && resample_fd >= 0;
+    struct kvm_irqfd request = {
+        .fd = (uint32_t)eventfd, .gsi = (uint32_t)gsi,
+        .flags = (assign ? 0 : KVM_IRQFD_FLAG_DEASSIGN) | (resample ? KVM_IRQFD_FLAG_RESAMPLE : 0),
+        .resamplefd = resample ? (uint32_t)resample_fd : 0,
+    };
+
+    if (!check_irqfd(gsi, eventfd, resample, error)) {
+        return false;
+    }
+    if (ioctl(kvm.vm_fd, KVM_IRQFD, &request) < 0) {
+        set_errno_error(error, errno, "kvm does not %s an eventfd for interrupt line %d",
+                        assign ? "take" : "let go of", gsi);
+        return false;
+    }
+    return true;
 }
 
 /* The kernel wants the whole table each time; unset pins are left out. */
