@@ -1,9 +1,9 @@
 /*
  * The command line, read into what it asks for.
  *
- * Options are rows: name, argument, help, function.  Parsing only fills this struct; vm.c and main.c carry
- * it out in the order the machine needs.  An error names the option as typed, what was wrong, what was
- * expected, and the nearest valid name.
+ * Options are rows: name, argument, help, function.  Parsing only fills this struct; vm.c and
+ * main.c carry it out in the order the machine needs.  An error names the option as typed, what
+ * was wrong, what was expected, and the nearest valid name.
  */
 #pragma once
 
@@ -34,7 +34,7 @@ typedef struct Options {
     GPtrArray *machine_props;           /* LateOption: "key=value" the board may know */
     GPtrArray *chardevs, *devices, *serials, *monitors, *mons, *debugcons;     /* LateOption */
     GPtrArray *globals;                 /* "driver.property=value" */
-    bool nographic, no_monitor_default, daemonize, has_display;
+    bool nographic, daemonize, has_display;
     char *pidfile, *log_items, *log_file;
     bool done;                          /* -help, -version, -device help …: printed, leave with 0 */
 } Options;

@@ -80,7 +80,8 @@ static void heap_down(VmClock *clock, uint32_t pos, VmTimer *timer)
     uint32_t len = clock->heap->len - 1, child;
 
     for (; (child = pos * 2) <= len; pos = child) {
-        if (child < len && heap_at(clock, child + 1)->deadline_ns < heap_at(clock, child)->deadline_ns) {
+        if (child < len &&
+            heap_at(clock, child + 1)->deadline_ns < heap_at(clock, child)->deadline_ns) {
             child++;
         }
         if (heap_at(clock, child)->deadline_ns >= timer->deadline_ns) {
@@ -226,18 +227,6 @@ void vm_clock_stop(Vm *vm)
     if (clock->running) {
         clock_publish(clock, false, 0, vm_clock_ns(vm));
         clock_arm(clock);
-    }
-}
-
-void vm_clock_set_ns(Vm *vm, int64_t ns)
-{
-    VmClock *clock = &vm->clock;
-
-    if (clock->running) {
-        clock_publish(clock, true, ns - host_clock_ns(), ns);
-        clock_arm(clock);
-    } else {
-        clock_publish(clock, false, 0, ns);
     }
 }
 

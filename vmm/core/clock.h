@@ -1,9 +1,9 @@
 /*
  * The machine's clock and its timers.
  *
- * vm_clock_ns() is nanoseconds of machine time: it stands still while the machine is stopped, and a
- * test can drive it (vm_clock_set_manual).  Any thread may read it.  Timers live on the main loop and
- * fire with the machine lock held; they are set under the machine lock from any thread.
+ * vm_clock_ns() is nanoseconds of machine time: it stands still while the machine is stopped, and
+ * a test can drive it (vm_clock_set_manual).  Any thread may read it.  Timers live on the main
+ * loop and fire with the machine lock held; they are set under the machine lock from any thread.
  */
 #pragma once
 
@@ -15,7 +15,9 @@
 #define NS_PER_MS   INT64_C(1000000)
 #define NS_PER_US   INT64_C(1000)
 #define VM_TIMER_OFF (-1)
-/* Periodic timers a guest sets go no faster: it must not keep the main loop from everything else. */
+/*
+ * Periodic timers a guest sets go no faster: it must not keep the main loop from everything else.
+ */
 #define VM_TIMER_MIN_PERIOD_NS (20 * NS_PER_US)
 
 typedef struct Vm Vm;
@@ -35,7 +37,8 @@ int64_t host_clock_ns(void);            /* CLOCK_MONOTONIC, never stops */
 int64_t host_wall_ns(void);             /* CLOCK_REALTIME */
 
 void vm_timer_init(VmTimer *timer, Vm *vm, VmTimerFn fire, void *opaque);
-void vm_timer_set(VmTimer *timer, int64_t deadline_ns);     /* VM_TIMER_OFF disarms; the past fires soon */
+/* VM_TIMER_OFF disarms; the past fires soon */
+void vm_timer_set(VmTimer *timer, int64_t deadline_ns);
 void vm_timer_finish(VmTimer *timer);
 static inline bool vm_timer_is_set(const VmTimer *timer)
 {
@@ -55,7 +58,7 @@ typedef struct VmClock {
     int64_t stopped_ns;                 /* machine time while stopped or manual */
     unsigned seq;                       /* seqlock for lock-free readers */
     GPtrArray *heap;                    /* VmTimer *, binary heap from index 1 */
-    int timer_fd;                       /* set to the first deadline: GLib's own timers count in ms */
+    int timer_fd;                     /* set to the first deadline: GLib's own timers count in ms */
     GSource *source;                    /* watches timer_fd on the main loop */
 } VmClock;
 
@@ -63,5 +66,5 @@ void vm_clock_init(VmClock *clock, Vm *vm, GMainContext *context);
 void vm_clock_finish(VmClock *clock);
 void vm_clock_start(Vm *vm);
 void vm_clock_stop(Vm *vm);
-void vm_clock_set_ns(Vm *vm, int64_t ns);                   /* incoming state */
-void vm_clock_set_manual(Vm *vm, int64_t ns);               /* tests: from now on only this moves it; runs due timers */
+/* tests: from now on only this moves it; runs due timers */
+void vm_clock_set_manual(Vm *vm, int64_t ns);

@@ -2,7 +2,7 @@
  * Devices and buses.
  *
  * A DeviceType is a row: what the device is called, which bus it sits on, its properties, its state
- * and a few functions.  device_new() → properties → device_realize(); device_unplug() ends it.  The
+ * and a few functions.  device_new() → properties → device_realize(); device_free() ends it.  The
  * struct of a device starts with a Device and has three parts: configuration (properties), wiring
  * (rebuilt by realize, never migrated), guest-visible state (in its state table).
  *
@@ -24,7 +24,7 @@ typedef struct BusType BusType;
 
 struct BusType {
     const char *name;                       /* "PCI", "ISA", "System" */
-    size_t size;                            /* of its struct, Bus first; 0: a plain Bus. bus_new() allocates it */
+    size_t size;              /* of its struct, Bus first; 0: a plain Bus. bus_new() allocates it */
     const Property *device_props;           /* every device on such a bus has these; may be NULL.
                                              * Offsets are from the bus's device base struct */
     /* Checks the address, gives one if none was asked for. Called before the device's realize. */
@@ -42,11 +42,10 @@ struct Bus {
     const char *name;                       /* "pci.0" */
     Device *parent;                         /* bridge; NULL: the main system bus */
     GPtrArray *devices;                     /* Device *, newest last */
-    bool hotplug;                           /* devices can come and go while the machine runs */
 };
 
 /* What a device can show of itself in a monitor; all append text in QEMU's layout. */
-typedef enum DeviceView { VIEW_PIC, VIEW_IRQ, VIEW_LAPIC, VIEW_COUNT } DeviceView;
+typedef enum DeviceView { VIEW_PIC, VIEW_IRQ, VIEW_LAPIC } DeviceView;
 
 /* Named lines of a type, as `info qtree` lists them. */
 typedef struct DeviceGpio { const char *direction, *name; unsigned count; } DeviceGpio;
@@ -55,15 +54,15 @@ struct DeviceType {
     const char *name;                       /* what -device takes */
     const char *alias;                      /* another name it answers to, or NULL */
     const char *help;                       /* one phrase: `desc` in -device help */
-    const char *category;                   /* "input", "network", "storage", "misc", … of -device help; NULL: uncategorized */
-    const BusType *bus;                     /* the kind of bus it sits on; &system_bus_type: board parts */
+    /* "input", "network", "storage", "misc", … of -device help; NULL: uncategorized */
+    const char *category;
+    const BusType *bus;              /* the kind of bus it sits on; &system_bus_type: board parts */
     size_t size;                            /* of its struct, Device first */
     const Property *props;                  /* may be NULL */
     const StateDesc *state;                 /* opaque is the device; NULL: no state */
     bool board_only;                        /* part of a board, not for -device */
-    bool hotpluggable;
-    const DeviceGpio *gpios;                /* ends with a NULL direction ("in", "out"); may be NULL */
-    const void *bus_class;                  /* constant facts for the bus: PciClass for PCI devices */
+    const DeviceGpio *gpios;               /* ends with a NULL direction ("in", "out"); may be NULL */
+    const void *bus_class;                /* constant facts for the bus: PciClass for PCI devices */
     bool (*realize)(Device *dev, GError **error);
     void (*unrealize)(Device *dev);         /* also after a realize that failed half way */
     void (*reset)(Device *dev);
@@ -79,18 +78,18 @@ struct Device {
     Bus *bus;
     GPtrArray *buses;                       /* child buses: Bus *; NULL: none */
     const Property *prop_tables[4];         /* obj.props points here: own, bus's */
-    bool realized, by_user, hotplugged, deleting;   /* by_user: from -device or device_add */
-    GPtrArray *mmio;                        /* MemRegion * shown as `mmio` lines in qtree; NULL: none */
+    bool realized, by_user;                 /* by_user: from -device or device_add */
+    GPtrArray *mmio;                    /* MemRegion * shown as `mmio` lines in qtree; NULL: none */
     unsigned gpio_in, gpio_out;             /* unnamed lines, shown in qtree before type->gpios */
 };
 
-#define DEVICE_CAST(dev, T) ((T *)(dev))    /* dev is the first member; types are fixed by the row */
+#define DEVICE_CAST(dev, T) ((T *)(dev))   /* dev is the first member; types are fixed by the row */
 
 extern const BusType system_bus_type;
 
 /*
- * Every type the program knows, NULL-terminated; written out in vmm/machine/device_list.c, which sees
- * all of hw.  Core gets it from vm_core_init so that core needs no arrow outwards.
+ * Every type the program knows, NULL-terminated; written out in vmm/machine/device_list.c, which
+ * sees all of hw.  Core gets it from vm_core_init so that core needs no arrow outwards.
  */
 const DeviceType *device_type_find(const char *name);       /* by name or alias; NULL: none */
 const char *device_type_nearest(const char *name);
@@ -102,15 +101,15 @@ Device *device_new(Vm *vm, const DeviceType *type, const char *id);
 bool device_set(Device *dev, const char *prop, const char *text, GError **error);
 
 /*
- * -global: `prop` of every device of type `driver` made from now on starts as `text`.  A value the type
- * refuses fails device_realize().
+ * -global: `prop` of every device of type `driver` made from now on starts as `text`.  A value the
+ * type refuses fails device_realize().
  */
 void device_global_set(const char *driver, const char *prop, const char *text);
 
 /*
- * Puts `dev` on `bus` (NULL: the first bus of the right kind with room), realizes it and places it in
- * the object tree: a board part under /machine/unattached, a user's under /machine/peripheral(-anon).
- * On failure the device is freed.
+ * Puts `dev` on `bus` (NULL: the first bus of the right kind with room), realizes it and places it
+ * in the object tree: a board part under /machine/unattached, a user's under
+ * /machine/peripheral(-anon).  On failure the device is freed.
  */
 bool device_realize(Device *dev, Bus *bus, GError **error);
 void device_free(Device *dev);                              /* unrealizes first if need be */
@@ -121,7 +120,8 @@ Bus *bus_find(Vm *vm, const char *name, const BusType *type);   /* either may be
 
 Device *device_find(Vm *vm, const char *id_or_path);            /* NULL: none */
 void device_add_mmio(Device *dev, MemRegion *mr);               /* show in qtree */
-void devices_foreach(Vm *vm, void (*fn)(Device *dev, void *opaque), void *opaque);  /* parents first */
+/* parents first */
+void devices_foreach(Vm *vm, void (*fn)(Device *dev, void *opaque), void *opaque);
 void devices_reset(Vm *vm);
 
 /* Text of `info qtree`. */

@@ -18,9 +18,3 @@ static inline void irq_set(const IrqLine *line, int level)
         line->set(line->opaque, line->n, level);
     }
 }
-
-static inline void irq_pulse(const IrqLine *line)
-{
-    irq_set(line, 1);
-    irq_set(line, 0);
-}

@@ -1,6 +1,8 @@
 #include "lock.h"
 
-/* GLib's mutexes are futexes of its own, which the thread sanitizer cannot see unless it is told. */
+/*
+ * GLib's mutexes are futexes of its own, which the thread sanitizer cannot see unless it is told.
+ */
 #ifdef __SANITIZE_THREAD__
 void __tsan_acquire(void *addr);
 void __tsan_release(void *addr);
@@ -51,17 +53,6 @@ void machine_lock_wait(GCond *cond)
     lock_going();
     g_cond_wait(cond, &lock);
     lock_got();
-}
-
-bool machine_lock_wait_until(GCond *cond, gint64 end_monotonic_us)
-{
-    bool signalled;
-
-    g_assert(held);
-    lock_going();
-    signalled = g_cond_wait_until(cond, &lock, end_monotonic_us);
-    lock_got();
-    return signalled;
 }
 
 bool machine_lock_enter(void)

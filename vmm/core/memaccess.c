@@ -48,7 +48,8 @@ static uint64_t io_load(MemRegion *mr, uint64_t offset, unsigned size)
     if (size < min) {
         uint64_t aligned = offset & ~(uint64_t)(min - 1);
 
-        return mr->ops->read(mr->opaque, aligned, min) >> (8 * (offset - aligned)) & size_mask(size);
+        return mr->ops->read(mr->opaque, aligned, min) >> (8 * (offset - aligned)) &
+               size_mask(size);
     }
     for (unsigned done = 0; done < size; done += MIN(size, max)) {
         unsigned piece = MIN(size, max);
@@ -122,8 +123,8 @@ void mem_region_store(MemRegion *mr, uint64_t offset, uint64_t value, unsigned s
 /* ---- one access ---- */
 
 /*
- * A register is accessed whole even where a neighbour of higher priority covers some of its bytes, as
- * the reset control at port cf9 does with PCI's configuration address at cf8.
+ * A register is accessed whole even where a neighbour of higher priority covers some of its bytes,
+ * as the reset control at port cf9 does with PCI's configuration address at cf8.
  */
 static bool whole(const FlatRange *range, uint64_t addr, unsigned size)
 {
@@ -134,7 +135,8 @@ static bool whole(const FlatRange *range, uint64_t addr, unsigned size)
         return true;
     }
     uint64_t offset = range->offset + (addr - range->addr);
-    return range->mr->kind == MEM_IO && offset < range->mr->size && size <= range->mr->size - offset;
+    return range->mr->kind == MEM_IO && offset < range->mr->size &&
+           size <= range->mr->size - offset;
 }
 
 uint64_t mem_load(AddressSpace *as, uint64_t addr, unsigned size, MemResult *result)
@@ -342,22 +344,6 @@ MemResult mem_read_debug(AddressSpace *as, uint64_t addr, void *buf, uint64_t le
 MemResult mem_write_debug(AddressSpace *as, uint64_t addr, const void *buf, uint64_t len)
 {
     return write_span(as, addr, buf, len, ACCESS_DEBUG);
-}
-
-void *mem_host_ptr(AddressSpace *as, uint64_t addr, uint64_t *len, bool write)
-{
-    const FlatRange *range;
-    void *host = NULL;
-
-    epoch_enter();
-    range = mem_view_find(address_space_view(as), addr);
-    if (range != NULL && range->host != NULL &&
-        !(write && (range->readonly || range->mr->kind != MEM_RAM))) {
-        host = range->host + (addr - range->addr);
-        *len = MIN(*len, range->last - addr + 1);
-    }
-    epoch_leave();
-    return host;
 }
 
 /* ---- DMA ---- */

@@ -1,14 +1,15 @@
 /*
  * Guest memory: trees of regions, flattened into immutable views that readers use without a lock.
  *
- * A MemRegion is a piece of an address space: RAM, ROM, device registers (IO), a window onto another
- * region (ALIAS) or a CONTAINER of others.  Regions are placed in a container with a priority; where
- * two overlap the higher priority wins, and a container without contents at an address lets lower
- * ones show through.  An AddressSpace is a root region with a published MemView: a sorted array of
- * ranges, none overlapping.  Both guest memory and the port space are address spaces.
+ * A MemRegion is a piece of an address space: RAM, ROM, device registers (IO), a window onto
+ * another region (ALIAS) or a CONTAINER of others.  Regions are placed in a container with a
+ * priority; where two overlap the higher priority wins, and a container without contents at an
+ * address lets lower ones show through.  An AddressSpace is a root region with a published
+ * MemView: a sorted array of ranges, none overlapping.  Both guest memory and the port space are
+ * address spaces.
  *
- * Threads: regions are changed under the machine lock.  mem_* accesses work from any thread; they take
- * the machine lock by themselves around an IO region that is not `unlocked`.
+ * Threads: regions are changed under the machine lock.  mem_* accesses work from any thread; they
+ * take the machine lock by themselves around an IO region that is not `unlocked`.
  *
  * Sizes are uint64_t; MEM_SIZE_ALL means 2^64.
  */
@@ -66,8 +67,8 @@ void ram_dirty_set(RamBlock *block, DirtyClient client, uint64_t page);
 void ram_dirty_clear(RamBlock *block, DirtyClient client, uint64_t page);
 
 /*
- * Called by ram_mark_dirty() for the part of a write that lies in one page whose DIRTY_CODE bit is set
- * (tcg installs it).
+ * Called by ram_mark_dirty() for the part of a write that lies in one page whose DIRTY_CODE bit is
+ * set (tcg installs it).
  */
 typedef void (*RamCodeWrittenFn)(RamBlock *block, uint64_t offset, uint64_t len);
 void ram_set_code_written(RamCodeWrittenFn fn);
@@ -104,7 +105,7 @@ struct MemRegion {
     int priority;
     GPtrArray *subregions;                  /* MemRegion *, highest priority first; borrowed */
     GArray *ioeventfds;                     /* IoEventFd rows, or NULL */
-    Object *owner;                          /* the device it belongs to; its own DMA is refused here */
+    Object *owner;                       /* the device it belongs to; its own DMA is refused here */
 };
 
 /* An eventfd that stands for a write; the view's listeners see it (KVM_IOEVENTFD). */
@@ -145,7 +146,8 @@ void mem_transaction_begin(void);
 void mem_transaction_commit(void);
 
 /* ---- RAM allocation ---- */
-RamBlock *ram_block_new(const char *name, uint64_t size, GError **error);   /* owned by the process */
+/* owned by the process */
+RamBlock *ram_block_new(const char *name, uint64_t size, GError **error);
 void ram_block_free(RamBlock *block);
 const GPtrArray *ram_blocks(void);                                          /* RamBlock * */
 /* The block a host pointer lies in, and its offset there; NULL if none. */
@@ -189,7 +191,7 @@ struct AddressSpace {
 void address_space_init(AddressSpace *as, const char *name, MemRegion *root);
 void address_space_finish(AddressSpace *as);
 const GPtrArray *address_spaces(void);      /* AddressSpace *, in order of creation */
-void address_space_listen(AddressSpace *as, MemListener *listener);     /* replays the view at once */
+void address_space_listen(AddressSpace *as, MemListener *listener);   /* replays the view at once */
 void address_space_unlisten(AddressSpace *as, MemListener *listener);
 
 /* Between epoch_enter() and epoch_leave() only. */
@@ -199,7 +201,9 @@ const FlatRange *mem_view_find(const MemView *view, uint64_t addr);     /* NULL:
 /* ---- access ---- */
 
 /* What a DMA or a CPU access met. More than one bit may be set for a long access. */
-typedef enum MemResult { MEM_OK = 0, MEM_UNMAPPED = 1, MEM_READONLY = 2, MEM_REFUSED = 4 } MemResult;
+typedef enum MemResult {
+    MEM_OK = 0, MEM_UNMAPPED = 1, MEM_READONLY = 2, MEM_REFUSED = 4
+} MemResult;
 
 /*
  * Copies across any ranges.  Unmapped bytes read as ff (memory and ports alike) and swallow writes.
@@ -224,15 +228,8 @@ MemResult mem_write_debug(AddressSpace *as, uint64_t addr, const void *buf, uint
 MemResult mem_read_debug(AddressSpace *as, uint64_t addr, void *buf, uint64_t len);
 
 /*
- * Host pointer for direct access to RAM at addr (or ROM when !write); *len is cut to what is
- * contiguous.  NULL if it is not RAM.  The pointer stays valid (RAM is not unplugged in this version);
- * after writing call ram_mark_dirty().
- */
-void *mem_host_ptr(AddressSpace *as, uint64_t addr, uint64_t *len, bool write);
-
-/*
- * DMA by a device: as mem_read/mem_write, and MEM_REFUSED where it would re-enter a region of `owner`,
- * also through another device's DMA.  Machine lock.
+ * DMA by a device: as mem_read/mem_write, and MEM_REFUSED where it would re-enter a region of
+ * `owner`, also through another device's DMA.  Machine lock.
  */
 MemResult dma_read(AddressSpace *as, Object *owner, uint64_t addr, void *buf, uint64_t len);
 MemResult dma_write(AddressSpace *as, Object *owner, uint64_t addr, const void *buf, uint64_t len);

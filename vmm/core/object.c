@@ -71,11 +71,6 @@ void object_remove(Object *child)
     }
 }
 
-Object *object_root(void)
-{
-    return &root;
-}
-
 Object *object_container(const char *path)
 {
     g_auto(GStrv) parts = g_strsplit(path, "/", -1);
@@ -110,7 +105,10 @@ static Object *resolve_from(Object *from, char **parts)
     return obj;
 }
 
-/* A partial path names any object below which all its parts follow; two such objects are one too many. */
+/*
+ * A partial path names any object below which all its parts follow; two such objects are one too
+ * many.
+ */
 static void resolve_partial(Object *from, char **parts, Object **found, unsigned *matches)
 {
     Object *here = resolve_from(from, parts);

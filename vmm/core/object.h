@@ -1,9 +1,9 @@
 /*
  * Objects: the tree of named things a user can walk (qom-list, info qom-tree).
  *
- * An Object is embedded first in whatever has a path: devices, regions, back ends, containers.  Paths
- * are derived from the tree: "/machine/peripheral/net0".  The tree owns names, never the objects.
- * Machine lock for everything.
+ * An Object is embedded first in whatever has a path: devices, regions, back ends, containers.
+ * Paths are derived from the tree: "/machine/peripheral/net0".  The tree owns names, never the
+ * objects.  Machine lock for everything.
  */
 #pragma once
 
@@ -28,9 +28,11 @@ void object_finish(Object *obj);        /* leaves the tree; children are orphane
 void object_add_child(Object *parent, const char *name, Object *child);
 void object_remove(Object *child);
 Object *object_child(Object *parent, const char *name);         /* NULL: none */
-Object *object_root(void);                                       /* "/" */
-Object *object_container(const char *path);                      /* made on demand: "/machine/peripheral" */
+Object *object_container(const char *path);         /* made on demand: "/machine/peripheral" */
 
-/* Absolute ("/machine/x") or partial paths; *ambiguous set where a partial path has several matches. */
+/*
+ * Absolute ("/machine/x") or partial paths; *ambiguous set where a partial path has several
+ * matches.
+ */
 Object *object_resolve(const char *path, bool *ambiguous);
-char *object_path(const Object *obj);                            /* new string; NULL if not in the tree */
+char *object_path(const Object *obj);                      /* new string; NULL if not in the tree */

@@ -20,10 +20,14 @@ static const char *const run_state_names[RUN_STATE__COUNT] = {
 };
 
 #define TO(state) (1u << RUN_STATE_##state)
-/* Every stopped state can be continued, migrated away from, restored into, or reset to prelaunch. */
-#define TO_FROM_STOPPED (TO(RUNNING) | TO(FINISH_MIGRATE) | TO(PRELAUNCH) | TO(COLO) | TO(POSTMIGRATE))
-#define TO_WHILE_STOPPED (TO(DEBUG) | TO(INTERNAL_ERROR) | TO(IO_ERROR) | TO(PAUSED) | TO(SHUTDOWN) | \
-                          TO(WATCHDOG) | TO(GUEST_PANICKED) | TO(SAVE_VM) | TO(RESTORE_VM))
+/*
+ * Every stopped state can be continued, migrated away from, restored into, or reset to prelaunch.
+ */
+#define TO_FROM_STOPPED \
+    (TO(RUNNING) | TO(FINISH_MIGRATE) | TO(PRELAUNCH) | TO(COLO) | TO(POSTMIGRATE))
+#define TO_WHILE_STOPPED \
+    (TO(DEBUG) | TO(INTERNAL_ERROR) | TO(IO_ERROR) | TO(PAUSED) | TO(SHUTDOWN) | TO(WATCHDOG) | \
+     TO(GUEST_PANICKED) | TO(SAVE_VM) | TO(RESTORE_VM))
 
 static const unsigned followers[RUN_STATE__COUNT] = {
     [RUN_STATE_DEBUG] = TO_FROM_STOPPED | TO(SUSPENDED),
@@ -55,28 +59,9 @@ bool run_state_can_follow(RunState from, RunState to)
     return followers[from] >> to & 1;
 }
 
-static const char *const shutdown_cause_names[SHUTDOWN_CAUSE__COUNT] = {
-    [SHUTDOWN_CAUSE_NONE] = "none",
-    [SHUTDOWN_CAUSE_HOST_ERROR] = "host-error",
-    [SHUTDOWN_CAUSE_HOST_QMP_QUIT] = "host-qmp-quit",
-    [SHUTDOWN_CAUSE_HOST_QMP_SYSTEM_RESET] = "host-qmp-system-reset",
-    [SHUTDOWN_CAUSE_HOST_SIGNAL] = "host-signal",
-    [SHUTDOWN_CAUSE_HOST_UI] = "host-ui",
-    [SHUTDOWN_CAUSE_GUEST_SHUTDOWN] = "guest-shutdown",
-    [SHUTDOWN_CAUSE_GUEST_RESET] = "guest-reset",
-    [SHUTDOWN_CAUSE_GUEST_PANIC] = "guest-panic",
-    [SHUTDOWN_CAUSE_SUBSYSTEM_RESET] = "subsystem-reset",
-    [SHUTDOWN_CAUSE_SNAPSHOT_LOAD] = "snapshot-load",
-};
-
 const char *run_state_name(RunState state)
 {
     return run_state_names[state];
-}
-
-const char *shutdown_cause_name(ShutdownCause cause)
-{
-    return shutdown_cause_names[cause];
 }
 
 bool shutdown_cause_is_guest(ShutdownCause cause)

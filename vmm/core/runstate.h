@@ -1,4 +1,7 @@
-/* Run states, with QMP's RunState names and transitions, and what subscribers hear about. */
+/*
+ * Run states, with QMP's RunState names and transitions, and what subscribers hear about.
+ * Constants and pure functions: any thread.
+ */
 #pragma once
 
 #include <glib.h>
@@ -24,14 +27,13 @@ typedef enum ShutdownCause {                            /* QMP's ShutdownCause *
     SHUTDOWN_CAUSE_SUBSYSTEM_RESET, SHUTDOWN_CAUSE_SNAPSHOT_LOAD, SHUTDOWN_CAUSE__COUNT
 } ShutdownCause;
 
-const char *shutdown_cause_name(ShutdownCause cause);   /* "guest-shutdown" */
 bool shutdown_cause_is_guest(ShutdownCause cause);
 
 /* What happened, for monitors, displays and migration.  One row per QMP event about the machine. */
 typedef enum VmEventKind {
     VM_EVENT_STOP, VM_EVENT_RESUME, VM_EVENT_RESET, VM_EVENT_SHUTDOWN, VM_EVENT_POWERDOWN,
     VM_EVENT_SUSPEND, VM_EVENT_WAKEUP, VM_EVENT_GUEST_PANICKED, VM_EVENT_WATCHDOG,
-    VM_EVENT_RTC_CHANGE, VM_EVENT_DEVICE_DELETED, VM_EVENT_DEVICE_ADDED,
+    VM_EVENT_RTC_CHANGE, VM_EVENT_DEVICE_DELETED,
     VM_EVENT_DEBUG,                     /* a vCPU met a breakpoint; not a QMP event */
     VM_EVENT_RUN_STATE,                 /* any transition; not a QMP event */
     VM_EVENT_EXIT,                      /* the process is about to leave its main loop */
@@ -40,7 +42,8 @@ typedef enum VmEventKind {
 typedef struct VmEvent {
     VmEventKind kind;
     ShutdownCause cause;                /* RESET, SHUTDOWN */
-    const char *action;                 /* GUEST_PANICKED: "pause", "poweroff", "run"; WATCHDOG: its action */
+    /* GUEST_PANICKED: "pause", "poweroff", "run"; WATCHDOG: its action */
+    const char *action;
     int64_t offset_s;                   /* RTC_CHANGE */
     const char *device, *path;          /* DEVICE_*: id (may be NULL) and object path */
     int cpu_index;                      /* DEBUG */

@@ -31,7 +31,7 @@ typedef struct VmConfig {
     char *kernel, *initrd, *append, *bios, *dtb;
     char *data_dir;                         /* -L */
     char *kernel_irqchip;                   /* on|off|split or NULL */
-    bool hpet, acpi, smm, vmport, graphics, pit;    /* -machine suboptions; graphics: -nographic clears */
+    bool hpet, acpi, smm, graphics, pit;    /* -machine suboptions; graphics: -nographic clears */
     char *boot_order;                       /* -boot order= ; boot_set changes it */
     bool start_stopped;                     /* -S */
     bool no_reboot, no_shutdown;
@@ -50,15 +50,17 @@ struct Vm {
     /* memory: board puts RAM and devices into these */
     MemRegion system_memory, system_io;
     AddressSpace memory, io;
-    AddressSpace smm_memory;                /* what a CPU in SMM sees; root NULL: the board has no SMRAM */
+    AddressSpace smm_memory;         /* what a CPU in SMM sees; root NULL: the board has no SMRAM */
     MemRegion *ram_region;                  /* pc.ram */
     uint64_t ram_below_4g, ram_above_4g;
 
     /* parts */
     Bus *system_bus;
     GPtrArray *cpus;                        /* X86Cpu *, by index */
-    /* set by accel_start(): size of an X86Cpu with its engine's part behind it, and the CPUID bits the
-     * engine can give (NULL: tcg_features of cpuid.h) */
+    /*
+     * Set by accel_start(): size of an X86Cpu with its engine's part behind it, and the CPUID bits
+     * the engine can give (NULL: tcg_features of cpuid.h).
+     */
     size_t cpu_size;
     void (*engine_cpuid)(Vm *vm, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
     const DeviceType *const *device_types;
@@ -74,10 +76,11 @@ struct Vm {
     void (*cpus_resume)(Vm *vm);
     void (*cpus_reset)(Vm *vm);
     void (*cpu_kick)(X86Cpu *cpu);          /* any thread: wake it or make it leave the guest */
-    X86Cpu *(*current_cpu)(void);           /* the vCPU whose thread this is, or NULL; set by accel */
+    X86Cpu *(*current_cpu)(void);         /* the vCPU whose thread this is, or NULL; set by accel */
     /* an MSI write from a device: (address, data) */
     void (*msi_send)(Vm *vm, uint64_t address, uint32_t data);
-    void (*ioapic_eoi)(Vm *vm, uint8_t vector);     /* split irqchip: the kernel's LAPIC ended that vector */
+    /* split irqchip: the kernel's LAPIC ended that vector */
+    void (*ioapic_eoi)(Vm *vm, uint8_t vector);
     bool a20;                               /* address line 20 enabled */
     void (*a20_changed)(Vm *vm);
 
@@ -91,10 +94,9 @@ struct Vm {
     unsigned pending_requests;              /* atomic bits of VmRequest */
     ShutdownCause reset_cause, shutdown_cause;
     RunState stop_state;
-    const char *panic_event;                /* "pause": panicked, "run": a crash kernel was loaded */
+    const char *panic_event;               /* "pause": panicked, "run": a crash kernel was loaded */
     int exit_code;
     bool quitting;
-    int64_t suspend_wake_reason;
 };
 
 /* `device_types`: every type the program knows. */
@@ -107,7 +109,8 @@ void vm_request_shutdown(Vm *vm, ShutdownCause cause);
 void vm_request_powerdown(Vm *vm);
 void vm_request_suspend(Vm *vm);
 void vm_request_wakeup(Vm *vm);
-void vm_request_stop(Vm *vm, RunState state);       /* DEBUG, INTERNAL_ERROR, IO_ERROR, GUEST_PANICKED, … */
+/* DEBUG, INTERNAL_ERROR, IO_ERROR, GUEST_PANICKED, … */
+void vm_request_stop(Vm *vm, RunState state);
 void vm_request_guest_panic(Vm *vm, const char *action);
 /* -device isa-debug-exit: leave with this code, at once. */
 void vm_request_exit(Vm *vm, int code);
@@ -117,8 +120,10 @@ void vm_run_requests(Vm *vm);                       /* main loop only */
 bool vm_is_running(const Vm *vm);                   /* any thread */
 void vm_start(Vm *vm);                              /* clocks, vCPUs; RESUME */
 void vm_stop(Vm *vm, RunState state);               /* waits until every vCPU stands; STOP */
-void vm_set_run_state(Vm *vm, RunState state);      /* g_assert on a transition QMP's table does not have */
-void vm_reset(Vm *vm, ShutdownCause cause);         /* CPUs, devices, then RESET event unless cause is NONE */
+/* g_assert on a transition QMP's table does not have */
+void vm_set_run_state(Vm *vm, RunState state);
+/* CPUs, devices, then RESET event unless cause is NONE */
+void vm_reset(Vm *vm, ShutdownCause cause);
 
 /* ---- reset hooks: after all devices, in order of registration (boot loader, CPUs) ---- */
 typedef void (*VmResetFn)(void *opaque);
@@ -126,7 +131,8 @@ void vm_add_reset(Vm *vm, VmResetFn fn, void *opaque);
 
 /* ---- events ---- */
 typedef void (*VmEventFn)(Vm *vm, const VmEvent *event, void *opaque);
-void vm_subscribe(Vm *vm, VmEventFn fn, void *opaque);      /* called on the main thread, machine lock held */
+/* called on the main thread, machine lock held */
+void vm_subscribe(Vm *vm, VmEventFn fn, void *opaque);
 void vm_unsubscribe(Vm *vm, VmEventFn fn, void *opaque);
 void vm_emit(Vm *vm, const VmEvent *event);                 /* main thread */
 

@@ -444,11 +444,6 @@ void mc146818_set_cmos(Device *dev, unsigned index, uint8_t value)
     DEVICE_CAST(dev, Rtc)->cmos[index] = value;
 }
 
-uint8_t mc146818_cmos(const Device *dev, unsigned index)
-{
-    return ((const Rtc *)dev)->cmos[index & 0x7f];
-}
-
 void mc146818_connect(Device *dev, IrqLine out)
 {
     DEVICE_CAST(dev, Rtc)->out = out;

@@ -7,7 +7,6 @@ extern const DeviceType mc146818_type;                  /* "mc146818rtc" */
 
 /* CMOS bytes 0x0e–0x7f, where a board leaves its configuration for firmware. */
 void mc146818_set_cmos(Device *rtc, unsigned index, uint8_t value);
-uint8_t mc146818_cmos(const Device *rtc, unsigned index);
 
 /* Where IRQ goes; the ISA interrupt of property irq unless connected. */
 void mc146818_connect(Device *rtc, IrqLine out);

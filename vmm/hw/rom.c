@@ -115,11 +115,6 @@ void rom_note(const RomNote *note)
     g_array_insert_val(rom_notes, at, copy);
 }
 
-void rom_notes_clear(void)
-{
-    g_clear_pointer(&rom_notes, g_array_unref);
-}
-
 void rom_print(GString *out)
 {
     for (guint i = 0; rom_notes && i < rom_notes->len; i++) {

@@ -1,8 +1,8 @@
 /*
  * Firmware and option ROM files: where they are found, and the list of what was loaded.
  *
- * Files never come with the program: they are looked for in the -L folder, our own data folder and the
- * folders where distributions put SeaBIOS and option ROMs.  Machine lock.
+ * Files never come with the program: they are looked for in the -L folder, our own data folder and
+ * the folders where distributions put SeaBIOS and option ROMs.  Machine lock.
  */
 #pragma once
 
@@ -25,4 +25,3 @@ typedef struct RomNote {
 } RomNote;
 void rom_note(const RomNote *note);     /* copied */
 void rom_print(GString *out);
-void rom_notes_clear(void);

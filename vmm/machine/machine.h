@@ -1,14 +1,9 @@
-/* Boards: lists of what is soldered on, and the code that wires what options decide. */
+/*
+ * Boards: a row each, with the function that puts the parts together.  Main thread, machine lock.
+ */
 #pragma once
 
 #include "vm_core.h"
-
-typedef struct BoardPart {
-    const char *type;               /* device type; NULL ends the list */
-    const char *name;               /* name in the object tree, or NULL: unattached/device[n] */
-    const char *const *props;       /* "name", "value", …, NULL; may be NULL */
-    bool (*wanted)(const Vm *vm);   /* NULL: always */
-} BoardPart;
 
 struct Board {
     const char *name, *alias, *help;
@@ -30,8 +25,3 @@ const Board *board_find(const char *name);          /* by name or alias; NULL: n
 
 /* Every device type there is, written out in device_list.c. */
 extern const DeviceType *const device_types[];
-
-/* ---- direct boot (boot.c): no firmware runs ---- */
-bool boot_load_kernel(Vm *vm, GError **error);      /* reads config.kernel, initrd, append; keeps what
-                                                     * reset needs, and registers the reset hook */
-/* ---- fw_cfg (fw_cfg.h), ACPI and SMBIOS tables ---- */

@@ -123,11 +123,6 @@ bool keyval_has(const KeyVal *kv, const char *key)
     return false;
 }
 
-void keyval_set(KeyVal *kv, const char *key, const char *value)
-{
-    add_pair(kv, g_strdup(key), g_strdup(value));
-}
-
 bool keyval_get_bool(KeyVal *kv, const char *key, bool *value, GError **error)
 {
     const char *text = keyval_get(kv, key);
@@ -185,7 +180,8 @@ bool keyval_check_known(KeyVal *kv, GError **error)
             continue;
         }
         set_error(error, "Invalid parameter '%s'", pair_at(kv, i)->key);
-        near = nearest_name(pair_at(kv, i)->key, (const char *const *)kv->asked->pdata, kv->asked->len);
+        near = nearest_name(pair_at(kv, i)->key, (const char *const *)kv->asked->pdata,
+                            kv->asked->len);
         error_suggest(error, near);
         return false;
     }

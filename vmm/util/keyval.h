@@ -1,9 +1,10 @@
 /*
  * Option strings: "value,key=value,flag,noflag" as on the command line, in -chardev, device_add ….
  *
- * ",," stands for one comma inside a value.  The first item may leave its key out if the caller names an
- * implied one.  A key without a value is the short form of key=on, "nokey" of key=off.  Later values of
- * a key win.  Every read marks its key as known; keyval_check_known() refuses the rest.
+ * ",," stands for one comma inside a value.  The first item may leave its key out if the caller
+ * names an implied one.  A key without a value is the short form of key=on, "nokey" of key=off.
+ * Later values of a key win.  Every read marks its key as known; keyval_check_known() refuses the
+ * rest.
  */
 #pragma once
 
@@ -21,9 +22,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KeyVal, keyval_free)
 /* Borrowed value of the last `key`, or NULL.  Marks it known. */
 const char *keyval_get(KeyVal *kv, const char *key);
 bool keyval_has(const KeyVal *kv, const char *key);
-void keyval_set(KeyVal *kv, const char *key, const char *value);
 
-/* Leave *value alone when the key is absent; false and an error naming the key when it is malformed. */
+/*
+ * Leave *value alone when the key is absent; false and an error naming the key when it is
+ * malformed.
+ */
 bool keyval_get_bool(KeyVal *kv, const char *key, bool *value, GError **error);
 bool keyval_get_uint(KeyVal *kv, const char *key, uint64_t max, uint64_t *value, GError **error);
 bool keyval_get_size(KeyVal *kv, const char *key, uint64_t unit, uint64_t *bytes, GError **error);
@@ -33,7 +36,10 @@ size_t keyval_count(const KeyVal *kv);
 const char *keyval_key(const KeyVal *kv, size_t n);
 const char *keyval_value(const KeyVal *kv, size_t n);
 
-/* False, "Invalid parameter 'x'" and the nearest of the keys asked for so far, if any pair was not read. */
+/*
+ * False, "Invalid parameter 'x'" and the nearest of the keys asked for so far, if any pair was not
+ * read.
+ */
 bool keyval_check_known(KeyVal *kv, GError **error);
 
 /* ---- tables: key → field of a struct ---- */
@@ -41,12 +47,15 @@ typedef enum KeyKind { KEY_STRING, KEY_BOOL, KEY_UINT, KEY_UINT64, KEY_SIZE, KEY
 
 typedef struct KeyField {
     const char *name;                   /* NULL ends a table */
-    KeyKind kind;                       /* field: char *, bool, unsigned, uint64_t, uint64_t, char * */
+    KeyKind kind;                    /* field: char *, bool, unsigned, uint64_t, uint64_t, char * */
     size_t offset;
     const char *const *choices;         /* CHOICE: NULL-terminated */
     uint64_t unit;                      /* SIZE: of a number without suffix; 0: bytes */
     const char *help;
 } KeyField;
 
-/* Fills the fields named; strings replace (and free) what was there. Refuses keys not in the table. */
+/*
+ * Fills the fields named; strings replace (and free) what was there. Refuses keys not in the
+ * table.
+ */
 bool keyval_fill(KeyVal *kv, const KeyField *fields, void *object, GError **error);
