@@ -1,4 +1,4 @@
-/* Addresses of stream sockets: from options, and as people read them. */
+/* Addresses of stream sockets: from options, and as people read them.  Main thread. */
 #pragma once
 
 #include <glib.h>

@@ -1,4 +1,4 @@
-/* Completion of a monitor line from the commands' rows. */
+/* Completion of a monitor line from the commands' rows.  Main thread, machine lock. */
 #pragma once
 
 #include "command.h"

@@ -1,4 +1,4 @@
-/* Values and memory as x, xp and print show them. */
+/* Values and memory as x, xp and print show them.  Main thread, machine lock. */
 #pragma once
 
 #include "command.h"

@@ -1,4 +1,4 @@
-/* From a line's text to the values of a command's arguments. */
+/* From a line's text to the values of a command's arguments.  Main thread, machine lock. */
 #pragma once
 
 #include "command.h"

@@ -1,9 +1,9 @@
 /*
  * Bytes of a QMP connection → JSON tokens (RFC 8259), one byte at a time.
  *
- * QMP's own additions: strings may be in single quotes, a backslash may stand before a single quote,
- * and after a byte that starts no token the lexer skips to the next line or to one of {}[],: and goes
- * on.
+ * QMP's own additions: strings may be in single quotes, a backslash may stand before a single
+ * quote, and after a byte that starts no token the lexer skips to the next line or to one of
+ * {}[],: and goes on.
  */
 #pragma once
 

@@ -13,9 +13,9 @@ typedef struct Vm Vm;
 bool qmp_monitor_new(const char *chardev_label, bool pretty, GError **error);
 
 /*
- * What human-monitor-command calls: runs one line of the human monitor, with `cpu_index` as its CPU
- * (negative: the first), and returns what it printed (new string, lines ended by CR LF).  Until it is
- * set the command answers with an error.
+ * What human-monitor-command calls: runs one line of the human monitor, with `cpu_index` as its
+ * CPU (negative: the first), and returns what it printed (new string, lines ended by CR LF).
+ * Until it is set the command answers with an error.
  */
 typedef char *(*QmpHumanMonitorFn)(Vm *vm, const char *line, int cpu_index);
 void qmp_set_human_monitor(QmpHumanMonitorFn fn);

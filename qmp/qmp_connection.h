@@ -1,4 +1,7 @@
-/* One QMP connection: bytes in, bytes out.  qmp_monitor.c puts it on a character device. */
+/*
+ * One QMP connection: bytes in, bytes out.  qmp_monitor.c puts it on a character device.  Main
+ * thread, machine lock.
+ */
 #pragma once
 
 #include "json_stream.h"

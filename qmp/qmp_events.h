@@ -1,4 +1,4 @@
-/* Events: from typed functions to every client that has negotiated. */
+/* Events: from typed functions to every client that has negotiated.  Main thread, machine lock. */
 #pragma once
 
 #include "qmp_dispatch.h"

@@ -3,8 +3,8 @@
  * from JSON, write it as JSON, free what it owns.
  *
  * A value lives in a slot of its type's size.  Scalars and enums are in the slot itself; strings,
- * structs, unions, alternates, arrays and `any` are pointers to memory the slot owns.  The generator
- * emits the C structs and these rows from the same schema entry.
+ * structs, unions, alternates, arrays and `any` are pointers to memory the slot owns.  The
+ * generator emits the C structs and these rows from the same schema entry.
  */
 #pragma once
 
@@ -44,7 +44,9 @@ struct QmpType {
     const char *const *values;          /* ENUM: NULL-terminated */
     const QmpType *element;             /* ARRAY */
     const QmpMember *members;           /* STRUCT: in order; ALTERNATE: one for each choice */
-    /* unions: `tag` is an enum member; cases[value] (NULL: nothing more) is the struct at u_offset */
+    /*
+     * unions: `tag` is an enum member; cases[value] (NULL: nothing more) is the struct at u_offset
+     */
     const QmpMember *tag;
     const QmpType *const *cases;
     size_t u_offset;

@@ -1,4 +1,4 @@
-/* The machine's notifications → QMP events. */
+/* The machine's notifications → QMP events.  Main thread, machine lock. */
 #pragma once
 
 #include "vm.h"

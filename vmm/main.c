@@ -19,7 +19,7 @@ static char *pidfile_path;
 
 static int fail(GError *error)
 {
-    chardev_close_all();                            /* terminals first, so that the message is readable */
+    chardev_close_all();                      /* terminals first, so that the message is readable */
     report_error(error);
     g_error_free(error);
     return 1;
@@ -82,8 +82,8 @@ static void remove_pidfile(void)
 }
 
 /*
- * The parent waits until the child reports that the machine stands, then leaves with 0; with 1 if the
- * child died first.  Returns the descriptor to report on.
+ * The parent waits until the child reports that the machine stands, then leaves with 0; with 1 if
+ * the child died first.  Returns the descriptor to report on.
  */
 static int daemonize(void)
 {
@@ -108,8 +108,9 @@ static void daemon_ready(int ready_fd)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-    if (chdir("/") < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
-        dup2(null, STDERR_FILENO) < 0 || write(ready_fd, "", 1) != 1) {
+    if (chdir("/") < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0 ||
+        dup2(null, STDOUT_FILENO) < 0 || dup2(null, STDERR_FILENO) < 0 ||
+        write(ready_fd, "", 1) != 1) {
         exit(1);
     }
     close(ready_fd);

@@ -26,14 +26,16 @@ typedef struct NameArgs { char *guest, *process; bool debug_threads; } NameArgs;
 static const KeyField name_fields[] = {
     { "guest", KEY_STRING, offsetof(NameArgs, guest), .help = "name of the guest" },
     { "process", KEY_STRING, offsetof(NameArgs, process), .help = "name of the process" },
-    { "debug-threads", KEY_BOOL, offsetof(NameArgs, debug_threads), .help = "threads have names (always)" },
+    { "debug-threads", KEY_BOOL, offsetof(NameArgs, debug_threads),
+      .help = "threads have names (always)" },
     {}
 };
 
 typedef struct MemArgs { uint64_t size, maxmem; unsigned slots; } MemArgs;
 
 static const KeyField mem_fields[] = {
-    { "size", KEY_SIZE, offsetof(MemArgs, size), .unit = MIB, .help = "guest memory, in MiB by default" },
+    { "size", KEY_SIZE, offsetof(MemArgs, size), .unit = MIB,
+      .help = "guest memory, in MiB by default" },
     { "maxmem", KEY_SIZE, offsetof(MemArgs, maxmem), .unit = MIB, .help = "upper limit of memory" },
     { "slots", KEY_UINT, offsetof(MemArgs, slots), .help = "slots for hot-plugged memory" },
     {}
@@ -65,9 +67,11 @@ static const char *const mon_modes[] = { "readline", "control", NULL };
 
 static const KeyField mon_fields[] = {
     { "chardev", KEY_STRING, offsetof(MonArgs, chardev), .help = "id of the character device" },
-    { "mode", KEY_CHOICE, offsetof(MonArgs, mode), mon_modes, .help = "for people or for programs" },
+    { "mode", KEY_CHOICE, offsetof(MonArgs, mode), mon_modes,
+      .help = "for people or for programs" },
     { "pretty", KEY_BOOL, offsetof(MonArgs, pretty), .help = "indent JSON replies" },
-    { "id", KEY_STRING, offsetof(MonArgs, id), .help = "a name for the monitor; nothing refers to it" },
+    { "id", KEY_STRING, offsetof(MonArgs, id),
+      .help = "a name for the monitor; nothing refers to it" },
     {}
 };
 
@@ -97,7 +101,8 @@ static bool list_machines(Options *options)
         if ((*board)->alias != NULL) {
             printf("%-20s %s (alias of %s)\n", (*board)->alias, (*board)->help, (*board)->name);
         }
-        printf("%-20s %s%s\n", (*board)->name, (*board)->help, (*board)->is_default ? " (default)" : "");
+        printf("%-20s %s%s\n", (*board)->name, (*board)->help,
+               (*board)->is_default ? " (default)" : "");
     }
     options->done = true;
     return true;
@@ -166,8 +171,10 @@ static bool set_irqchip(Options *options, const char *value, GError **error)
     static const char *const kinds[] = { "on", "off", "split", NULL };
 
     if (!g_strv_contains(kinds, value)) {
-        set_error(error, "Parameter 'kernel_irqchip' does not accept value '%s': expected on, off or "
-                  "split", value);
+        set_error(error,
+                  "Parameter 'kernel_irqchip' does not accept value '%s': expected on, off or "
+                  "split",
+                  value);
         return false;
     }
     replace(&options->config.kernel_irqchip, value);
@@ -215,8 +222,8 @@ static bool set_machine_prop(Options *options, const char *key, const char *valu
         return set_irqchip(options, value, error);
     }
     if (g_str_equal(key, "kernel") || g_str_equal(key, "initrd") || g_str_equal(key, "append")) {
-        replace(*key == 'k' ? &options->config.kernel
-                            : *key == 'i' ? &options->config.initrd : &options->config.append, value);
+        replace(*key == 'k' ? &options->config.kernel :
+                *key == 'i' ? &options->config.initrd : &options->config.append, value);
         return true;
     }
     if (g_str_equal(key, "usb") && g_str_equal(value, "off")) {
@@ -279,8 +286,10 @@ static bool opt_accel(Options *options, const char *arg, GError **error)
     }
     thread = keyval_get(kv, "thread");
     if (thread != NULL && !g_str_equal(thread, "multi")) {
-        set_error(error, "Parameter 'thread' does not accept value '%s': every CPU has a thread of its "
-                  "own ('multi')", thread);
+        set_error(error,
+                  "Parameter 'thread' does not accept value '%s': every CPU has a thread of its "
+                  "own ('multi')",
+                  thread);
         multi = false;
     }
     irqchip = keyval_get(kv, "kernel-irqchip");
@@ -324,14 +333,17 @@ static bool complete_topology(CpuTopology *topo, GError **error)
         topo->cpus = max;
     }
     if ((uint64_t)sockets * dies * cores * threads != max) {
-        set_error(error, "Invalid CPU topology: product of the hierarchy must match maxcpus: sockets "
-                  "(%u) * dies (%u) * cores (%u) * threads (%u) != maxcpus (%u)", sockets, dies, cores,
-                  threads, max);
+        set_error(error,
+                  "Invalid CPU topology: product of the hierarchy must match maxcpus: sockets "
+                  "(%u) * dies (%u) * cores (%u) * threads (%u) != maxcpus (%u)",
+                  sockets, dies, cores, threads, max);
         return false;
     }
     if (topo->cpus > max) {
-        set_error(error, "Invalid CPU topology: maxcpus must be equal to or greater than smp: maxcpus "
-                  "(%u) < smp_cpus (%u)", max, topo->cpus);
+        set_error(error,
+                  "Invalid CPU topology: maxcpus must be equal to or greater than smp: maxcpus "
+                  "(%u) < smp_cpus (%u)",
+                  max, topo->cpus);
         return false;
     }
     *topo = (CpuTopology){ topo->cpus, sockets, dies, cores, threads, max };
@@ -348,7 +360,8 @@ static bool opt_smp(Options *options, const char *arg, GError **error)
     }
     for (size_t i = 0; i < keyval_count(kv); i++) {
         if (g_str_equal(keyval_value(kv, i), "0")) {
-            set_error(error, "Invalid CPU topology: CPU topology parameters must be greater than zero");
+            set_error(error,
+                      "Invalid CPU topology: CPU topology parameters must be greater than zero");
             return false;
         }
     }
@@ -369,9 +382,10 @@ static bool opt_m(Options *options, const char *arg, GError **error)
         return false;
     }
     if (args.maxmem != 0 && args.maxmem < args.size) {
-        set_error(error, "invalid value of maxmem: maximum memory size (0x%" G_GINT64_MODIFIER "x) must "
-                  "be at least the initial memory size (0x%" G_GINT64_MODIFIER "x)", args.maxmem,
-                  args.size);
+        set_error(error,
+                  "invalid value of maxmem: maximum memory size (0x%" G_GINT64_MODIFIER "x) must "
+                  "be at least the initial memory size (0x%" G_GINT64_MODIFIER "x)",
+                  args.maxmem, args.size);
         return false;
     }
     options->config.ram_bytes = (args.size + 8191) & ~UINT64_C(8191);
@@ -592,8 +606,10 @@ static bool opt_display(Options *options, const char *arg, GError **error)
         return true;
     }
     if (!g_str_equal(arg, "none")) {
-        set_error(error, "Parameter 'type' does not accept value '%s': this build has no displays, only "
-                  "'none'", arg);
+        set_error(error,
+                  "Parameter 'type' does not accept value '%s': this build has no displays, only "
+                  "'none'",
+                  arg);
         return false;
     }
     options->has_display = true;
@@ -631,21 +647,25 @@ static bool opt_version(Options *options, const char *arg, GError **error)
 /* ---- the table ---- */
 
 static const Option machine_options[] = {
-    { "machine", "[type=]NAME[,PROP=VALUE]…", "the board: pc or none ('help' lists them)", opt_machine },
+    { "machine", "[type=]NAME[,PROP=VALUE]…", "the board: pc or none ('help' lists them)",
+      opt_machine },
     { "M", "NAME", "the same", opt_machine },
     { "accel", "NAME[:NAME][,kernel-irqchip=on|off|split]",
       "CPU engine, kvm or tcg; without it the faster one is picked", opt_accel },
     { "enable-kvm", NULL, "the same as -accel kvm", opt_enable_kvm },
     { "cpu", "MODEL[,+FLAG][,-FLAG][,FLAG=on|off]", "CPU model ('help' lists them)", opt_cpu },
-    { "smp", "[cpus=]N[,maxcpus=N][,sockets=N][,dies=N][,cores=N][,threads=N]", "CPUs and topology", opt_smp },
+    { "smp", "[cpus=]N[,maxcpus=N][,sockets=N][,dies=N][,cores=N][,threads=N]", "CPUs and topology",
+      opt_smp },
     { "m", "[size=]SIZE", "guest memory, in MiB or with a suffix (128 MiB)", opt_m },
     { "name", "NAME[,process=NAME]", "name of the guest", opt_name },
     { "uuid", "UUID", "the machine's UUID", opt_uuid },
-    { "rtc", "[base=utc|localtime|DATE][,clock=host|rt|vm][,driftfix=none|slew]", "the real-time clock", opt_rtc },
+    { "rtc", "[base=utc|localtime|DATE][,clock=host|rt|vm][,driftfix=none|slew]",
+      "the real-time clock", opt_rtc },
     { "no-hpet", NULL, "leave out the HPET", opt_no_hpet },
     { "no-acpi", NULL, "leave out the ACPI tables", opt_no_acpi },
     { "nodefaults", NULL, "no serial port or monitor that was not asked for", opt_nodefaults },
-    { "no-user-config", NULL, "read no configuration file (none is read anyway)", opt_no_user_config },
+    { "no-user-config", NULL, "read no configuration file (none is read anyway)",
+      opt_no_user_config },
     { "global", "DRIVER.PROPERTY=VALUE", "default of a device property", opt_global },
     {}
 };
@@ -660,8 +680,10 @@ static const Option boot_options[] = {
 };
 
 static const Option device_options[] = {
-    { "device", "DRIVER[,PROP=VALUE]…", "add a device ('help' lists them, 'DRIVER,help' its properties)", opt_device },
-    { "chardev", "BACKEND,id=ID[,OPT=VALUE]…", "a character device ('help' lists them)", opt_chardev },
+    { "device", "DRIVER[,PROP=VALUE]…",
+      "add a device ('help' lists them, 'DRIVER,help' its properties)", opt_device },
+    { "chardev", "BACKEND,id=ID[,OPT=VALUE]…", "a character device ('help' lists them)",
+      opt_chardev },
     { "serial", "DEV", "a serial port on this character device", opt_serial },
     { "debugcon", "DEV", "the debug console, port 0xe9, on this character device", opt_debugcon },
     {}
@@ -669,7 +691,8 @@ static const Option device_options[] = {
 
 static const Option monitor_options[] = {
     { "monitor", "DEV", "the human monitor on this character device", opt_monitor },
-    { "mon", "[chardev=]ID[,mode=readline|control][,pretty=on|off]", "a monitor on a -chardev", opt_mon },
+    { "mon", "[chardev=]ID[,mode=readline|control][,pretty=on|off]", "a monitor on a -chardev",
+      opt_mon },
     { "qmp", "DEV", "QMP on this character device", opt_qmp },
     { "qmp-pretty", "DEV", "QMP with indented replies", opt_qmp_pretty },
     { "nographic", NULL, "serial port and monitor share the terminal (Ctrl-a h)", opt_nographic },
@@ -682,7 +705,8 @@ static const Option run_options[] = {
     { "S", NULL, "do not start the CPUs ('c' in the monitor does)", opt_S },
     { "no-reboot", NULL, "leave instead of rebooting", opt_no_reboot },
     { "no-shutdown", NULL, "stop instead of leaving when the guest powers off", opt_no_shutdown },
-    { "action", "[reboot=reset|shutdown][,shutdown=poweroff|pause][,panic=pause|shutdown|exit-failure|none]",
+    { "action",
+      "[reboot=reset|shutdown][,shutdown=poweroff|pause][,panic=pause|shutdown|exit-failure|none]",
       "what to do when the guest does that", opt_action },
     { "pidfile", "FILE", "write the process id here", opt_pidfile },
     { "daemonize", NULL, "go to the background once the machine stands", opt_daemonize },
@@ -716,8 +740,9 @@ static void late_free(gpointer data)
 Options *options_new(void)
 {
     Options *options = g_new0(Options, 1);
-    GPtrArray **late[] = { &options->machine_props, &options->chardevs, &options->devices,
-                           &options->serials, &options->monitors, &options->mons, &options->debugcons };
+    GPtrArray **late[] = {&options->machine_props, &options->chardevs, &options->devices,
+                          &options->serials,       &options->monitors, &options->mons,
+                          &options->debugcons};
 
     for (size_t i = 0; i < G_N_ELEMENTS(late); i++) {
         *late[i] = g_ptr_array_new_with_free_func(late_free);
@@ -790,7 +815,8 @@ static bool parse_one(Options *options, int argc, char **argv, int *at, GError *
     const Option *option;
 
     if (*word != '-' || *name == '\0') {
-        set_error(error, "%s: disk images are not supported: expected an option (-help lists them)", word);
+        set_error(error, "%s: disk images are not supported: expected an option (-help lists them)",
+                  word);
         return false;
     }
     option = option_find(name);
@@ -806,7 +832,8 @@ static bool parse_one(Options *options, int argc, char **argv, int *at, GError *
         arg = argv[(*at)++];
     }
     if (!option->run(options, arg, error)) {
-        g_prefix_error(error, "-%s%s%s: ", option->name, arg != NULL ? " " : "", arg != NULL ? arg : "");
+        g_prefix_error(error, "-%s%s%s: ", option->name, arg != NULL ? " " : "",
+                       arg != NULL ? arg : "");
         return false;
     }
     return true;
@@ -830,15 +857,18 @@ char *options_help(void)
     for (size_t i = 0; i < G_N_ELEMENTS(sections); i++) {
         g_string_append_printf(out, "\n%s:\n", sections[i].title);
         for (const Option *option = sections[i].options; option->name != NULL; option++) {
-            g_autofree char *left = g_strdup_printf("-%s%s%s", option->name, option->arg != NULL ? " " : "",
-                                                    option->arg != NULL ? option->arg : "");
-            const char *gap = g_utf8_strlen(left, -1) < 28 ? "" : "\n                              ";
+            g_autofree char *left =
+                g_strdup_printf("-%s%s%s", option->name, option->arg != NULL ? " " : "",
+                                option->arg != NULL ? option->arg : "");
+            const char *gap =
+                g_utf8_strlen(left, -1) < 28 ? "" : "\n                              ";
             int pad = *gap == '\0' ? 28 - (int)g_utf8_strlen(left, -1) : 0;
 
             g_string_append_printf(out, "  %s%s%*s%s\n", left, gap, pad, "", option->help);
         }
     }
-    g_string_append(out, "\nIn the terminal of -nographic, Ctrl-a c switches to the monitor and back, "
+    g_string_append(out,
+                    "\nIn the terminal of -nographic, Ctrl-a c switches to the monitor and back, "
                     "Ctrl-a x leaves, Ctrl-a h lists the keys.\n");
     return g_string_free(out, FALSE);
 }

@@ -77,8 +77,8 @@ static bool check_limits(Vm *vm, GError **error)
 }
 
 /* Runs `fn` for each late option; an error gets the option in front. */
-static bool each_late(Vm *vm, GPtrArray *list, bool (*fn)(Vm *, const LateOption *, guint, GError **),
-                      GError **error)
+static bool each_late(Vm *vm, GPtrArray *list,
+                      bool (*fn)(Vm *, const LateOption *, guint, GError **), GError **error)
 {
     for (guint i = 0; i < list->len; i++) {
         const LateOption *late = g_ptr_array_index(list, i);
@@ -144,11 +144,15 @@ static bool make_debugcon(Vm *vm, const LateOption *late, guint n, GError **erro
     return make_char_device(vm, "isa-debugcon", "debugcon", late->text, NULL, NULL, error);
 }
 
-/* What is there when nothing was asked for: with -nographic, serial port and monitor on the terminal. */
+/*
+ * What is there when nothing was asked for: with -nographic, serial port and monitor on the
+ * terminal.
+ */
 static void add_defaults(Options *options)
 {
     bool serial = options->serials->len == 0 && !options->config.nodefaults;
-    bool monitor = options->monitors->len == 0 && options->mons->len == 0 && !options->config.nodefaults;
+    bool monitor =
+        options->monitors->len == 0 && options->mons->len == 0 && !options->config.nodefaults;
     LateOption *late;
 
     if (!options->nographic) {
@@ -261,7 +265,8 @@ static bool start_engine(Vm *vm, const Options *options, GError **error)
 static bool build(Vm *vm, Options *options, GError **error)
 {
     return start_log(options, error) && choose_board(vm, options->machine, error) &&
-           check_limits(vm, error) && set_globals(options, error) && start_engine(vm, options, error) &&
+           check_limits(vm, error) && set_globals(options, error) &&
+           start_engine(vm, options, error) &&
            each_late(vm, options->chardevs, make_chardev, error) && vm->board->build(vm, error) &&
            each_late(vm, options->serials, make_serial, error) &&
            each_late(vm, options->debugcons, make_debugcon, error) &&

@@ -26,12 +26,13 @@
 /* ---- life cycle: main.c ---- */
 typedef struct Options Options;
 /*
- * Builds the machine `options` describe (their strings move into it) and resets it.  *monitors gets a
- * MonitorSpec * (options.h) for each monitor to attach.  False: the process should report and leave.
+ * Builds the machine `options` describe (their strings move into it) and resets it.  *monitors
+ * gets a MonitorSpec * (options.h) for each monitor to attach.  False: the process should report
+ * and leave.
  */
 bool vm_create(Vm *vm, Options *options, GPtrArray **monitors, GError **error);
 void vm_run(Vm *vm);                    /* starts unless -S, returns when the machine has ended */
-void vm_destroy(Vm *vm);                /* threads, terminals, the engine; memory goes with the process */
+void vm_destroy(Vm *vm);          /* threads, terminals, the engine; memory goes with the process */
 
 /* Machine types -machine takes, by number. False: there are no more. */
 typedef struct VmMachineType {
@@ -49,8 +50,9 @@ void vm_quit(Vm *vm, ShutdownCause cause);
 X86Cpu *vm_cpu(Vm *vm, unsigned index);                 /* NULL: none. State is synced. */
 
 /*
- * -device and device_add.  `kv` has driver, and may have id, bus and the type's properties.  NULL: error.
- * vm_device_help(): *text is what "help" or "DRIVER,help" asks for, NULL if `opts` asks for no help.
+ * -device and device_add.  `kv` has driver, and may have id, bus and the type's properties.  NULL:
+ * error.  vm_device_help(): *text is what "help" or "DRIVER,help" asks for, NULL if `opts` asks
+ * for no help.
  */
 Device *vm_device_add(Vm *vm, KeyVal *kv, GError **error);
 bool vm_device_help(const char *opts, char **text, GError **error);
@@ -59,7 +61,8 @@ bool vm_device_help(const char *opts, char **text, GError **error);
 bool vm_cmd_cont(Vm *vm, GError **error);
 bool vm_cmd_stop(Vm *vm, GError **error);
 bool vm_cmd_inject_nmi(Vm *vm, GError **error);
-bool vm_cmd_memsave(Vm *vm, unsigned cpu, uint64_t addr, uint64_t size, const char *file, GError **error);
+bool vm_cmd_memsave(Vm *vm, unsigned cpu, uint64_t addr, uint64_t size, const char *file,
+                    GError **error);
 bool vm_cmd_pmemsave(Vm *vm, uint64_t addr, uint64_t size, const char *file, GError **error);
 bool vm_cmd_boot_set(Vm *vm, const char *order, GError **error);
 

@@ -70,7 +70,8 @@ static bool save(ReadFn read, const void *opaque, uint64_t addr, uint64_t size, 
         size_t piece = MIN(size, sizeof(buf) - (addr & (sizeof(buf) - 1)));
 
         if (!read(opaque, addr, buf, piece)) {
-            set_error(error, "Invalid addr 0x%016" PRIx64 "/size %" PRIu64 " specified", addr, total);
+            set_error(error, "Invalid addr 0x%016" PRIx64 "/size %" PRIu64 " specified", addr,
+                      total);
             return false;
         }
         if (fwrite(buf, 1, piece, file) != piece) {

@@ -151,7 +151,8 @@ static bool check_id(Vm *vm, const char *id, GError **error)
     }
     if (!id_is_wellformed(id)) {
         set_error(error, "Parameter 'id' expects an identifier");
-        error_add_hint(error, "Identifiers consist of letters, digits, '-', '.', '_', starting with a "
+        error_add_hint(error,
+                       "Identifiers consist of letters, digits, '-', '.', '_', starting with a "
                        "letter.");
         return false;
     }
@@ -200,7 +201,8 @@ Device *vm_device_add(Vm *vm, KeyVal *kv, GError **error)
         return NULL;
     }
     type = find_user_type(driver, error);
-    if (type == NULL || !check_id(vm, id, error) || !find_bus(vm, keyval_get(kv, "bus"), &bus, error)) {
+    if (type == NULL || !check_id(vm, id, error) ||
+        !find_bus(vm, keyval_get(kv, "bus"), &bus, error)) {
         return NULL;
     }
     dev = device_new(vm, type, id);

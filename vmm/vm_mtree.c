@@ -39,13 +39,14 @@ static void print_region(GString *out, const MemRegion *mr, uint64_t base, int i
 {
     uint64_t first = base + mr->addr;
 
-    g_string_append_printf(out, "%*s%016" PRIx64 "-%016" PRIx64 " (prio %d, %s): ", indent, "", first,
-                           first + region_last(mr), mr->priority,
+    g_string_append_printf(out, "%*s%016" PRIx64 "-%016" PRIx64 " (prio %d, %s): ", indent, "",
+                           first, first + region_last(mr), mr->priority,
                            region_kind(alias_target(mr), mr->readonly));
     if (mr->kind == MEM_ALIAS) {
         note_target(targets, mr->alias);
         g_string_append_printf(out, "alias %s @%s %016" PRIx64 "-%016" PRIx64 "\n", mr->name,
-                               mr->alias->name, mr->alias_offset, mr->alias_offset + region_last(mr));
+                               mr->alias->name, mr->alias_offset,
+                               mr->alias_offset + region_last(mr));
     } else {
         g_string_append_printf(out, "%s\n", mr->name);
     }
@@ -134,8 +135,8 @@ static bool same_view(const MemView *a, const MemView *b)
 static void print_range(GString *out, const FlatRange *range)
 {
     g_string_append_printf(out, "  %016" PRIx64 "-%016" PRIx64 " (prio %d, %s): %s", range->addr,
-                           range->last, range->mr->priority, region_kind(range->mr, range->readonly),
-                           range->mr->name);
+                           range->last, range->mr->priority,
+                           region_kind(range->mr, range->readonly), range->mr->name);
     if (range->offset != 0) {
         g_string_append_printf(out, " @%016" PRIx64, range->offset);
     }
@@ -162,10 +163,12 @@ static void print_views(GString *out)
 
             if (!done[k] && same_view(view, address_space_view(other))) {
                 done[k] = true;
-                g_string_append_printf(out, " AS \"%s\", root: %s\n", other->name, other->root->name);
+                g_string_append_printf(out, " AS \"%s\", root: %s\n", other->name,
+                                       other->root->name);
             }
         }
-        g_string_append_printf(out, " Root memory region: %s\n", view->count > 0 ? as->root->name : "(none)");
+        g_string_append_printf(out, " Root memory region: %s\n",
+                               view->count > 0 ? as->root->name : "(none)");
         for (unsigned k = 0; k < view->count; k++) {
             print_range(out, &view->ranges[k]);
         }

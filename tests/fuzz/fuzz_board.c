@@ -1,6 +1,7 @@
 /*
- * A guest that does anything to the pc board.  Reaches: every device's ports and registers in memory, PCI
- * configuration, fw_cfg, timers, reset.  The input is a list of accesses; CPUs do not run.
+ * A guest that does anything to the pc board.  Reaches: every device's ports and registers in
+ * memory, PCI configuration, fw_cfg, timers, reset.  The input is a list of accesses; CPUs do not
+ * run.
  */
 #include <stdint.h>
 

@@ -1,4 +1,7 @@
-/* Kernel images.  Reaches: the bzImage, ELF, PVH and multiboot readers, placing, loading, entering. */
+/*
+ * Kernel images.  Reaches: the bzImage, ELF, PVH and multiboot readers, placing, loading,
+ * entering.
+ */
 #include <glib.h>
 #include <stdint.h>
 #include <sys/mman.h>

@@ -1,7 +1,7 @@
 /*
- * Lines of the human monitor on a machine of 64 KiB that only notes what it is asked to do.  Reaches:
- * monitor, parse, complete, expr, dump and the commands' own argument checks.  Lines that would write
- * files or open sockets are left out.
+ * Lines of the human monitor on a machine of 64 KiB that only notes what it is asked to do.
+ * Reaches: monitor, parse, complete, expr, dump and the commands' own argument checks.  Lines that
+ * would write files or open sockets are left out.
  */
 #include <stdint.h>
 #include <string.h>

@@ -350,7 +350,8 @@ static void print_properties(const Device *dev, const Property *props, GString *
 
 static void print_lines(const Device *dev, GString *out, int indent)
 {
-    for (const DeviceGpio *gpio = dev->type->gpios; gpio != NULL && gpio->direction != NULL; gpio++) {
+    for (const DeviceGpio *gpio = dev->type->gpios; gpio != NULL && gpio->direction != NULL;
+         gpio++) {
         g_string_append_printf(out, "%*sgpio-%s \"%s\" %u\n", indent, "", gpio->direction,
                                gpio->name, gpio->count);
     }

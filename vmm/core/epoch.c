@@ -4,8 +4,9 @@
 #include <stdint.h>
 
 /*
- * Each thread publishes the epoch it entered in; 0 means it reads nothing.  An object retired in epoch
- * E may be freed when no thread is in an epoch ≤ E: whoever enters later finds the new pointer.
+ * Each thread publishes the epoch it entered in; 0 means it reads nothing.  An object retired in
+ * epoch E may be freed when no thread is in an epoch ≤ E: whoever enters later finds the new
+ * pointer.
  */
 typedef struct Reader {
     uint64_t entered;               /* atomic */

@@ -1,10 +1,11 @@
 /*
  * Epoch reclamation: readers never lock, writers free later.
  *
- * A reader brackets its use of a published pointer with epoch_enter()/epoch_leave() (cheap: one store
- * each; they nest).  A writer publishes the new object, then hands the old one to epoch_retire(); it is freed once
- * every reader that could have seen it has left.  Reclamation runs in epoch_retire() itself, so
- * retired memory is bounded by what is in use.  Threads register themselves at first use.
+ * A reader brackets its use of a published pointer with epoch_enter()/epoch_leave() (cheap: one
+ * store each; they nest).  A writer publishes the new object, then hands the old one to
+ * epoch_retire(); it is freed once every reader that could have seen it has left.  Reclamation
+ * runs in epoch_retire() itself, so retired memory is bounded by what is in use.  Threads register
+ * themselves at first use.
  */
 #pragma once
 

@@ -335,7 +335,8 @@ static GArray *view_eventfds(const MemView *view)
         for (guint n = 0; events != NULL && n < events->len; n++) {
             IoEventFd event = g_array_index(events, IoEventFd, n);
 
-            if (event.addr >= range->offset && event.addr - range->offset <= range->last - range->addr) {
+            if (event.addr >= range->offset &&
+                event.addr - range->offset <= range->last - range->addr) {
                 event.addr = range->addr + (event.addr - range->offset);
                 g_array_append_val(all, event);
             }

@@ -229,8 +229,9 @@ const PropType prop_on_off_auto = { "OnOffAuto", PROP_JSON_STRING, prop_on_off_a
 
 /* ---- objects ---- */
 
-#define FOREACH_PROPERTY(obj_, prop_) \
-    for (const Property *const *table_ = (obj_)->props; table_ != NULL && *table_ != NULL; table_++) \
+#define FOREACH_PROPERTY(obj_, prop_)                                                              \
+    for (const Property *const *table_ = (obj_)->props; table_ != NULL && *table_ != NULL;         \
+         table_++)                                                                                 \
         for (const Property *prop_ = *table_; prop_->name != NULL; prop_++)
 
 const Property *property_find(const Object *obj, const char *name)

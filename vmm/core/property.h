@@ -1,8 +1,9 @@
 /*
  * Properties: typed, documented fields of a device or object struct, set by name.
  *
- * A property's type knows how to read text, print, and which JSON type its values have.  Base types are
- * here; a library with its own kind (chardev, netdev, PCI address) defines another PropType.
+ * A property's type knows how to read text, print, and which JSON type its values have.  Base
+ * types are here; a library with its own kind (chardev, netdev, PCI address) defines another
+ * PropType.
  */
 #pragma once
 
@@ -16,13 +17,15 @@
 typedef enum PropJson { PROP_JSON_BOOL, PROP_JSON_INT, PROP_JSON_STRING } PropJson;
 
 typedef struct PropType {
-    const char *name;                   /* as in device-list-properties: "uint32", "bool", "str", "OnOffAuto" */
+    const char *name;       /* as in device-list-properties: "uint32", "bool", "str", "OnOffAuto" */
     PropJson json;
     /* `field` points at the field in the object. Text and JSON doors both arrive here as text. */
     bool (*parse)(Object *obj, const Property *prop, void *field, const char *text, GError **error);
-    char *(*print)(const Object *obj, const Property *prop, const void *field);    /* qom-get: plain */
-    char *(*print_qtree)(const Object *obj, const Property *prop, const void *field);  /* NULL: print */
-    void (*release)(Object *obj, const Property *prop, void *field);               /* NULL: nothing owned */
+    /* qom-get: plain */
+    char *(*print)(const Object *obj, const Property *prop, const void *field);
+    /* NULL: print */
+    char *(*print_qtree)(const Object *obj, const Property *prop, const void *field);
+    void (*release)(Object *obj, const Property *prop, void *field);       /* NULL: nothing owned */
 } PropType;
 
 struct Property {

@@ -21,7 +21,10 @@ const GPtrArray *ram_blocks(void)
     return blocks;
 }
 
-/* Blocks follow each other in one space of offsets, each on a boundary that suits its bitmap words. */
+/*
+ * Blocks follow each other in one space of offsets, each on a boundary that suits its bitmap
+ * words.
+ */
 static uint64_t next_offset(void)
 {
     uint64_t end = 0;

@@ -58,7 +58,8 @@ static uint64_t sign_extend(StateKind kind, uint64_t value)
 {
     unsigned unused_bits = 64 - 8 * kind_width(kind);
 
-    return kind_is_signed(kind) ? (uint64_t)((int64_t)(value << unused_bits) >> unused_bits) : value;
+    return kind_is_signed(kind) ? (uint64_t)((int64_t)(value << unused_bits) >> unused_bits)
+                                : value;
 }
 
 static unsigned field_count(const StateField *field, const void *opaque)
@@ -235,7 +236,10 @@ static bool load_field(const StateField *field, void *opaque, Reader *in, GError
     return true;
 }
 
-/* A subsection starts here only if its name is one of `desc`'s; else the byte belongs to what follows. */
+/*
+ * A subsection starts here only if its name is one of `desc`'s; else the byte belongs to what
+ * follows.
+ */
 static const StateDesc *peek_subsection(const StateDesc *desc, const Reader *in)
 {
     const uint8_t *at = in->data + in->pos;
@@ -272,8 +276,8 @@ static bool load_desc(const StateDesc *desc, void *opaque, int version, Reader *
     int min_version = desc->min_version != 0 ? desc->min_version : desc->version;
 
     if (version > desc->version || version < min_version) {
-        set_error(error, "%s: version %d is not between %d and %d", desc->name, version, min_version,
-                  desc->version);
+        set_error(error, "%s: version %d is not between %d and %d", desc->name, version,
+                  min_version, desc->version);
         return false;
     }
     for (const StateField *field = desc->fields; field->name != NULL; field++) {
@@ -300,7 +304,8 @@ bool state_load(const StateDesc *desc, void *opaque, int version, const uint8_t 
 
 /* ---- dump ---- */
 
-static void dump_fields(const StateDesc *desc, const void *opaque, const char *prefix, GString *out);
+static void dump_fields(const StateDesc *desc, const void *opaque, const char *prefix,
+                        GString *out);
 
 static void dump_element(const StateField *field, const void *p, const char *name, GString *out)
 {

@@ -1,9 +1,10 @@
 /*
  * State tables: one list of fields drives save, load and a readable dump.
  *
- * The bytes are QEMU's: each field in table order, integers big endian, no padding; then subsections,
- * each as 0x05, length byte, name, 32-bit version, fields.  Nothing is trusted on load: versions, ranges,
- * array lengths and the end of the data are checked, and an error names the field.
+ * The bytes are QEMU's: each field in table order, integers big endian, no padding; then
+ * subsections, each as 0x05, length byte, name, 32-bit version, fields.  Nothing is trusted on
+ * load: versions, ranges, array lengths and the end of the data are checked, and an error names
+ * the field.
  */
 #pragma once
 
@@ -28,7 +29,7 @@ typedef struct StateField {
     size_t offset;                      /* in the struct */
     size_t size;                        /* of one element */
     unsigned count;                     /* elements; 1 for a scalar */
-    size_t count_offset;                /* with has_count: a uint32_t in the struct ≤ count, loaded before */
+    size_t count_offset;       /* with has_count: a uint32_t in the struct ≤ count, loaded before */
     bool has_count;
     const StateDesc *desc;              /* STRUCT */
     bool (*exists)(const void *opaque, int version);
@@ -43,7 +44,8 @@ struct StateDesc {
     const StateDesc *const *subsections;
     bool (*needed)(const void *opaque); /* of a subsection, or a whole section */
     void (*saving)(void *opaque);       /* before the fields are read */
-    bool (*loaded)(void *opaque, GError **error);   /* after all fields: check, then recompute outputs */
+    /* after all fields: check, then recompute outputs */
+    bool (*loaded)(void *opaque, GError **error);
 };
 
 /* Appends to `out`. Machine stopped or lock held. */
@@ -63,8 +65,8 @@ void state_dump(const StateDesc *desc, const void *opaque, GString *out);
     { .name = #f_, .kind = kind_, .offset = STATE_CHECKED(type_, s_, f_), \
       .size = sizeof(type_), .count = 1, __VA_ARGS__ }
 #define STATE_ARRAY_OF(kind_, type_, s_, f_, ...) \
-    { .name = #f_, .kind = kind_, .offset = STATE_CHECKED(type_, s_, f_[0]), .size = sizeof(type_), \
-      .count = sizeof(((s_ *)0)->f_) / sizeof(type_), __VA_ARGS__ }
+    { .name = #f_, .kind = kind_, .offset = STATE_CHECKED(type_, s_, f_[0]), \
+      .size = sizeof(type_), .count = sizeof(((s_ *)0)->f_) / sizeof(type_), __VA_ARGS__ }
 #define STATE_BOOL(s, f, ...)   STATE_SCALAR(STATE_KIND_BOOL, bool, s, f, __VA_ARGS__)
 #define STATE_UINT8(s, f, ...)  STATE_SCALAR(STATE_KIND_U8, uint8_t, s, f, __VA_ARGS__)
 #define STATE_UINT16(s, f, ...) STATE_SCALAR(STATE_KIND_U16, uint16_t, s, f, __VA_ARGS__)

@@ -227,7 +227,9 @@ static void do_suspend(Vm *vm)
     }
 }
 
-/* Waking from S3 is a reset that the firmware or the kernel's waking vector tells from a cold one. */
+/*
+ * Waking from S3 is a reset that the firmware or the kernel's waking vector tells from a cold one.
+ */
 static void do_wakeup(Vm *vm)
 {
     if (vm->run_state != RUN_STATE_SUSPENDED) {

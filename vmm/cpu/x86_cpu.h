@@ -1,9 +1,9 @@
 /*
  * The state of one x86 CPU, borrowed by both engines and seen by monitor, gdb stub and migration.
  *
- * Owner: the vCPU's thread while it runs; anybody with the machine lock while it stands (vcpu_sync()).
- * `events` and the fields marked atomic may be touched by any thread.  Bits are named as in the Intel
- * SDM volume 3A chapters 2–6.
+ * Owner: the vCPU's thread while it runs; anybody with the machine lock while it stands
+ * (vcpu_sync()).  `events` and the fields marked atomic may be touched by any thread.  Bits are
+ * named as in the Intel SDM volume 3A chapters 2–6.
  */
 #pragma once
 
@@ -16,8 +16,8 @@
 enum { R_RAX, R_RCX, R_RDX, R_RBX, R_RSP, R_RBP, R_RSI, R_RDI, R_R8, R_R9, R_R10, R_R11, R_R12,
        R_R13, R_R14, R_R15,
        GPR_NONE,                    /* always 0: "no register" in address forms */
-       GPR_BLOCK_RIP,               /* software CPU: rip of the running block, base of rip-relative forms */
-       GPR_TEMP,                    /* software CPU: base of forms whose displacement needs 64 bits */
+       GPR_BLOCK_RIP,       /* software CPU: rip of the running block, base of rip-relative forms */
+       GPR_TEMP,                  /* software CPU: base of forms whose displacement needs 64 bits */
        GPR_COUNT };
 enum { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_COUNT };
 
@@ -133,7 +133,8 @@ typedef enum MpState { MP_RUNNABLE, MP_WAIT_FOR_SIPI } MpState;
 
 /* Bits of X86Cpu.events: set by any thread (then vcpu_kick), cleared by the vCPU. */
 enum {
-    CPU_EVENT_INTR      = 1 << 0,   /* LAPIC or PIC has an interrupt to deliver: level, see intc.pending */
+    /* LAPIC or PIC has an interrupt to deliver: level, see intc.pending */
+    CPU_EVENT_INTR      = 1 << 0,
     CPU_EVENT_NMI       = 1 << 1,
     CPU_EVENT_SMI       = 1 << 2,
     CPU_EVENT_INIT      = 1 << 3,
@@ -144,16 +145,22 @@ enum {
     CPU_EVENT_MCE       = 1 << 8,
 };
 
-/* The CPU's side of its interrupt controller, filled in by the LAPIC device (or the board's PIC). */
+/*
+ * The CPU's side of its interrupt controller, filled in by the LAPIC device (or the board's PIC).
+ */
 typedef struct CpuIntc {
     void *opaque;
-    /* Takes the interrupt to deliver: vector, or -1 (none any more). vCPU thread; takes the machine lock. */
+    /*
+     * Takes the interrupt to deliver: vector, or -1 (none any more). vCPU thread; takes the
+     * machine lock.
+     */
     int (*acknowledge)(void *opaque);
     uint8_t (*get_tpr)(void *opaque);               /* CR8, 0–15 */
     void (*set_tpr)(void *opaque, uint8_t tpr);
     uint64_t (*get_base)(void *opaque);             /* IA32_APIC_BASE */
     bool (*set_base)(void *opaque, uint64_t value); /* false: #GP */
-    bool (*read_msr)(void *opaque, uint32_t msr, uint64_t *value);      /* x2APIC 0x800–0x8ff, TSC deadline */
+    /* x2APIC 0x800–0x8ff, TSC deadline */
+    bool (*read_msr)(void *opaque, uint32_t msr, uint64_t *value);
     bool (*write_msr)(void *opaque, uint32_t msr, uint64_t value);      /* false: #GP */
     void (*reset)(void *opaque, bool init);         /* CPU reset or INIT */
 } CpuIntc;
@@ -178,7 +185,8 @@ struct X86Cpu {
     uint32_t sysenter_cs;
     uint64_t sysenter_esp, sysenter_eip;
     uint64_t pat, mtrr_deftype, mtrr_fixed[11], mtrr_var[8][2];
-    uint64_t tsc_offset, tsc_adjust, tsc_aux, misc_enable, debugctl, spec_ctrl, smbase, feature_control;
+    uint64_t tsc_offset, tsc_adjust, tsc_aux, misc_enable, debugctl, spec_ctrl, smbase,
+        feature_control;
     uint64_t mcg_cap, mcg_status, mcg_ctl, mc_banks[10][4];
     uint64_t kvm_system_time, kvm_wall_clock, kvm_async_pf_en, kvm_steal_time, kvm_pv_eoi, kvm_poll;
     uint64_t xss;
@@ -188,7 +196,7 @@ struct X86Cpu {
     bool halted;                    /* HLT: waits for an interrupt */
     bool nmi_blocked;               /* until IRET */
     bool in_smm;
-    uint8_t intr_shadow;            /* 1: STI, 2: MOV SS / POP SS — blocks interrupts for one instruction */
+    uint8_t intr_shadow;    /* 1: STI, 2: MOV SS / POP SS — blocks interrupts for one instruction */
     uint8_t exception;              /* pending for delivery (debug injection, KVM), or EXC_NONE */
     bool exception_has_error, exception_injected;
     uint32_t exception_error;
@@ -226,7 +234,9 @@ struct X86Cpu {
     uint64_t debug_addr;
 };
 
-/* Summary of the mode, for decoders: everything that changes how bytes decode or checks are done. */
+/*
+ * Summary of the mode, for decoders: everything that changes how bytes decode or checks are done.
+ */
 enum {
     CPU_MODE_CPL        = 3,        /* bits 0–1 */
     CPU_MODE_PE         = 1 << 2,
@@ -251,11 +261,14 @@ enum {
 void x86_update_mode(X86Cpu *cpu);
 static inline unsigned x86_cpl(const X86Cpu *cpu) { return cpu->mode & CPU_MODE_CPL; }
 
-/* A CPU for board slot `index`: allocates accel->cpu_size, joins vm->cpus. Freed by x86_cpu_free(). */
+/*
+ * A CPU for board slot `index`: allocates accel->cpu_size, joins vm->cpus. Freed by
+ * x86_cpu_free().
+ */
 X86Cpu *x86_cpu_new(Vm *vm, unsigned index, uint32_t apic_id, const X86CpuModel *model);
 void x86_cpu_free(X86Cpu *cpu);
 void x86_cpu_reset(X86Cpu *cpu);                /* power-on or system reset; APs wait for SIPI */
-void x86_cpu_init(X86Cpu *cpu);                 /* INIT (SDM 3A 9.1, table 9-1): keeps caches, FPU, MSRs */
+void x86_cpu_init(X86Cpu *cpu);          /* INIT (SDM 3A 9.1, table 9-1): keeps caches, FPU, MSRs */
 void x86_cpu_sipi(X86Cpu *cpu, uint8_t vector);
 bool x86_cpu_has_work(X86Cpu *cpu);             /* a halted CPU would wake */
 
@@ -269,5 +282,7 @@ void x86_load_real_seg(X86Cpu *cpu, int seg, uint16_t selector);
 /* State for migration and savevm; layout is ours until migration pins it. */
 extern const StateDesc x86_cpu_state;
 
-/* Text of `info registers` for one CPU, "\nCPU#n\n" first, to the character as QEMU 7.2 prints it. */
+/*
+ * Text of `info registers` for one CPU, "\nCPU#n\n" first, to the character as QEMU 7.2 prints it.
+ */
 void x86_print_registers(const X86Cpu *cpu, GString *out);

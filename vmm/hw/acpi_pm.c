@@ -90,7 +90,9 @@ static void evt_write(void *opaque, uint64_t offset, uint64_t value, unsigned si
     acpi_pm_update(pm);
 }
 
-static const MemOps evt_ops = { .read = evt_read, .write = evt_write, .min_size = 2, .max_size = 2 };
+static const MemOps evt_ops = {
+    .read = evt_read, .write = evt_write, .min_size = 2, .max_size = 2,
+};
 
 /* ---- PM1a control block ---- */
 
@@ -124,7 +126,9 @@ static void cnt_write(void *opaque, uint64_t offset, uint64_t value, unsigned si
     acpi_pm_update(pm);
 }
 
-static const MemOps cnt_ops = { .read = cnt_read, .write = cnt_write, .min_size = 2, .max_size = 2 };
+static const MemOps cnt_ops = {
+    .read = cnt_read, .write = cnt_write, .min_size = 2, .max_size = 2,
+};
 
 void acpi_pm_set_acpi_mode(AcpiPm *pm, bool on)
 {
@@ -162,7 +166,9 @@ static void gpe_write(void *opaque, uint64_t offset, uint64_t value, unsigned si
     acpi_pm_update(pm);
 }
 
-static const MemOps gpe_ops = { .read = gpe_read, .write = gpe_write, .min_size = 1, .max_size = 1 };
+static const MemOps gpe_ops = {
+    .read = gpe_read, .write = gpe_write, .min_size = 1, .max_size = 1,
+};
 
 /* ---- what the machine tells us ---- */
 

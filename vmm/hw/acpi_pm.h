@@ -1,7 +1,7 @@
 /*
  * ACPI fixed hardware: PM1a event and control blocks, the PM timer, a general purpose event block.
- * ACPI Specification 2.0, chapter 4.7.  Part of a chipset device, which places the regions and saves
- * the fields.  Machine lock.
+ * ACPI Specification 2.0, chapter 4.7.  Part of a chipset device, which places the regions and
+ * saves the fields.  Machine lock.
  */
 #pragma once
 

@@ -1,4 +1,7 @@
-/* A port whose writes go to a character device, for firmware and kernels in trouble. */
+/*
+ * A port whose writes go to a character device, for firmware and kernels in trouble.  Machine
+ * lock.
+ */
 #pragma once
 
 #include "device.h"

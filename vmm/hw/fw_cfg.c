@@ -316,7 +316,8 @@ static bool fw_cfg_realize(Device *dev, GError **error)
     }
     cfg->placed = true;
     fw_cfg_set(dev, FW_CFG_SIGNATURE, "QEMU", 4);
-    fw_cfg_set_uint(dev, FW_CFG_ID, FW_CFG_VERSION | (cfg->dma_enabled ? FW_CFG_VERSION_DMA : 0), 4);
+    fw_cfg_set_uint(dev, FW_CFG_ID, FW_CFG_VERSION | (cfg->dma_enabled ? FW_CFG_VERSION_DMA : 0),
+                    4);
     fw_cfg_update_directory(cfg);
     dev->vm->fw_cfg = dev;
     return true;

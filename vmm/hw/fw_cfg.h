@@ -1,9 +1,9 @@
 /*
  * fw_cfg: the machine's description for its firmware, as numbered items and named files.
  *
- * The interface is the published one of QEMU's fw_cfg device (selector and data ports, DMA).  Items are
- * added by the board before the guest runs and may be replaced later; the guest only reads.  Machine
- * lock.
+ * The interface is the published one of QEMU's fw_cfg device (selector and data ports, DMA).
+ * Items are added by the board before the guest runs and may be replaced later; the guest only
+ * reads.  Machine lock.
  */
 #pragma once
 
@@ -27,7 +27,7 @@ extern const DeviceType fw_cfg_io_type;
 
 /* Sets item `key`; the bytes are copied. */
 void fw_cfg_set(Device *dev, uint16_t key, const void *data, size_t len);
-void fw_cfg_set_uint(Device *dev, uint16_t key, uint64_t value, unsigned size);     /* little endian */
+void fw_cfg_set_uint(Device *dev, uint16_t key, uint64_t value, unsigned size);  /* little endian */
 
 /* Adds or replaces a file; false when the directory is full or the name too long. */
 bool fw_cfg_set_file(Device *dev, const char *name, const void *data, size_t len, GError **error);

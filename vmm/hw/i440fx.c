@@ -1,17 +1,17 @@
 /*
  * Intel 440FX host bridge.
  *
- * Modelled: configuration mechanism 1 (ports cf8, cfc), the PAM registers that put RAM or PCI behind
- * c0000–fffff, SMRAM at a0000–bffff.
- * Not modelled: DRAM timing and row boundaries (the registers keep what is written), ECC and errors,
- * write-only PAM segments (reads of those see RAM).
+ * Modelled: configuration mechanism 1 (ports cf8, cfc), the PAM registers that put RAM or PCI
+ * behind c0000–fffff, SMRAM at a0000–bffff.
+ * Not modelled: DRAM timing and row boundaries (the registers keep what is written), ECC and
+ * errors, write-only PAM segments (reads of those see RAM).
  */
 #include "i440fx.h"
 
 #include <string.h>
 
 enum {
-    I440FX_PAM = 0x59,          /* PAM0: 0x59, high nibble only; PAM1–6: 0x5a–0x5f, two segments each */
+    I440FX_PAM = 0x59,      /* PAM0: 0x59, high nibble only; PAM1–6: 0x5a–0x5f, two segments each */
     I440FX_SMRAM = 0x72,
     CONFIG_ADDRESS_ENABLE = 1u << 31,
 };

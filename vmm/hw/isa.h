@@ -1,4 +1,7 @@
-/* The ISA bus below the PIIX3: devices sit at the ports and lines their properties name. */
+/*
+ * The ISA bus below the PIIX3: devices sit at the ports and lines their properties name.  Machine
+ * lock.
+ */
 #pragma once
 
 #include "device.h"

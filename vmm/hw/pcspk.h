@@ -1,4 +1,7 @@
-/* Port 61: gate and output of timer 2, the speaker's enable bit, the refresh toggle. */
+/*
+ * Port 61: gate and output of timer 2, the speaker's enable bit, the refresh toggle (IBM PC/AT
+ * technical reference, system board; 8254 timer 2).  Machine lock.
+ */
 #pragma once
 
 #include "device.h"

@@ -1,7 +1,8 @@
 /*
  * Intel PIIX3, function 0.
  *
- * Modelled: PIRQA–PIRQD routing to ISA interrupts, the reset control register at port cf9, the ISA bus.
+ * Modelled: PIRQA–PIRQD routing to ISA interrupts, the reset control register at port cf9, the ISA
+ * bus.
  * Not modelled: ISA timing, bus master arbitration, the USB and IDE functions (their own devices).
  */
 #include "piix3.h"
@@ -12,7 +13,7 @@
 #include "vm_core.h"
 
 enum {
-    PIIX3_PIRQRC = 0x60,        /* 4.1.12: one register per PIRQ, bit 7: not routed, bits 3–0: IRQ */
+    PIIX3_PIRQRC = 0x60,       /* 4.1.12: one register per PIRQ, bit 7: not routed, bits 3–0: IRQ */
     PIIX3_PIRQS = 4,
     PIRQ_DISABLED = 0x80,
 };
@@ -110,7 +111,9 @@ static void rcr_write(void *opaque, uint64_t offset, uint64_t value, unsigned si
     piix3->rcr = value & RCR_SRST;
 }
 
-static const MemOps rcr_ops = { .read = rcr_read, .write = rcr_write, .min_size = 1, .max_size = 1 };
+static const MemOps rcr_ops = {
+    .read = rcr_read, .write = rcr_write, .min_size = 1, .max_size = 1,
+};
 
 /* ---- state ---- */
 

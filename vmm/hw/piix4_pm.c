@@ -1,8 +1,9 @@
 /*
  * Intel PIIX4 function 3.
  *
- * Modelled: PM1a and PM timer blocks at the base of register 40, general purpose events at afe0, the
- * SMI command port b2/b3 with ACPI enable and disable, the SMBus host at the base of register 90.
+ * Modelled: PM1a and PM timer blocks at the base of register 40, general purpose events at afe0,
+ * the SMI command port b2/b3 with ACPI enable and disable, the SMBus host at the base of register
+ * 90.
  * Not modelled: device activity monitors, throttling, PCI and CPU hot-plug.
  */
 #include "piix4_pm.h"
@@ -69,7 +70,9 @@ static void apm_write(void *opaque, uint64_t offset, uint64_t value, unsigned si
     }
 }
 
-static const MemOps apm_ops = { .read = apm_read, .write = apm_write, .min_size = 1, .max_size = 1 };
+static const MemOps apm_ops = {
+    .read = apm_read, .write = apm_write, .min_size = 1, .max_size = 1,
+};
 
 /* ---- configuration space ---- */
 

@@ -1,6 +1,6 @@
 /*
- * SMBus host controller with an empty bus: every transaction ends at once with a device error, which
- * is what the chip reports when no slave acknowledges.
+ * SMBus host controller with an empty bus: every transaction ends at once with a device error,
+ * which is what the chip reports when no slave acknowledges.
  * Not modelled: slave mode, the completion interrupt (drivers poll).
  */
 #include "pm_smbus.h"

@@ -1,4 +1,7 @@
-/* System control port A (92): address line 20, fast reset. */
+/*
+ * System control port A (92): address line 20, fast reset (IBM PS/2 hardware interface technical
+ * reference, system control ports).  Machine lock.
+ */
 #pragma once
 
 #include "device.h"

@@ -1,9 +1,10 @@
 /*
- * ACPI tables of the pc board (ACPI Specification 2.0 chapter 5; HPET table: IA-PC HPET 1.0a, 3.2.4;
+ * ACPI tables of the pc board (ACPI Specification 2.0 chapter 5; HPET table: IA-PC HPET 1.0a,
+ * 3.2.4;
  * WAET: Windows ACPI Emulated Devices Table, version 1.0).
  *
- * The same set that firmware of this board has always been given: RSDT, FACP revision 1 with FACS and
- * DSDT, APIC, SSDT, and HPET and WAET.
+ * The same set that firmware of this board has always been given: RSDT, FACP revision 1 with FACS
+ * and DSDT, APIC, SSDT, and HPET and WAET.
  */
 #include "acpi.h"
 

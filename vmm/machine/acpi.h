@@ -1,9 +1,10 @@
 /*
  * The pc board's ACPI tables.
  *
- * They are built once, with every pointer relative to the blob it points into, and a list of what has
- * to be patched when the blobs find their place.  Firmware does that from a loader script in fw_cfg;
- * a kernel booted without firmware gets tables we patched ourselves.  Both come from the same list.
+ * They are built once, with every pointer relative to the blob it points into, and a list of what
+ * has to be patched when the blobs find their place.  Firmware does that from a loader script in
+ * fw_cfg; a kernel booted without firmware gets tables we patched ourselves.  Both come from the
+ * same list.
  */
 #pragma once
 

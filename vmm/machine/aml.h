@@ -5,10 +5,11 @@
 #include <stdint.h>
 
 /*
- * Gives Name (SEGMENT, integer) in compiled AML another value of the same width (1 or 4 bytes).  The
- * name must be there: it is our own ASL.
+ * Gives Name (SEGMENT, integer) in compiled AML another value of the same width (1 or 4 bytes).
+ * The name must be there: it is our own ASL.
  */
 void aml_patch_int(uint8_t *aml, size_t len, const char *segment, uint64_t value, unsigned size);
-void aml_name_sleep(GByteArray *aml, const char *segment, uint8_t type);    /* Package { t, t, 0, 0 } */
+/* Package { t, t, 0, 0 } */
+void aml_name_sleep(GByteArray *aml, const char *segment, uint8_t type);
 /* Device (\_SB.Cnnn) with _HID ACPI0007 and _UID. */
 void aml_cpu_device(GByteArray *aml, unsigned index);

@@ -1,6 +1,6 @@
 /*
- * Direct boot, the part all formats share: pieces of memory, the GDT and page tables, the first CPU's
- * registers.
+ * Direct boot, the part all formats share: pieces of memory, the GDT and page tables, the first
+ * CPU's registers.
  */
 #include "boot.h"
 

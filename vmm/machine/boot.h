@@ -1,9 +1,10 @@
 /*
  * Direct boot: a kernel is put in memory and entered without any firmware.
  *
- * boot_plan_new() reads the kernel's headers once and decides what goes where; every reset carries the
- * plan out again (boot_plan_load()) and enters the kernel (boot_plan_enter()).  File contents are read
- * into guest memory at that time, so they are held in memory once.  Machine lock, machine stopped.
+ * boot_plan_new() reads the kernel's headers once and decides what goes where; every reset carries
+ * the plan out again (boot_plan_load()) and enters the kernel (boot_plan_enter()).  File contents
+ * are read into guest memory at that time, so they are held in memory once.  Machine lock, machine
+ * stopped.
  */
 #pragma once
 
@@ -27,7 +28,9 @@ typedef struct BootFile {
     char *path;
 } BootFile;
 
-/* Guest memory from `addr` on: bytes of a file or of `bytes`, then zeros, then room left as it is. */
+/*
+ * Guest memory from `addr` on: bytes of a file or of `bytes`, then zeros, then room left as it is.
+ */
 typedef struct BootPiece {
     const char *what;                   /* for messages */
     uint64_t addr, size_bytes, zero_bytes, spare_bytes;
@@ -76,15 +79,18 @@ typedef struct BootFormat {
 } BootFormat;
 extern const BootFormat boot_multiboot, boot_bzimage, boot_pvh;
 
-/* The range must be RAM by the e820 map and free, the file long enough; else an error names the piece. */
+/*
+ * The range must be RAM by the e820 map and free, the file long enough; else an error names the
+ * piece.
+ */
 bool boot_add(BootPlan *plan, const BootPiece *piece, GError **error);
 bool boot_add_bytes(BootPlan *plan, const char *what, uint64_t addr, const void *data, size_t len,
                     GError **error);
 const BootFile *boot_open(BootPlan *plan, const char *path, GError **error);
 bool boot_file_read(const BootFile *file, uint64_t offset, void *buf, size_t len, GError **error);
 /*
- * Places the initrd page aligned as high as it fits below `limit` and above `floor`; *addr and *size are
- * 0 without one.
+ * Places the initrd page aligned as high as it fits below `limit` and above `floor`; *addr and
+ * *size are 0 without one.
  */
 bool boot_add_initrd(BootPlan *plan, uint64_t floor, uint64_t limit, uint64_t *addr, uint64_t *size,
                      GError **error);

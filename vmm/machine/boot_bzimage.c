@@ -1,8 +1,8 @@
 /*
  * Linux bzImage (Linux documentation: "The Linux/x86 Boot Protocol" and "zero page").
  *
- * The 64-bit entry is taken where the image offers one, the 32-bit entry otherwise.  Images older than
- * protocol 2.05, or with a kernel below 1 MiB, are refused: they need real-mode firmware.
+ * The 64-bit entry is taken where the image offers one, the 32-bit entry otherwise.  Images older
+ * than protocol 2.05, or with a kernel below 1 MiB, are refused: they need real-mode firmware.
  */
 #include <string.h>
 

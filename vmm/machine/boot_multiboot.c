@@ -1,6 +1,7 @@
 /*
- * Multiboot (specification version 0.6.96): a header within the first 8 KiB names the load addresses, or
- * the image is a 32-bit ELF file.  -initrd takes a list of modules, "file arguments,file arguments".
+ * Multiboot (specification version 0.6.96): a header within the first 8 KiB names the load
+ * addresses, or the image is a 32-bit ELF file.  -initrd takes a list of modules, "file
+ * arguments,file arguments".
  * Not modelled: the video mode fields (there is no display to set), drives, APM and the ROM table.
  */
 #include <elf.h>
@@ -177,7 +178,8 @@ static bool add_module(BootPlan *plan, Modules *modules, const char *text, GErro
 
 static bool add_modules(BootPlan *plan, Modules *modules, GError **error)
 {
-    g_auto(GStrv) texts = g_strsplit(plan->vm->config.initrd ? plan->vm->config.initrd : "", ",", -1);
+    g_auto(GStrv) texts =
+        g_strsplit(plan->vm->config.initrd ? plan->vm->config.initrd : "", ",", -1);
 
     for (char **text = texts; *text; text++) {
         if (!add_module(plan, modules, *text, error)) {

@@ -1,6 +1,6 @@
 /*
- * PVH: an ELF file with a note that names a 32-bit entry point (Xen documentation: "x86/HVM direct boot
- * ABI").  Linux's vmlinux has one with CONFIG_PVH.
+ * PVH: an ELF file with a note that names a 32-bit entry point (Xen documentation: "x86/HVM direct
+ * boot ABI").  Linux's vmlinux has one with CONFIG_PVH.
  */
 #include <elf.h>
 #include <string.h>

@@ -1,4 +1,7 @@
-/* The memory map a PC's firmware reports (ACPI 2.0 chapter 14), as firmware and kernels get it. */
+/*
+ * The memory map a PC's firmware reports (ACPI 2.0 chapter 14), as firmware and kernels
+ * get it.  Addresses and sizes in bytes.  Machine lock.
+ */
 #pragma once
 
 #include <glib.h>

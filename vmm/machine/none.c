@@ -1,6 +1,6 @@
 /*
- * The empty board: memory if some was asked for, CPUs, no device.  For looking at the program itself and
- * for tests of the core.
+ * The empty board: memory if some was asked for, CPUs, no device.  For looking at the program
+ * itself and for tests of the core.
  */
 #include <string.h>
 

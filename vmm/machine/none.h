@@ -1,3 +1,4 @@
+/* The empty board; see none.c. */
 #pragma once
 
 #include "machine.h"

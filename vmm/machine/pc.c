@@ -127,7 +127,8 @@ static bool pc_check_config(const Vm *vm, GError **error)
         return false;
     }
     if (config->kernel && config->bios) {
-        set_error(error, "-kernel and -bios exclude each other: a kernel is booted without firmware");
+        set_error(error,
+                  "-kernel and -bios exclude each other: a kernel is booted without firmware");
         return false;
     }
     return true;

@@ -1,6 +1,7 @@
 /*
- * The pc board's own data, shared by the files that build it: pc.c (memory, CPUs, parts and wiring),
- * pc_firmware.c (BIOS image, fw_cfg, CMOS), pc_direct.c (what firmware does, for direct boot).
+ * The pc board's own data, shared by the files that build it: pc.c (memory, CPUs, parts and
+ * wiring), pc_firmware.c (BIOS image, fw_cfg, CMOS), pc_direct.c (what firmware does, for direct
+ * boot).
  */
 #pragma once
 

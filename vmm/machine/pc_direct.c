@@ -1,6 +1,6 @@
 /*
- * What firmware leaves behind, for a kernel that is booted without any: PCI resources, memory types,
- * interrupt controllers and timers, BIOS data area, ACPI and SMBIOS tables, the memory map.
+ * What firmware leaves behind, for a kernel that is booted without any: PCI resources, memory
+ * types, interrupt controllers and timers, BIOS data area, ACPI and SMBIOS tables, the memory map.
  */
 #include <string.h>
 
@@ -23,9 +23,11 @@
 
 /* ---- chipset ---- */
 
-/* Ports as firmware leaves them: 8259s at vectors 8 and 70h with only the cascade open, 8254 channel 0
- * at 18.2 Hz, RTC at 32768 Hz without interrupts, PCI interrupts 10 and 11 level triggered, the keyboard
- * controller translating to scan code set 1 with the mouse port closed. */
+/*
+ * Ports as firmware leaves them: 8259s at vectors 8 and 70h with only the cascade open, 8254
+ * channel 0 at 18.2 Hz, RTC at 32768 Hz without interrupts, PCI interrupts 10 and 11 level
+ * triggered, the keyboard controller translating to scan code set 1 with the mouse port closed.
+ */
 static const struct { uint16_t port; uint8_t value; } port_writes[] = {
     { 0x20, 0x11 }, { 0x21, 0x08 }, { 0x21, 0x04 }, { 0x21, 0x01 }, { 0x21, 0xfb },
     { 0xa0, 0x11 }, { 0xa1, 0x70 }, { 0xa1, 0x02 }, { 0xa1, 0x01 }, { 0xa1, 0xff },
@@ -144,8 +146,8 @@ static void write_tables(PcBoard *pc)
 /* ---- reset ---- */
 
 /*
- * Wake-up from suspend to RAM (ACPI 2.0, 15.1.3): the first CPU goes on in real mode at the FACS's waking
- * vector.  Memory is as the system left it.
+ * Wake-up from suspend to RAM (ACPI 2.0, 15.1.3): the first CPU goes on in real mode at the FACS's
+ * waking vector.  Memory is as the system left it.
  */
 static bool resume_from_suspend(PcBoard *pc)
 {

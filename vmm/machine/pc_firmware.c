@@ -1,6 +1,6 @@
 /*
- * What the pc board gives its firmware: the BIOS image, the CMOS bytes firmware has always read, and the
- * items and files of fw_cfg.
+ * What the pc board gives its firmware: the BIOS image, the CMOS bytes firmware has always read,
+ * and the items and files of fw_cfg.
  */
 #include <string.h>
 
@@ -256,7 +256,10 @@ static bool fill_acpi(PcBoard *pc, GError **error)
 
 bool pc_fill_fw_cfg(PcBoard *pc, GError **error)
 {
-    /* S0 to S5: bit 7 supported, low bits the sleep type; then what firmware waits for before it reboots. */
+    /*
+     * S0 to S5: bit 7 supported, low bits the sleep type; then what firmware waits for before it
+     * reboots.
+     */
     static const uint8_t states[6] = { 0x80, 0, 0, 0x81, 0x82, 0x80 };
     static const int32_t never = -1;
     Device *cfg = pc->vm->fw_cfg;

@@ -7,7 +7,10 @@
 #include "sizes.h"
 #include "x86_cpu.h"
 
-/* Handles: type in the upper byte, instance in the lower, as SMBIOS tables of this board always had. */
+/*
+ * Handles: type in the upper byte, instance in the lower, as SMBIOS tables of this board always
+ * had.
+ */
 enum {
     HANDLE_BIOS = 0x0000, HANDLE_SYSTEM = 0x0100, HANDLE_CHASSIS = 0x0300, HANDLE_CPU = 0x0400,
     HANDLE_ARRAY = 0x1000, HANDLE_DIMM = 0x1100, HANDLE_MAPPED = 0x1300, HANDLE_BOOT = 0x2000,

@@ -95,7 +95,8 @@ static unsigned edit_distance(const char *a, const char *b)
 const char *nearest_name(const char *typed, const char *const *names, size_t count)
 {
     const char *best = NULL;
-    unsigned best_distance = strlen(typed) / 3 + 2;     /* one slip in a short word, more in a long one */
+    /* one slip in a short word, more in a long one */
+    unsigned best_distance = strlen(typed) / 3 + 2;
 
     for (size_t i = 0; i < count; i++) {
         unsigned distance = edit_distance(typed, names[i]);

@@ -2,8 +2,8 @@
  * Errors, as one phrase for whoever typed the command.
  *
  * A function that can fail returns bool (false: failed) or a pointer (NULL: failed) and takes a
- * `GError **error` last.  The layer that can act reports it, once.  RHEA_ERROR's codes are QMP's error
- * classes, so that a door which has classes need not guess them.
+ * `GError **error` last.  The layer that can act reports it, once.  RHEA_ERROR's codes are QMP's
+ * error classes, so that a door which has classes need not guess them.
  */
 #pragma once
 
@@ -31,7 +31,9 @@ void set_errno_error(GError **error, int errnum, const char *format, ...) G_GNUC
 /* Adds a hint line (what to do instead, the nearest valid name) below an error's message. */
 void error_add_hint(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-/* Adds "Did you mean 'NAME'?"; nothing for NULL, so that nearest_name()'s answer goes straight in. */
+/*
+ * Adds "Did you mean 'NAME'?"; nothing for NULL, so that nearest_name()'s answer goes straight in.
+ */
 void error_suggest(GError **error, const char *name);
 
 /*
@@ -40,7 +42,10 @@ void error_suggest(GError **error, const char *name);
  */
 const char *nearest_name(const char *typed, const char *const *names, size_t count);
 
-/* Prints "rhea: <message>" (and hints) on standard error. The only places that call this are doors. */
+/*
+ * Prints "rhea: <message>" (and hints) on standard error. The only places that call this are
+ * doors.
+ */
 void report_error(const GError *error);
 void report_warning(const char *format, ...) G_GNUC_PRINTF(1, 2);
 

@@ -10,9 +10,9 @@
 #define GIB (UINT64_C(1) << 30)
 
 /*
- * "64k", "1.5G", "0x1000", "512" in bytes.  Suffixes B K M G T P E in either case; a number without a
- * suffix counts in `default_unit` bytes (pass 1 for bytes).  False, with an error that says why, for
- * anything else, for a fraction of a byte and for what does not fit 64 bits.
+ * "64k", "1.5G", "0x1000", "512" in bytes.  Suffixes B K M G T P E in either case; a number
+ * without a suffix counts in `default_unit` bytes (pass 1 for bytes).  False, with an error that
+ * says why, for anything else, for a fraction of a byte and for what does not fit 64 bits.
  */
 bool parse_size_unit(const char *text, uint64_t default_unit, uint64_t *bytes, GError **error);
 bool parse_size(const char *text, uint64_t *bytes, GError **error);

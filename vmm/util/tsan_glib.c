@@ -1,6 +1,6 @@
 /*
- * Thread sanitizer builds only: GLib is not instrumented and its locks are futexes of its own, so the
- * sanitizer would not see what they order.  The linker sends our calls through these (--wrap).
+ * Thread sanitizer builds only: GLib is not instrumented and its locks are futexes of its own, so
+ * the sanitizer would not see what they order.  The linker sends our calls through these (--wrap).
  */
 #include <glib.h>
 #include <sanitizer/tsan_interface.h>

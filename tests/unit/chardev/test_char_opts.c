@@ -53,7 +53,8 @@ START_TEST(bad_option_text_row)
     g_autoptr(GError) error = NULL;
 
     ck_assert_ptr_null(char_opts_parse(bad[_i].text, &error));
-    ck_assert_msg(g_pattern_match_simple(bad[_i].message, error->message), "got: %s", error->message);
+    ck_assert_msg(g_pattern_match_simple(bad[_i].message, error->message), "got: %s",
+                  error->message);
 }
 END_TEST
 

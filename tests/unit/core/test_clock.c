@@ -137,6 +137,7 @@ START_TEST(no_shutdown_stops_instead)
 }
 END_TEST
 
-CHECK_MAIN("clock", CASE(timers_fire_in_order_at_their_time), CASE(a_periodic_timer_sees_every_period),
-           CASE(the_clock_stands_while_stopped), CASE(the_main_loop_fires_timers),
-           CASE(requests_become_events), CASE(no_shutdown_stops_instead))
+CHECK_MAIN("clock", CASE(timers_fire_in_order_at_their_time),
+           CASE(a_periodic_timer_sees_every_period), CASE(the_clock_stands_while_stopped),
+           CASE(the_main_loop_fires_timers), CASE(requests_become_events),
+           CASE(no_shutdown_stops_instead))

@@ -5,7 +5,14 @@
 #include "lock.h"
 #include "vm_core.h"
 
-typedef struct Toy { Device dev; uint16_t iobase; bool loud; char *name; int speed; unsigned resets; } Toy;
+typedef struct Toy {
+    Device dev;
+    uint16_t iobase;
+    bool loud;
+    char *name;
+    int speed;
+    unsigned resets;
+} Toy;
 
 static const char *const speeds[] = { "slow", "fast", NULL };
 static const Property toy_props[] = {
@@ -28,7 +35,8 @@ static void toy_reset(Device *dev)
 
 static const BusType toy_bus_type = { .name = "TOY" };
 static const DeviceType toy_type = {
-    .name = "toy", .alias = "plaything", .bus = &toy_bus_type, .size = sizeof(Toy), .props = toy_props,
+    .name = "toy", .alias = "plaything", .bus = &toy_bus_type, .size = sizeof(Toy),
+    .props = toy_props,
     .realize = toy_realize, .reset = toy_reset,
 };
 static const DeviceType *const types[] = { &toy_type, NULL };
@@ -85,7 +93,8 @@ START_TEST(set_row)
 
     setup();
     toy = toy_new(NULL);
-    ck_assert_int_eq(device_set(&toy->dev, sets[_i].prop, sets[_i].text, &error), sets[_i].error == NULL);
+    ck_assert_int_eq(device_set(&toy->dev, sets[_i].prop, sets[_i].text, &error),
+                     sets[_i].error == NULL);
     if (sets[_i].error != NULL) {
         ck_assert_str_eq(error->message, sets[_i].error);
     }

@@ -123,7 +123,7 @@ START_TEST(threads_never_read_what_was_freed)
     }
     ck_assert_int_eq(dead_seen, 0);
     epoch_retire(published, kill_number);
-    ck_assert_uint_eq(freed, SWAPS + 1);        /* the readers are gone, and so is everything kept */
+    ck_assert_uint_eq(freed, SWAPS + 1);       /* the readers are gone, and so is everything kept */
 }
 END_TEST
 

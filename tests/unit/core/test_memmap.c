@@ -56,9 +56,10 @@ static char *view_text(void)
     for (unsigned i = 0; i < view->count; i++) {
         const FlatRange *range = &view->ranges[i];
 
-        g_string_append_printf(out, "%s%" G_GINT64_MODIFIER "x-%" G_GINT64_MODIFIER "x:%s@%" G_GINT64_MODIFIER
-                               "x%s", i > 0 ? " " : "", range->addr, range->last, range->mr->name,
-                               range->offset, range->readonly ? "!" : "");
+        g_string_append_printf(
+            out, "%s%" G_GINT64_MODIFIER "x-%" G_GINT64_MODIFIER "x:%s@%" G_GINT64_MODIFIER "x%s",
+            i > 0 ? " " : "", range->addr, range->last, range->mr->name, range->offset,
+            range->readonly ? "!" : "");
     }
     epoch_leave();
     return g_string_free(out, FALSE);
@@ -196,7 +197,8 @@ START_TEST(load_row)
     setup();
     mem_region_init_io(&probe.mr, NULL, "probe", 0x10, loads[_i].ops, &probe);
     mem_region_add(&root, 0x1000, &probe.mr);
-    ck_assert_uint_eq(mem_load(&as, 0x1000 + loads[_i].offset, loads[_i].size, &met), loads[_i].value);
+    ck_assert_uint_eq(mem_load(&as, 0x1000 + loads[_i].offset, loads[_i].size, &met),
+                      loads[_i].value);
     ck_assert_int_eq(met, MEM_OK);
     ck_assert_uint_eq(probe.last_offset, loads[_i].last_offset);
     ck_assert_uint_eq(probe.last_size, loads[_i].last_size);
@@ -303,5 +305,6 @@ END_TEST
 CHECK_MAIN("memmap", CASE(higher_priority_wins), CASE(holes_show_what_is_below),
            CASE(aliases_show_part_of_a_region), CASE(the_last_address_is_reachable),
            CASE(listeners_hear_differences_once_per_transaction), CASES(load_row, loads),
-           CASE(nothing_reads_as_ones), CASE(rom_takes_debug_writes_only), CASE(copies_cross_ranges),
-           CASE(dma_does_not_reenter_its_device), CASE(writes_mark_pages_dirty))
+           CASE(nothing_reads_as_ones), CASE(rom_takes_debug_writes_only),
+           CASE(copies_cross_ranges), CASE(dma_does_not_reenter_its_device),
+           CASE(writes_mark_pages_dirty))

@@ -107,9 +107,16 @@ START_TEST(an_older_version_lacks_newer_fields)
 }
 END_TEST
 
-static const struct { size_t at; uint8_t value; int version; size_t size; const char *error; } bad[] = {
+static const struct {
+    size_t at;
+    uint8_t value;
+    int version;
+    size_t size;
+    const char *error;
+} bad[] = {
     { 0, 2, 2, sizeof(golden), "sample.armed: value 2 is neither true nor false" },
-    { 6, 0x80, 2, sizeof(golden), "sample.deadline: value 9295429630892703743 is not in -1…9223372036854775807" },
+    { 6, 0x80, 2, sizeof(golden),
+      "sample.deadline: value 9295429630892703743 is not in -1…9223372036854775807" },
     { 23, 5, 2, sizeof(golden), "sample.queue: 5 elements where at most 4 fit" },
     { 0, 1, 3, sizeof(golden), "sample: version 3 is not between 1 and 2" },
     { 0, 1, 0, sizeof(golden), "sample: version 0 is not between 1 and 2" },

@@ -213,7 +213,8 @@ START_TEST(address_row)
 END_TEST
 
 static const struct { const char *first, *second, *message; } clashes[] = {
-    { "3.0", "3.0", "PCI: slot 3 function 0 not available for toy-pci, in use by toy-pci,id=(null)" },
+    { "3.0", "3.0",
+      "PCI: slot 3 function 0 not available for toy-pci, in use by toy-pci,id=(null)" },
     { "3.0", "3.1", "PCI: single function device can't be populated in function 3.1" },
     { "3.1", "3.0", "PCI: 3.0 indicates single function, but 3.1 is already populated." },
 };

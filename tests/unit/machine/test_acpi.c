@@ -9,7 +9,8 @@ static const uint32_t ids[] = { 0, 1, 4, 300 };
 static const AcpiConfig full = {
     .pci_hole_start = 0x8000000, .pci_hole_last = 0xfebfffff,
     .pci_hole64_start = UINT64_C(1) << 32, .pci_hole64_size = UINT64_C(1) << 31,
-    .com_ports = 1, .hpet = true, .keyboard = true, .pvpanic_port = 0x505, .s3 = true, .s4 = true, .s4_type = 2,
+    .com_ports = 1, .hpet = true, .keyboard = true, .pvpanic_port = 0x505, .s3 = true, .s4 = true,
+    .s4_type = 2,
     .apic_ids = ids, .n_cpus = G_N_ELEMENTS(ids),
 };
 

@@ -276,7 +276,11 @@ static void elf_big_endian(void) { elf[EI_DATA] = ELFDATA2MSB; }
 static void elf_no_headers(void) { put16(elf + 56, 0); }
 static void elf_many_headers(void) { put16(elf + 56, 0xffff); }
 static void elf_headers_outside(void) { put64(elf + 32, UINT64_MAX - 8); }
-static void elf_truncated_segment(void) { put64(elf + 64 + 32, 0x100000); put64(elf + 64 + 40, 0x100000); }
+static void elf_truncated_segment(void)
+{
+    put64(elf + 64 + 32, 0x100000);
+    put64(elf + 64 + 40, 0x100000);
+}
 static void elf_offset_outside(void) { put64(elf + 64 + 8, UINT64_MAX); }
 static void elf_shrinks(void) { put64(elf + 64 + 40, 1); }
 static void elf_in_the_hole(void) { put64(elf + 64 + 24, 0xa0000); }

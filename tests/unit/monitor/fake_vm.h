@@ -1,4 +1,7 @@
-/* A machine for the monitor's tests: 64 KiB of counting bytes at 0, one CPU in 64-bit mode, no engine. */
+/*
+ * A machine for the monitor's tests: 64 KiB of counting bytes at 0, one CPU in 64-bit mode, no
+ * engine.
+ */
 #pragma once
 
 #include "vm.h"

@@ -85,7 +85,8 @@ START_TEST(lines_print)
     monitor_init(&mon, fake_vm());
     for (size_t i = 0; i < G_N_ELEMENTS(lines); i++) {
         monitor_run_line(&mon, lines[i].line);
-        ck_assert_msg(strcmp(mon.out->str, lines[i].text) == 0, "%s: %s", lines[i].line, mon.out->str);
+        ck_assert_msg(strcmp(mon.out->str, lines[i].text) == 0, "%s: %s", lines[i].line,
+                      mon.out->str);
         g_string_truncate(mon.out, 0);
     }
     monitor_finish(&mon);

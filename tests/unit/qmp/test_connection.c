@@ -46,12 +46,14 @@ static void say(const char *request, const char *expected)
 static const struct { const char *request, *reply; } rows[] = {
     { "{\"execute\":\"nothing\"}", "{\"return\": {}}\r\n" },
     { "{\"execute\":\"nothing\",\"id\":1}", "{\"return\": {}, \"id\": 1}\r\n" },
-    { "{\"id\":{\"a\":[1,null]},\"execute\":\"nothing\"}", "{\"return\": {}, \"id\": {\"a\": [1, null]}}\r\n" },
+    { "{\"id\":{\"a\":[1,null]},\"execute\":\"nothing\"}",
+      "{\"return\": {}, \"id\": {\"a\": [1, null]}}\r\n" },
     { "{\"execute\":\"nothing\",\"id\":null}", "{\"return\": {}, \"id\": null}\r\n" },
     { "{\"execute\":\"nothing\",\"arguments\":{}}", "{\"return\": {}}\r\n" },
     { "{\"execute\":\"add\",\"arguments\":{\"a\":40,\"b\":2}}", "{\"return\": 42}\r\n" },
     { "{\"execute\":\"add\",\"arguments\":{\"a\":40}}", "{\"return\": 40}\r\n" },
-    { "{\"execute\":\"join\",\"arguments\":{\"names\":[\"a\",\"\",\"b\"]}}", "{\"return\": \"ab\"}\r\n" },
+    { "{\"execute\":\"join\",\"arguments\":{\"names\":[\"a\",\"\",\"b\"]}}",
+      "{\"return\": \"ab\"}\r\n" },
     /* requests that are none */
     { "[]", GENERIC("QMP input must be a JSON object") },
     { "null ", GENERIC("QMP input must be a JSON object") },
@@ -59,11 +61,13 @@ static const struct { const char *request, *reply; } rows[] = {
     { "{\"id\":1}", "{\"id\": 1, \"error\": {\"class\": \"GenericError\", \"desc\": "
       "\"QMP input lacks member 'execute'\"}}\r\n" },
     { "{\"execute\":5}", GENERIC("QMP input member 'execute' must be a string") },
-    { "{\"execute\":\"nothing\",\"arguments\":5}", GENERIC("QMP input member 'arguments' must be an object") },
+    { "{\"execute\":\"nothing\",\"arguments\":5}",
+      GENERIC("QMP input member 'arguments' must be an object") },
     { "{\"execute\":\"nothing\",\"arguments\":null}",
       GENERIC("QMP input member 'arguments' must be an object") },
     { "{\"execute\":\"nothing\",\"foo\":1}", GENERIC("QMP input member 'foo' is unexpected") },
-    { "{\"execute\":\"nosuch\",\"id\":2}", "{\"id\": 2, \"error\": {\"class\": \"CommandNotFound\", "
+    { "{\"execute\":\"nosuch\",\"id\":2}",
+      "{\"id\": 2, \"error\": {\"class\": \"CommandNotFound\", "
       "\"desc\": \"The command nosuch has not been found\"}}\r\n" },
     { "{\"execute\":\"qmp_capabilities\"}", ERROR("CommandNotFound",
       "Capabilities negotiation is already complete, command ignored") },
@@ -81,7 +85,8 @@ static const struct { const char *request, *reply; } rows[] = {
     { "{\"execute\":\"add\"}", GENERIC("Parameter 'a' is missing") },
     { "{\"execute\":\"add\",\"arguments\":{\"a\":\"1\"}}",
       GENERIC("Invalid parameter type for 'a', expected: integer") },
-    { "{\"execute\":\"add\",\"arguments\":{\"a\":1,\"c\":2}}", GENERIC("Parameter 'c' is unexpected") },
+    { "{\"execute\":\"add\",\"arguments\":{\"a\":1,\"c\":2}}",
+      GENERIC("Parameter 'c' is unexpected") },
     { "{\"execute\":\"join\",\"arguments\":{\"names\":[\"a\",5]}}",
       GENERIC("Invalid parameter type for 'names[1]', expected: string") },
     { ECHO(""), "{\"return\": {}}\r\n" },
@@ -107,8 +112,10 @@ static const struct { const char *request, *reply; } rows[] = {
     { ECHO("'small':128"), GENERIC("Parameter 'small' expects int8_t") },
     { ECHO("'port':-1"), GENERIC("Parameter 'port' expects uint16_t") },
     { ECHO("'port':1.0"), GENERIC("Invalid parameter type for 'port', expected: integer") },
-    { ECHO("'big':9223372036854775808"), GENERIC("Invalid parameter type for 'big', expected: integer") },
-    { ECHO("'big':99999999999999999999"), GENERIC("Invalid parameter type for 'big', expected: integer") },
+    { ECHO("'big':9223372036854775808"),
+      GENERIC("Invalid parameter type for 'big', expected: integer") },
+    { ECHO("'big':99999999999999999999"),
+      GENERIC("Invalid parameter type for 'big', expected: integer") },
     { ECHO("'ratio':'x'"), GENERIC("Invalid parameter type for 'ratio', expected: number") },
     { ECHO("'text':5"), GENERIC("Invalid parameter type for 'text', expected: string") },
     { ECHO("'nothing':0"), GENERIC("Invalid parameter type for 'nothing', expected: null") },
@@ -117,10 +124,12 @@ static const struct { const char *request, *reply; } rows[] = {
     { ECHO("'colours':['blue']"), GENERIC("Parameter 'colours[0]' does not accept value 'blue'") },
     { ECHO("'shape':5"), GENERIC("Invalid parameter type for 'shape', expected: object") },
     { ECHO("'shape':{'at':{'x':1}}"), GENERIC("Parameter 'shape.kind' is missing") },
-    { ECHO("'shape':{'kind':'circle','at':{'x':1}}"), GENERIC("Parameter 'shape.radius' is missing") },
+    { ECHO("'shape':{'kind':'circle','at':{'x':1}}"),
+      GENERIC("Parameter 'shape.radius' is missing") },
     { ECHO("'shape':{'kind':'dot','at':{'x':1},'radius':1}"),
       GENERIC("Parameter 'shape.radius' is unexpected") },
-    { ECHO("'shapes':[{'kind':'dot','at':{'y':1}}]"), GENERIC("Parameter 'shapes[0].at.x' is missing") },
+    { ECHO("'shapes':[{'kind':'dot','at':{'y':1}}]"),
+      GENERIC("Parameter 'shapes[0].at.x' is missing") },
     { ECHO("'shapes':[{'kind':'dot','at':{'x':1}},{'kind':'dot','at':{'x':'a'}}]"),
       GENERIC("Invalid parameter type for 'shapes[1].at.x', expected: integer") },
     { ECHO("'either':true"), GENERIC("Invalid parameter type for 'either', expected: Either") },
@@ -170,7 +179,8 @@ END_TEST
 START_TEST(several_in_one_write)
 {
     start(false);
-    say("{\"execute\":\"qmp_capabilities\"}{\"execute\":\"nosuch\",\"id\":3}\n\n{\"execute\":\"nothing\"}]",
+    say("{\"execute\":\"qmp_capabilities\"}{\"execute\":\"nosuch\",\"id\":3}\n\n{\"execute\":"
+        "\"nothing\"}]",
         "{\"QMP\": {}}\r\n{\"return\": {}}\r\n"
         "{\"id\": 3, \"error\": {\"class\": \"CommandNotFound\", "
         "\"desc\": \"The command nosuch has not been found\"}}\r\n"
@@ -182,14 +192,16 @@ END_TEST
 START_TEST(pretty_replies)
 {
     start(true);
-    say("{\"execute\":\"qmp_capabilities\"}{\"execute\":\"echo\",\"arguments\":{\"numbers\":[1,2],\"names\":[]}}",
+    say("{\"execute\":\"qmp_capabilities\"}{\"execute\":\"echo\",\"arguments\":{\"numbers\":[1,2],"
+        "\"names\":[]}}",
         "{\r\n    \"QMP\": {\r\n    }\r\n}\r\n"
         "{\r\n    \"return\": {\r\n    }\r\n}\r\n"
-        "{\r\n    \"return\": {\r\n        \"numbers\": [\r\n            1,\r\n            2\r\n        ],"
+        "{\r\n    \"return\": {\r\n        \"numbers\": [\r\n            1,\r\n"
+        "            2\r\n        ],"
         "\r\n        \"names\": [\r\n        ]\r\n    }\r\n}\r\n");
     qmp_connection_finish(&conn);
 }
 END_TEST
 
-CHECK_MAIN("qmp_connection", CASES(conversation_row, rows), CASE(negotiation), CASE(several_in_one_write),
-           CASE(pretty_replies))
+CHECK_MAIN("qmp_connection", CASES(conversation_row, rows), CASE(negotiation),
+           CASE(several_in_one_write), CASE(pretty_replies))

@@ -84,10 +84,12 @@ static void put_idt(MachineMode mode)
 
             memcpy(machine_ram + 4 * v, &vector, 4);
         } else if (mode == MODE_LONG || mode == MODE_USER64) {
-            put64(MACHINE_IDT + 16 * v, handler | (uint64_t)MACHINE_CS64 << 16 | UINT64_C(0xee) << 40);
+            put64(MACHINE_IDT + 16 * v,
+                  handler | (uint64_t)MACHINE_CS64 << 16 | UINT64_C(0xee) << 40);
             put64(MACHINE_IDT + 16 * v + 8, 0);
         } else {
-            put64(MACHINE_IDT + 8 * v, handler | (uint64_t)MACHINE_CS32 << 16 | UINT64_C(0xee) << 40);
+            put64(MACHINE_IDT + 8 * v,
+                  handler | (uint64_t)MACHINE_CS32 << 16 | UINT64_C(0xee) << 40);
         }
     }
 }

@@ -1,8 +1,10 @@
 /*
- * A whole software CPU with 2 MiB of RAM, run by its real loop until it halts: for tests of the decoder, the
- * block cache and the loop.  Programs are snippets of assembly (snippets.S) copied to MACHINE_CODE.
+ * A whole software CPU with 2 MiB of RAM, run by its real loop until it halts: for tests of the
+ * decoder, the block cache and the loop.  Programs are snippets of assembly (snippets.S) copied to
+ * MACHINE_CODE.
  *
- * All exceptions, and NMI, go to a HLT of their own, so a run ends with the vector and the frame at hand.
+ * All exceptions, and NMI, go to a HLT of their own, so a run ends with the vector and the frame
+ * at hand.
  */
 #pragma once
 
@@ -21,13 +23,15 @@ enum { MACHINE_GDT = 0x1000, MACHINE_IDT = 0x2000, MACHINE_TSS = 0x3000, MACHINE
 enum { MACHINE_CS64 = 0x08, MACHINE_DS = 0x10, MACHINE_CS32 = 0x18, MACHINE_CS16 = 0x20,
        MACHINE_USER_CS64 = 0x2b, MACHINE_USER_DS = 0x33, MACHINE_TR = 0x38, MACHINE_USER_CS32 = 0x4b };
 
-typedef enum MachineMode { MODE_REAL, MODE_PROT16, MODE_PROT32, MODE_LONG, MODE_USER32, MODE_USER64 } MachineMode;
+typedef enum MachineMode {
+    MODE_REAL, MODE_PROT16, MODE_PROT32, MODE_LONG, MODE_USER32, MODE_USER64
+} MachineMode;
 
 enum { NO_VECTOR = 0xff };
 typedef struct MachineEnd {
     RunExit exit;
     unsigned vector;                    /* NO_VECTOR: the program's own HLT */
-    uint64_t rip, error, rflags;        /* interrupted rip and flags; at a plain HLT, of the CPU itself */
+    uint64_t rip, error, rflags;  /* interrupted rip and flags; at a plain HLT, of the CPU itself */
 } MachineEnd;
 
 extern Vm machine_vm;

@@ -118,7 +118,8 @@ START_TEST(fetch_fault_on_second_page)
 
     machine_setup();
     machine_mode(MODE_LONG);
-    machine_load(MACHINE_CODE + 0xffd, nop_then_long_add, nop_then_long_add + sizeof(nop_then_long_add));
+    machine_load(MACHINE_CODE + 0xffd, nop_then_long_add,
+                 nop_then_long_add + sizeof(nop_then_long_add));
     *machine_pte(MACHINE_CODE + 0x1000) = 0;
     machine_cpu->x86.rip = MACHINE_CODE + 0xffd;
     end = machine_run();

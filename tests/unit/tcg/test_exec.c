@@ -1,4 +1,7 @@
-/* The loop: halting, events and their shadows, stepping, breakpoints, one instruction for another engine. */
+/*
+ * The loop: halting, events and their shadows, stepping, breakpoints, one instruction for another
+ * engine.
+ */
 #include "tcg_machine.h"
 
 #include "check_main.h"
@@ -224,8 +227,8 @@ static const struct {
     { BYTES(0xf0, 0x8b, 0x00), MODE_LONG, EXC_UD },                     /* lock mov (%rax), %eax */
     { BYTES(0xf0, 0x39, 0x00), MODE_LONG, EXC_UD },                     /* lock cmp %eax, (%rax) */
     { BYTES(0xf0, 0x0f, 0xa3, 0x00), MODE_LONG, EXC_UD },               /* lock bt %eax, (%rax) */
-    { BYTES(0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
-            0x90), MODE_LONG, EXC_GP },                                 /* 16 bytes */
+    { BYTES(0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
+            0x66, 0x90), MODE_LONG, EXC_GP },                                 /* 16 bytes */
     { BYTES(0x8e, 0xc8), MODE_LONG, EXC_UD },                           /* mov %eax, %cs */
     { BYTES(0x0f, 0x20, 0xc8), MODE_LONG, EXC_UD },                     /* mov %cr1, %rax */
     { BYTES(0x0f, 0x01, 0xc1), MODE_LONG, EXC_UD },                     /* vmcall */
@@ -259,7 +262,8 @@ START_TEST(fault_row)
     memset(machine_ram + MACHINE_CODE, 0x90, 64);
     machine_load(MACHINE_CODE, faults[_i].code, faults[_i].code + faults[_i].len);
     end = machine_run();
-    ck_assert_msg(end.vector == faults[_i].vector, "vector %u, not %u", end.vector, faults[_i].vector);
+    ck_assert_msg(end.vector == faults[_i].vector, "vector %u, not %u", end.vector,
+                  faults[_i].vector);
     if (end.vector != EXC_BP && end.vector != 5 && end.vector != EXC_DB) {
         ck_assert_uint_eq(end.rip, MACHINE_CODE);
     } else {

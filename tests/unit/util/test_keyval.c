@@ -54,7 +54,8 @@ static const struct { const char *text, *error; } fills[] = {
     { "mode=fst", "Parameter 'mode' does not accept value 'fst'\nDid you mean 'fast'?" },
     { "on=maybe", "Parameter 'on' expects 'on' or 'off'" },
     { "count=-1", "Parameter 'count': '-1' is not a number" },
-    { "size=big", "Parameter 'size': 'big' is not a size: expected a number with an optional suffix "
+    { "size=big",
+      "Parameter 'size': 'big' is not a size: expected a number with an optional suffix "
                   "B, K, M, G, T, P or E" },
 };
 

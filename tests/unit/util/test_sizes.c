@@ -62,7 +62,8 @@ START_TEST(parse_int_row)
 {
     int64_t value = 0;
 
-    ck_assert_int_eq(parse_int(ints[_i].text, ints[_i].min, ints[_i].max, &value, NULL), ints[_i].ok);
+    ck_assert_int_eq(parse_int(ints[_i].text, ints[_i].min, ints[_i].max, &value, NULL),
+                     ints[_i].ok);
     if (ints[_i].ok) {
         ck_assert_int_eq(value, ints[_i].value);
     }

@@ -1,8 +1,8 @@
 /*
  * The PCI bus: where devices sit, how their BARs are decoded and their interrupt pins add up.
  *
- * Registers with common behaviour are handled here (command, status, BARs, ROM, interrupt line); a type
- * sees a write after that through its config_write.
+ * Registers with common behaviour are handled here (command, status, BARs, ROM, interrupt line); a
+ * type sees a write after that through its config_write.
  */
 #include "pci.h"
 
@@ -34,7 +34,8 @@ static bool devfn_parse(Object *obj, const Property *prop, void *field, const ch
         ok = end != second && g_ascii_isxdigit(second[0]);
     }
     if (!ok || *end || slot > 31 || function > 7) {
-        set_error(error, "Property '%s.%s' doesn't take value '%s'", obj->type_name, prop->name, text);
+        set_error(error, "Property '%s.%s' doesn't take value '%s'", obj->type_name, prop->name,
+                  text);
         error_add_hint(error, "a slot and function, 0.0 to 1f.7 in hexadecimal: addr=04.0");
         return false;
     }

@@ -2,8 +2,8 @@
  * Conventional PCI: configuration space, BARs, expansion ROMs, interrupt pins, one root bus.
  * PCI Local Bus Specification 3.0, chapters 2.2.6 (interrupt pins) and 6 (configuration space).
  *
- * A type's realize() finds its identity registers filled in from its PciClass; it registers BARs and
- * capabilities and opens further registers to the guest in wmask.  Machine lock.
+ * A type's realize() finds its identity registers filled in from its PciClass; it registers BARs
+ * and capabilities and opens further registers to the guest in wmask.  Machine lock.
  *
  * Not modelled: bridges, so only bus 0 answers; PCI Express; parity and system errors.
  */
@@ -19,7 +19,8 @@ enum {
     PCI_VENDOR_ID = 0x00, PCI_DEVICE_ID = 0x02, PCI_COMMAND = 0x04, PCI_STATUS = 0x06,
     PCI_REVISION_ID = 0x08, PCI_CLASS_PROG = 0x09, PCI_CLASS_DEVICE = 0x0a,
     PCI_CACHE_LINE_SIZE = 0x0c, PCI_HEADER_TYPE = 0x0e,
-    PCI_BAR0 = 0x10, PCI_SUBSYSTEM_VENDOR_ID = 0x2c, PCI_SUBSYSTEM_ID = 0x2e, PCI_ROM_ADDRESS = 0x30,
+    PCI_BAR0 = 0x10, PCI_SUBSYSTEM_VENDOR_ID = 0x2c, PCI_SUBSYSTEM_ID = 0x2e,
+    PCI_ROM_ADDRESS = 0x30,
     PCI_CAPABILITY_LIST = 0x34, PCI_INTERRUPT_LINE = 0x3c, PCI_INTERRUPT_PIN = 0x3d,
 };
 #define PCI_COMMAND_IO      0x001
@@ -52,14 +53,14 @@ typedef struct PciClass {
 
 typedef struct PciBar {
     MemRegion *region;                              /* NULL: BAR not present */
-    uint8_t type;                                   /* low bits of the register: 1 io, 4 64-bit, 8 prefetch */
+    uint8_t type;                         /* low bits of the register: 1 io, 4 64-bit, 8 prefetch */
     uint64_t size, addr;                            /* addr PCI_BAR_UNMAPPED: not decoded */
 } PciBar;
 
 struct PciDevice {
     Device dev;
     /* configuration */
-    int32_t devfn;                                  /* slot << 3 | function; -1: next free (addr=) */
+    int32_t devfn;                                 /* slot << 3 | function; -1: next free (addr=) */
     char *romfile;
     uint32_t romsize, rombar;
     bool multifunction;
@@ -71,7 +72,7 @@ struct PciDevice {
     PciBar bars[PCI_NUM_BARS];
     MemRegion rom_region;
     bool has_rom;
-    MemRegion bus_master;                           /* what DMA sees: system memory while MASTER is set */
+    MemRegion bus_master;                     /* what DMA sees: system memory while MASTER is set */
     MemRegion bus_master_alias;
     AddressSpace dma;
     uint8_t wmask[PCI_CONFIG_SIZE], w1cmask[PCI_CONFIG_SIZE];       /* fixed at realize */
@@ -101,7 +102,8 @@ PciBus *pci_root_bus(Vm *vm);                       /* NULL: none */
 uint32_t pci_default_config_read(PciDevice *dev, uint32_t offset, unsigned size);
 void pci_default_config_write(PciDevice *dev, uint32_t offset, uint32_t value, unsigned size);
 /* Configuration cycle on bus:devfn. Absent devices read all ones. */
-uint32_t pci_config_read(PciBus *root, unsigned bus, unsigned devfn, uint32_t offset, unsigned size);
+uint32_t pci_config_read(PciBus *root, unsigned bus, unsigned devfn, uint32_t offset,
+                         unsigned size);
 void pci_config_write(PciBus *root, unsigned bus, unsigned devfn, uint32_t offset, uint32_t value,
                       unsigned size);
 
@@ -127,11 +129,11 @@ extern const StateDesc pci_device_state;            /* embed first in a type's t
 typedef struct PciWindows {
     uint64_t mem_base, mem_last;                    /* below 4 GiB */
     uint64_t io_base, io_last;
-    uint64_t mem64_base;                            /* where 64-bit BARs go that find no room below */
+    uint64_t mem64_base;                          /* where 64-bit BARs go that find no room below */
 } PciWindows;
 /*
- * Gives every BAR an address and switches decoding on; interrupt lines get `irq(input)` of the router
- * input their pin leads to.
+ * Gives every BAR an address and switches decoding on; interrupt lines get `irq(input)` of the
+ * router input their pin leads to.
  */
 void pci_assign_resources(PciBus *root, const PciWindows *windows, uint8_t (*irq)(int input));
 
@@ -140,10 +142,14 @@ void pci_assign_resources(PciBus *root, const PciWindows *windows, uint8_t (*irq
 const char *pci_class_name(uint16_t class_id);
 typedef void (*PciDeviceFn)(PciDevice *dev, void *opaque);
 void pci_foreach(PciBus *bus, PciDeviceFn fn, void *opaque);        /* by devfn */
-/* Address of a BAR as a monitor shows it: all ones while unmapped. `bars[n].region` must be present. */
+/*
+ * Address of a BAR as a monitor shows it: all ones while unmapped. `bars[n].region` must be
+ * present.
+ */
 static inline uint64_t pci_bar_last(const PciBar *bar) { return bar->addr + bar->size - 1; }
 void pci_print(PciBus *root, GString *out);                         /* `info pci` */
-void pci_print_device(const Bus *bus, const Device *dev, GString *out, int indent);     /* `info qtree` */
+/* `info qtree` */
+void pci_print_device(const Bus *bus, const Device *dev, GString *out, int indent);
 
 static inline void pci_set_word(uint8_t *p, uint16_t v)
 {

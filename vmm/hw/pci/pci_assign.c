@@ -1,6 +1,6 @@
 /*
- * What firmware does to a PCI bus before an operating system sees it: addresses for BARs, numbers for
- * interrupt lines, decoding switched on.  Used when a kernel is booted without firmware.
+ * What firmware does to a PCI bus before an operating system sees it: addresses for BARs, numbers
+ * for interrupt lines, decoding switched on.  Used when a kernel is booted without firmware.
  */
 #include "pci.h"
 
