@@ -20,34 +20,6 @@ static bool set_unsigned(const Object *obj, const Property *prop, const char *te
     return false;
 }
 
-#define UNSIGNED_PROP(name_, ctype_, max_, type_name_) \
-    static bool name_##_parse(Object *obj, const Property *prop, void *field, const char *text, \
-                              GError **error) \
-    { \
-        uint64_t value; \
-        if (!set_unsigned(obj, prop, text, max_, &value, error)) { \
-            return false; \
-        } \
-        *(ctype_ *)field = value; \
-        return true; \
-    } \
-    static char *name_##_print(const Object *obj, const Property *prop, const void *field) \
-    { \
-        return g_strdup_printf("%" PRIu64, (uint64_t)*(const ctype_ *)field); \
-    } \
-    static char *name_##_qtree(const Object *obj, const Property *prop, const void *field) \
-    { \
-        uint64_t value = *(const ctype_ *)field; \
-        return g_strdup_printf("%" PRIu64 " (0x%" PRIx64 ")", value, value); \
-    } \
-    const PropType name_ = { type_name_, PROP_JSON_INT, name_##_parse, name_##_print, \
-                             name_##_qtree, NULL };
-
-UNSIGNED_PROP(prop_uint8, uint8_t, UINT8_MAX, "uint8")
-UNSIGNED_PROP(prop_uint16, uint16_t, UINT16_MAX, "uint16")
-UNSIGNED_PROP(prop_uint32, uint32_t, UINT32_MAX, "uint32")
-UNSIGNED_PROP(prop_uint64, uint64_t, UINT64_MAX, "uint64")
-
 static bool set_signed(const Object *obj, const Property *prop, const char *text, int64_t min,
                        int64_t max, int64_t *value, GError **error)
 {
@@ -60,12 +32,12 @@ static bool set_signed(const Object *obj, const Property *prop, const char *text
     return false;
 }
 
-#define SIGNED_PROP(name_, ctype_, min_, max_, type_name_) \
+#define NUMBER_PROP(name_, ctype_, wide_, format_, set_, type_name_) \
     static bool name_##_parse(Object *obj, const Property *prop, void *field, const char *text, \
                               GError **error) \
     { \
-        int64_t value; \
-        if (!set_signed(obj, prop, text, min_, max_, &value, error)) { \
+        wide_ value; \
+        if (!(set_)) { \
             return false; \
         } \
         *(ctype_ *)field = value; \
@@ -73,16 +45,26 @@ static bool set_signed(const Object *obj, const Property *prop, const char *text
     } \
     static char *name_##_print(const Object *obj, const Property *prop, const void *field) \
     { \
-        return g_strdup_printf("%" PRId64, (int64_t)*(const ctype_ *)field); \
+        return g_strdup_printf("%" format_, (wide_)*(const ctype_ *)field); \
     } \
     static char *name_##_qtree(const Object *obj, const Property *prop, const void *field) \
     { \
-        int64_t value = *(const ctype_ *)field; \
-        return g_strdup_printf("%" PRId64 " (0x%" PRIx64 ")", value, (uint64_t)value); \
+        wide_ value = *(const ctype_ *)field; \
+        return g_strdup_printf("%" format_ " (0x%" PRIx64 ")", value, (uint64_t)value); \
     } \
     const PropType name_ = { type_name_, PROP_JSON_INT, name_##_parse, name_##_print, \
                              name_##_qtree, NULL };
+#define UNSIGNED_PROP(name_, ctype_, max_, type_name_) \
+    NUMBER_PROP(name_, ctype_, uint64_t, PRIu64, \
+                set_unsigned(obj, prop, text, max_, &value, error), type_name_)
+#define SIGNED_PROP(name_, ctype_, min_, max_, type_name_) \
+    NUMBER_PROP(name_, ctype_, int64_t, PRId64, \
+                set_signed(obj, prop, text, min_, max_, &value, error), type_name_)
 
+UNSIGNED_PROP(prop_uint8, uint8_t, UINT8_MAX, "uint8")
+UNSIGNED_PROP(prop_uint16, uint16_t, UINT16_MAX, "uint16")
+UNSIGNED_PROP(prop_uint32, uint32_t, UINT32_MAX, "uint32")
+UNSIGNED_PROP(prop_uint64, uint64_t, UINT64_MAX, "uint64")
 SIGNED_PROP(prop_int32, int32_t, INT32_MIN, INT32_MAX, "int32")
 SIGNED_PROP(prop_int64, int64_t, INT64_MIN, INT64_MAX, "int64")
 
