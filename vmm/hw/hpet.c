@@ -7,7 +7,6 @@
 
 #include <inttypes.h>
 
-#include "i8254.h"
 #include "rhea_error.h"
 #include "vm_core.h"
 
@@ -60,6 +59,7 @@ typedef struct Hpet {
     /* wiring */
     MemRegion io;
     Device *pit;
+    HpetMuteFn mute;
     uint32_t asserted;                  /* bit n: timer n holds its line */
     /* guest-visible state */
     HpetTimer timers[HPET_MAX_TIMERS];
@@ -300,7 +300,7 @@ static void set_config(Hpet *hpet, uint32_t value)
     hpet->start_ns = vm_clock_ns(hpet->dev.vm);
     if (was_legacy != legacy(hpet)) {
         if (hpet->pit != NULL) {
-            i8254_set_muted(hpet->pit, legacy(hpet));
+            hpet->mute(hpet->pit, legacy(hpet));
         }
         drive_gsi(hpet, 0, legacy(hpet) ? 0 : hpet->pit_level);
         drive_gsi(hpet, 8, legacy(hpet) ? 0 : hpet->rtc_level);
@@ -359,9 +359,10 @@ IrqLine hpet_rtc_input(Device *dev)
     return (IrqLine){ legacy_line, dev, 8 };
 }
 
-void hpet_set_pit(Device *dev, Device *pit)
+void hpet_set_pit(Device *dev, Device *pit, HpetMuteFn mute)
 {
     DEVICE_CAST(dev, Hpet)->pit = pit;
+    DEVICE_CAST(dev, Hpet)->mute = mute;
 }
 
 /* ---- state ---- */

@@ -14,5 +14,6 @@ Device *hpet_new(Vm *vm, uint64_t base, uint32_t intcap, GError **error);
 /* Lines that legacy replacement takes over; unless it does, they lead to vm->gsi[0] and [8]. */
 IrqLine hpet_pit_input(Device *hpet);
 IrqLine hpet_rtc_input(Device *hpet);
-/* The PIT falls silent while legacy replacement is on. */
-void hpet_set_pit(Device *hpet, Device *pit);
+/* The PIT falls silent while legacy replacement is on: `mute` is called when that changes. */
+typedef void (*HpetMuteFn)(Device *pit, bool muted);
+void hpet_set_pit(Device *hpet, Device *pit, HpetMuteFn mute);

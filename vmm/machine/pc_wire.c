@@ -16,6 +16,7 @@
 #include "i8257.h"
 #include "i8259.h"
 #include "ioapic.h"
+#include "kvm_devices.h"
 #include "mc146818.h"
 #include "pc.h"
 #include "pcspk.h"
@@ -154,9 +155,11 @@ static bool make_timers(PcBoard *pc, Bus *isa, GError **error)
     if (pc->hpet) {
         mc146818_connect(pc->rtc, hpet_rtc_input(pc->hpet));
     }
-    if (pc->hpet && pc->pit && !kernel_pit) {
+    if (pc->hpet && pc->pit && kernel_pit) {
+        hpet_set_pit(pc->hpet, pc->pit, kvm_pit_set_muted);
+    } else if (pc->hpet && pc->pit) {
         i8254_connect(pc->pit, hpet_pit_input(pc->hpet));
-        hpet_set_pit(pc->hpet, pc->pit);
+        hpet_set_pit(pc->hpet, pc->pit, i8254_set_muted);
     }
     return true;
 }

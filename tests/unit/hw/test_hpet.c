@@ -129,6 +129,38 @@ START_TEST(legacy_replacement_takes_lines_0_and_8)
 }
 END_TEST
 
+static Device *muted_pit;
+static int mutes, unmutes;
+
+static void record_mute(Device *pit, bool muted)
+{
+    muted_pit = pit;
+    mutes += muted;
+    unmutes += !muted;
+}
+
+START_TEST(legacy_replacement_mutes_the_timer)
+{
+    Device pit, *hpet;
+
+    isa_board(&hpet_type);
+    hpet = hpet_new(&vm, BASE, 0x14, NULL);
+    hpet_set_pit(hpet, &pit, record_mute);
+    devices_reset(&vm);
+    set(0x10, 3, 4);
+    set(0x10, 2, 4);
+    ck_assert_ptr_eq(muted_pit, &pit);
+    ck_assert_int_eq(mutes, 1);
+    ck_assert_int_eq(unmutes, 0);
+    set(0x10, 1, 4);
+    ck_assert_int_eq(unmutes, 1);
+    set(0x10, 2, 4);
+    devices_reset(&vm);
+    ck_assert_int_eq(mutes, 2);
+    ck_assert_int_eq(unmutes, 2);
+}
+END_TEST
+
 START_TEST(a_line_it_cannot_drive_is_not_taken)
 {
     hpet_board();
@@ -141,4 +173,5 @@ CHECK_MAIN("hpet", CASE(it_says_what_it_is), CASE(the_counter_runs_while_enabled
            CASE(a_one_shot_fires_once), CASE(a_periodic_timer_keeps_its_period),
            CASE(tiny_periods_do_not_spin), CASE(the_counter_wraps),
            CASE(level_interrupts_hold_until_cleared), CASE(legacy_replacement_takes_lines_0_and_8),
+           CASE(legacy_replacement_mutes_the_timer),
            CASE(a_line_it_cannot_drive_is_not_taken))

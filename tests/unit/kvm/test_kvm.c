@@ -4,6 +4,9 @@
 #include <unistd.h>
 
 #include "check_main.h"
+#include "isa.h"
+#include "kvm.h"
+#include "kvm_devices.h"
 #include "kvm_machine.h"
 
 /* Without kvm there is nothing to test. */
@@ -353,6 +356,42 @@ START_TEST(irqfd_refusal_row)
 }
 END_TEST
 
+/* ---- the timer ---- */
+
+static unsigned pit_flags(void)
+{
+    struct kvm_pit_state2 pit = { 0 };
+
+    ck_assert_int_eq(ioctl(kvm.vm_fd, KVM_GET_PIT2, &pit), 0);
+    ck_assert_uint_eq(pit.channels[0].count, 0x1234);
+    return pit.flags & KVM_PIT_FLAGS_HPET_LEGACY;
+}
+
+START_TEST(the_kernels_timer_is_muted_and_keeps_its_count)
+{
+    /* Counter 0: mode 2, count 1234. */
+    static const uint8_t code[] = {
+        0xb0, 0x34, 0xe6, 0x43, 0xb0, 0x34, 0xe6, 0x40, 0xb0, 0x12, 0xe6, 0x40, STOP_HERE,
+    };
+    static const DeviceType bridge_type = { .name = "bridge", .bus = &system_bus_type,
+                                            .size = sizeof(Device), .board_only = true };
+    MACHINE_OR_RETURN(machine, "on");
+    Device *bridge = device_new(&machine->vm, &bridge_type, NULL);
+    Device *pit = device_new(&machine->vm, &kvm_pit_type, NULL);
+
+    ck_assert(device_realize(bridge, NULL, NULL));
+    ck_assert(device_realize(pit, bus_new(bridge, &isa_bus_type, "isa.0"), NULL));
+    kvm_machine_load(machine, code, sizeof(code));
+    kvm_machine_run(machine);
+    ck_assert_uint_eq(pit_flags(), 0);
+    kvm_pit_set_muted(pit, true);
+    ck_assert_uint_ne(pit_flags(), 0);
+    kvm_pit_set_muted(pit, false);
+    ck_assert_uint_eq(pit_flags(), 0);
+    kvm_machine_free(machine);
+}
+END_TEST
+
 /* ---- the debugger: state is read at every exit, written before the next run ---- */
 
 START_TEST(steps_show_the_registers_they_left)
@@ -474,6 +513,7 @@ CHECK_MAIN("kvm", CASES(port_access_row, accesses), CASE(registers_in_memory),
            CASES(an_eventfd_raises_its_line, irqfd_rows),
            CASE(the_end_of_interrupt_reaches_the_resample_eventfd),
            CASES(irqfd_refusal_row, irqfd_refusals),
+           CASE(the_kernels_timer_is_muted_and_keeps_its_count),
            CASES(steps_show_the_registers_they_left, irqchips),
            CASES(int3_of_the_guest_goes_back_to_it, irqchips),
            CASE(written_pages_are_logged), CASE(moving_memory_under_a_running_guest))

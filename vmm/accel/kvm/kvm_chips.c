@@ -388,6 +388,17 @@ static bool pit_set(const struct kvm_pit_state2 *pit, GError **error)
     return true;
 }
 
+void kvm_pit_set_muted(Device *dev, bool muted)
+{
+    struct kvm_pit_state2 pit;
+
+    if (pit_get(&pit, NULL)) {
+        pit.flags = (pit.flags & ~KVM_PIT_FLAGS_HPET_LEGACY) |
+                    (muted ? KVM_PIT_FLAGS_HPET_LEGACY : 0);
+        pit_set(&pit, NULL);
+    }
+}
+
 static void pit_saving(void *opaque)
 {
     pit_get(&((KvmPit *)opaque)->pit, NULL);
