@@ -217,25 +217,6 @@ void pci_register_bar(PciDevice *dev, unsigned n, uint8_t type, MemRegion *regio
     }
 }
 
-uint8_t pci_add_capability(PciDevice *dev, uint8_t id, uint8_t offset, uint8_t size)
-{
-    if (offset == 0) {
-        offset = 0x40;
-        for (uint8_t cap = dev->config[PCI_CAPABILITY_LIST]; cap; cap = dev->config[cap + 1]) {
-            offset = MAX(offset, cap + 0x10);
-        }
-    }
-    if (offset + size > PCI_CONFIG_SIZE) {
-        return 0;
-    }
-    dev->config[offset] = id;
-    dev->config[offset + 1] = dev->config[PCI_CAPABILITY_LIST];
-    dev->config[PCI_CAPABILITY_LIST] = offset;
-    dev->config[PCI_STATUS] |= PCI_STATUS_CAP_LIST;
-    memset(dev->wmask + offset, 0, size);
-    return offset;
-}
-
 /* ---- configuration space ---- */
 
 uint32_t pci_default_config_read(PciDevice *dev, uint32_t offset, unsigned size)

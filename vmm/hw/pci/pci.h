@@ -3,9 +3,10 @@
  * PCI Local Bus Specification 3.0, chapters 2.2.6 (interrupt pins) and 6 (configuration space).
  *
  * A type's realize() finds its identity registers filled in from its PciClass; it registers BARs
- * and capabilities and opens further registers to the guest in wmask.  Machine lock.
+ * and opens further registers to the guest in wmask.  Machine lock.
  *
- * Not modelled: bridges, so only bus 0 answers; PCI Express; parity and system errors.
+ * Not modelled: bridges, so only bus 0 answers; capability lists; PCI Express; parity and system
+ * errors.
  */
 #pragma once
 
@@ -113,8 +114,6 @@ void pci_config_write(PciBus *root, unsigned bus, unsigned devfn, uint32_t offse
 #define PCI_BAR_64 0x4
 #define PCI_BAR_PREFETCH 0x8
 void pci_register_bar(PciDevice *dev, unsigned n, uint8_t type, MemRegion *region);
-/* offset 0: the next free one.  Returns the offset, 0 when there is no room. */
-uint8_t pci_add_capability(PciDevice *dev, uint8_t id, uint8_t offset, uint8_t size);
 void pci_set_intx(PciDevice *dev, int level);       /* the pin in PCI_INTERRUPT_PIN */
 void pci_update_bars(PciDevice *dev);
 void pci_reset(PciDevice *dev);                     /* a type's reset calls this first */
