@@ -302,9 +302,58 @@ START_TEST(writes_mark_pages_dirty)
 }
 END_TEST
 
+static GString *heard;
+
+static void hear_eventfd_add(MemListener *listener, uint64_t addr, const IoEventFd *event)
+{
+    g_string_append_printf(heard, "+%" G_GINT64_MODIFIER "x:%d ", addr, event->fd);
+}
+
+static void hear_eventfd_del(MemListener *listener, uint64_t addr, const IoEventFd *event)
+{
+    g_string_append_printf(heard, "-%" G_GINT64_MODIFIER "x:%d ", addr, event->fd);
+}
+
+static void assert_heard(const char *expected)
+{
+    ck_assert_str_eq(heard->str, expected);
+    g_string_truncate(heard, 0);
+}
+
+START_TEST(eventfds_follow_their_region)
+{
+    static const IoEventFd low = { .addr = 0x10, .size = 4, .fd = 7 };
+    static const IoEventFd high = { .addr = 0x80, .size = 2, .match = true, .value = 1, .fd = 8 };
+    MemListener listener = { .eventfd_add = hear_eventfd_add, .eventfd_del = hear_eventfd_del };
+    Probe device = {}, cover = {};
+
+    setup();
+    heard = g_string_new(NULL);
+    mem_region_init_io(&device.mr, NULL, "device", 0x100, &any_size, &device);
+    mem_region_init_io(&cover.mr, NULL, "cover", 0x20, &any_size, &cover);
+    mem_region_add_eventfd(&device.mr, &low);
+    mem_region_add(&root, 0x1000, &device.mr);
+    address_space_listen(&as, &listener);
+    assert_heard("+1010:7 ");
+    mem_region_add_eventfd(&device.mr, &high);
+    assert_heard("+1080:8 ");
+    mem_region_set_addr(&device.mr, 0x2000);
+    assert_heard("-1010:7 -1080:8 +2010:7 +2080:8 ");
+    mem_region_add_priority(&root, 0x2000, &cover.mr, 1);       /* what is covered hears nothing */
+    assert_heard("-2010:7 ");
+    mem_region_remove_eventfd(&device.mr, &high);
+    assert_heard("-2080:8 ");
+    mem_region_remove(&cover.mr);
+    assert_heard("+2010:7 ");
+    address_space_unlisten(&as, &listener);
+    assert_heard("-2010:7 ");
+    g_string_free(heard, TRUE);
+}
+END_TEST
+
 CHECK_MAIN("memmap", CASE(higher_priority_wins), CASE(holes_show_what_is_below),
            CASE(aliases_show_part_of_a_region), CASE(the_last_address_is_reachable),
            CASE(listeners_hear_differences_once_per_transaction), CASES(load_row, loads),
            CASE(nothing_reads_as_ones), CASE(rom_takes_debug_writes_only),
            CASE(copies_cross_ranges), CASE(dma_does_not_reenter_its_device),
-           CASE(writes_mark_pages_dirty))
+           CASE(writes_mark_pages_dirty), CASE(eventfds_follow_their_region))
