@@ -33,6 +33,8 @@ typedef struct BreakPoint {
 struct AccelOps {
     const char *name;                                   /* "kvm", "tcg" */
     size_t cpu_size;                                  /* of the struct that starts with an X86Cpu */
+    /* Guest-physical pages the engine keeps for itself, [addr, end): nothing of the guest's. */
+    struct { uint64_t addr, end; } reserved;
     /* Called once, by accel_start(): opens /dev/kvm, starts listeners. */
     bool (*init)(Vm *vm, GError **error);
     void (*finish)(Vm *vm);

@@ -48,9 +48,11 @@ bool pc_make_parts(PcBoard *pc, GError **error);
 /* pc_firmware.c */
 bool pc_load_bios(PcBoard *pc, GError **error);
 bool pc_fill_fw_cfg(PcBoard *pc, GError **error);
+void pc_firmware_e820(const PcBoard *pc, E820Map *map);     /* what firmware is told */
 void pc_fill_cmos(PcBoard *pc);
 bool pc_set_boot_order(Vm *vm, const char *order, GError **error);
 AcpiTables *pc_make_acpi(PcBoard *pc);
 
 /* pc_direct.c */
 bool pc_prepare_direct(PcBoard *pc, GError **error);
+void pc_direct_e820(const PcBoard *pc, E820Map *map);       /* what a kernel is told */

@@ -216,7 +216,7 @@ static bool place_acpi(PcBoard *pc, GError **error)
     return true;
 }
 
-static void describe_memory(PcBoard *pc, E820Map *map)
+void pc_direct_e820(const PcBoard *pc, E820Map *map)
 {
     const Vm *vm = pc->vm;
 
@@ -225,6 +225,7 @@ static void describe_memory(PcBoard *pc, E820Map *map)
     e820_add(map, FSEG, PC_BIOS_END, E820_RESERVED);
     e820_add(map, BOOT_HIGH, pc->acpi_addr, E820_RAM);
     e820_add(map, pc->acpi_addr, vm->ram_below_4g, E820_RESERVED);
+    e820_add(map, vm->accel->reserved.addr, vm->accel->reserved.end, E820_RESERVED);
     e820_add(map, 4 * GIB, 4 * GIB + vm->ram_above_4g, E820_RAM);
 }
 
@@ -241,7 +242,7 @@ bool pc_prepare_direct(PcBoard *pc, GError **error)
         return false;
     }
     smbios_place(pc->smbios, SMBIOS_TABLES);
-    describe_memory(pc, &map);
+    pc_direct_e820(pc, &map);
     pc->plan = boot_plan_new(pc->vm, &map, pc->acpi ? RSDP_ADDR : 0, error);
     if (!pc->plan) {
         return false;

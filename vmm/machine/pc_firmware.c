@@ -220,15 +220,22 @@ static void fill_numbers(PcBoard *pc)
     fw_cfg_set(cfg, FW_CFG_HPET, hpet, sizeof(hpet));
 }
 
-/* Only RAM: firmware knows what it reserves itself. */
-static bool fill_e820(PcBoard *pc, GError **error)
+/* RAM and what the engine keeps: firmware knows what it reserves itself. */
+void pc_firmware_e820(const PcBoard *pc, E820Map *map)
 {
     const Vm *vm = pc->vm;
+
+    e820_add(map, 0, vm->ram_below_4g, E820_RAM);
+    e820_add(map, vm->accel->reserved.addr, vm->accel->reserved.end, E820_RESERVED);
+    e820_add(map, 4 * GIB, 4 * GIB + vm->ram_above_4g, E820_RAM);
+}
+
+static bool fill_e820(PcBoard *pc, GError **error)
+{
     E820Map map = { 0 };
 
-    e820_add(&map, 0, vm->ram_below_4g, E820_RAM);
-    e820_add(&map, 4 * GIB, 4 * GIB + vm->ram_above_4g, E820_RAM);
-    return fw_cfg_set_file(vm->fw_cfg, "etc/e820", map.entries, map.count * sizeof(E820Entry),
+    pc_firmware_e820(pc, &map);
+    return fw_cfg_set_file(pc->vm->fw_cfg, "etc/e820", map.entries, map.count * sizeof(E820Entry),
                            error);
 }
 

@@ -12,6 +12,7 @@
  * reserved in the e820 map (api.rst 4.31, 4.41). */
 #define IDENTITY_MAP_ADDR   UINT64_C(0xfeffc000)
 #define TSS_ADDR            UINT64_C(0xfeffd000)
+#define TSS_END             UINT64_C(0xff000000)
 
 KvmVm kvm = { .fd = -1, .vm_fd = -1 };
 
@@ -229,6 +230,7 @@ static bool kvm_has_smm(Vm *vm)
 const AccelOps accel_kvm = {
     .name = "kvm",
     .cpu_size = sizeof(X86Cpu),
+    .reserved = { IDENTITY_MAP_ADDR, TSS_END },
     .init = kvm_init,
     .finish = kvm_finish,
     .irqchip = kvm_irqchip,
