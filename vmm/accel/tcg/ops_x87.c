@@ -62,11 +62,23 @@ static void image_to_fpu(X86Fpu *fpu, const X87Image *image)
     }
 }
 
+/*
+ * With CR0.NE clear a pending exception does not stop the next instruction (IGNNE# is taken for asserted while
+ * the interrupt is served), but it would on the host: it is put aside meanwhile.
+ */
 static uint64_t image_run(TcgCpu *cpu, X87Image *image, void *operand, const void *code)
 {
-    image_from_fpu(image, &cpu->x86.fpu);
-    uint64_t flags = x87_host_run(image, operand, code, cpu->x86.rflags & RFLAGS_ARITH);
+    uint16_t pending;
+    uint64_t flags;
 
+    image_from_fpu(image, &cpu->x86.fpu);
+    pending = image->fsw & ~image->fcw & FCW_MASKS;
+    if (pending != 0) {
+        pending |= FSW_ES | FSW_B;
+        image->fsw &= (uint16_t)~pending;
+    }
+    flags = x87_host_run(image, operand, code, cpu->x86.rflags & RFLAGS_ARITH);
+    image->pad1 = pending;              /* for image_commit() */
     cpu->x87_live = false;              /* FNSAVE left the default control word */
     return flags;
 }
@@ -74,6 +86,7 @@ static uint64_t image_run(TcgCpu *cpu, X87Image *image, void *operand, const voi
 static void image_commit(TcgCpu *cpu, const X87Image *image, uint16_t fop)
 {
     image_to_fpu(&cpu->x86.fpu, image);
+    cpu->x86.fpu.fsw |= image->pad1;
     if (cpu->x86.fpu.fsw & FSW_ES) {
         cpu->x86.fpu.fop = fop;
         x87_signal_ferr(cpu);

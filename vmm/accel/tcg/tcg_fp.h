@@ -32,6 +32,7 @@
 #define FSW_FLAGS       0x003fu
 #define FSW_SF          0x0040u
 #define FSW_ES          0x0080u
+#define FSW_B           0x8000u
 #define FSW_C0          0x0100u
 #define FSW_C1          0x0200u
 #define FSW_C2          0x0400u
