@@ -1,5 +1,5 @@
 /*
- * The one door to the machine for monitor/, qmp/ and ui/.
+ * The one door to the machine for monitor/ and qmp/.
  *
  * Life cycle, notifiers and lookups.  Main thread, machine lock held, unless a line says otherwise.
  * It re-exports the core's types that doors print.

@@ -61,7 +61,7 @@ struct DeviceType {
     const Property *props;                  /* may be NULL */
     const StateDesc *state;                 /* opaque is the device; NULL: no state */
     bool board_only;                        /* part of a board, not for -device */
-    const DeviceGpio *gpios;               /* ends with a NULL direction ("in", "out"); may be NULL */
+    const DeviceGpio *gpios;                /* direction "in" or "out", NULL ends; may be NULL */
     const void *bus_class;                /* constant facts for the bus: PciClass for PCI devices */
     bool (*realize)(Device *dev, GError **error);
     void (*unrealize)(Device *dev);         /* also after a realize that failed half way */

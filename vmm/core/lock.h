@@ -3,16 +3,16 @@
  *
  * The machine lock guards device state, the device tree, the memory map's writers, run state and
  * everything that says nothing else.  The main thread holds it except while it waits for events; a
- * vCPU thread takes it around a device access only; iothreads take it to touch a device that is not
- * declared thread-safe.
+ * vCPU thread takes it around a device access only, and not where the region says `unlocked`.
  *
  * Lock order (take from top to bottom, never upwards):
- *   1. machine lock
- *   2. X86Cpu.work_lock        one per vCPU, its queue of work from other threads
- *   3. tcg code lock           the block cache's tables (accel/tcg)
- *   4. chardev write locks
- *   5. log lock
- * A thread inside a lower lock never calls device code.
+ *   1. tcg bus lock            locked accesses that cross a cache line or meet code (accel/tcg)
+ *   2. machine lock
+ *   3. X86Cpu.work_lock        one per vCPU, its queue of work from other threads
+ *   4. tcg code lock           the block cache's tables (accel/tcg)
+ *   5. chardev write locks
+ *   6. epoch list lock, log lock
+ * A thread inside a lock below the machine lock never calls device code.
  */
 #pragma once
 

@@ -29,7 +29,7 @@ typedef enum ShutdownCause {                            /* QMP's ShutdownCause *
 
 bool shutdown_cause_is_guest(ShutdownCause cause);
 
-/* What happened, for monitors, displays and migration.  One row per QMP event about the machine. */
+/* What happened, for whoever subscribes.  One row per QMP event about the machine. */
 typedef enum VmEventKind {
     VM_EVENT_STOP, VM_EVENT_RESUME, VM_EVENT_RESET, VM_EVENT_SHUTDOWN, VM_EVENT_POWERDOWN,
     VM_EVENT_SUSPEND, VM_EVENT_WAKEUP, VM_EVENT_GUEST_PANICKED, VM_EVENT_WATCHDOG,

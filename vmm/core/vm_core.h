@@ -1,5 +1,5 @@
 /*
- * The machine, as devices and engines see it.  Doors (monitor/, qmp/, ui/) use vm.h instead.
+ * The machine, as devices and engines see it.  Doors (monitor/, qmp/) use vm.h instead.
  *
  * One Vm per process.  Fields are set up in vm_core_init() and by the board; after that they change
  * only under the machine lock.

@@ -1,5 +1,7 @@
-/* Guest page tables read from outside (monitor, gdb stub, loader): no A/D updates, no faults.
- * SDM volume 3A chapter 4.  vCPU standing (vcpu_sync) or the caller accepts a torn read. */
+/*
+ * Guest page tables read from outside (monitor, loader): no A/D updates, no faults.
+ * SDM volume 3A chapter 4.  vCPU standing (vcpu_sync) or the caller accepts a torn read.
+ */
 #pragma once
 
 #include <glib.h>

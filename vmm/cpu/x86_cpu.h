@@ -1,5 +1,5 @@
 /*
- * The state of one x86 CPU, borrowed by both engines and seen by monitor, gdb stub and migration.
+ * The state of one x86 CPU, borrowed by both engines and seen by the monitors.
  *
  * Owner: the vCPU's thread while it runs; anybody with the machine lock while it stands
  * (vcpu_sync()).  `events` and the fields marked atomic may be touched by any thread.  Bits are

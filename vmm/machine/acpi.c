@@ -226,7 +226,8 @@ static uint32_t build_madt(AcpiTables *tables, const AcpiConfig *config)
     }
     put(tables, (uint8_t[]){ MADT_LAPIC_NMI, 6, 0xff, 0, 0, 1 }, 6);
     if (wide) {
-        put(tables, (uint8_t[]){ MADT_X2APIC_NMI, 12, 0, 0, 0xff, 0xff, 0xff, 0xff, 1, 0, 0, 0 }, 12);
+        put(tables, (uint8_t[]){ MADT_X2APIC_NMI, 12, 0, 0, 0xff, 0xff, 0xff, 0xff, 1, 0, 0, 0 },
+            12);
     }
     table_end(tables, at);
     return at;
