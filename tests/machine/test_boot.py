@@ -29,7 +29,7 @@ def test_boot_to_a_shell_and_power_off(demo):
         machine.serial.expect(PROMPT, 120)
         assert 'Linux' in shell(machine, 'uname -a')
         assert 'DSDT' in shell(machine, 'ls /sys/firmware/acpi/tables')
-        machine.serial.send('poweroff -f\n')
+        machine.serial.send('poweroff\n')
         event = machine.qmp.event('SHUTDOWN')
         assert event['data'] == {'guest': True, 'reason': 'guest-shutdown'}
         assert machine.wait() == 0
@@ -38,7 +38,7 @@ def test_boot_to_a_shell_and_power_off(demo):
 def test_reboot_resets_the_machine(demo):
     with boot(demo, append='quiet') as machine:
         machine.serial.expect(PROMPT, 120)
-        machine.serial.send('reboot -f\n')
+        machine.serial.send('reboot\n')
         event = machine.qmp.event('RESET')
         assert event['data'] == {'guest': True, 'reason': 'guest-reset'}
         machine.serial.expect(PROMPT, 120)
