@@ -1,6 +1,6 @@
 /*
- * Random bytes as code, in every mode: whatever they do, each step comes back with a halt, a stop or a fault that
- * was delivered.  RANDOM_SEED repeats a run.
+ * Random bytes as code, in every mode: whatever they do, each step comes back with a halt, a stop
+ * or a fault that was delivered.  RANDOM_SEED repeats a run.
  */
 #include "tcg_machine.h"
 

@@ -1,11 +1,12 @@
 /*
  * The cache of blocks.
  *
- * All vCPUs share it.  One lock guards the tables; running a block takes none.  A block is dropped by clearing
- * its `host`, which every way into it looks at; its memory stays until the whole arena is dropped.  There
- * are two arenas: a full one is abandoned at once, every vCPU is asked to come back to its loop, and when all have
- * been seen there (or are not running) its memory may be used again.  Should that not be so when the other one
- * is full, blocks are decoded for one use until it is.
+ * All vCPUs share it.  One lock guards the tables; running a block takes none.  A block is
+ * dropped by clearing its `host`, which every way into it looks at; its memory stays until the
+ * whole arena is dropped.  There are two arenas: a full one is abandoned at once, every vCPU is
+ * asked to come back to its loop, and when all have been seen there (or are not running) its
+ * memory may be used again.  Should that not be so when the other one is full, blocks are decoded
+ * for one use until it is.
  */
 #include <string.h>
 #include <sys/mman.h>
@@ -29,7 +30,7 @@ typedef struct BlockPage {
 } BlockPage;
 
 struct TcgCodeCache {
-    uint32_t epoch;                     /* atomic: of the arenas, when this vCPU was last in its loop */
+    uint32_t epoch;                     /* atomic: the arenas', when last in the loop */
     bool running;                       /* atomic */
     uint64_t found, decoded;
     Block *alone;                       /* memory for one block in no table */
@@ -61,6 +62,11 @@ static unsigned hash_host(const uint8_t *host, unsigned bits)
 static BlockPage **page_slot(const RamBlock *ram, uint64_t page)
 {
     return &code.pages[hash_host(ram->host + page * PAGE_SIZE_4K, PAGE_HASH_BITS)];
+}
+
+static const uint8_t *page_host(const BlockPage *page)
+{
+    return page->ram->host + page->page * PAGE_SIZE_4K;
 }
 
 static BlockPage *page_find(const RamBlock *ram, uint64_t page)
@@ -232,7 +238,7 @@ static bool block_has(const Block *block, const uint8_t *first, const uint8_t *e
     if (page == 1) {                    /* only the tail of a straddling instruction lies here */
         unsigned head = PAGE_SIZE_4K - ((uintptr_t)block->host & (PAGE_SIZE_4K - 1));
 
-        start = block->pages[1]->ram->host + block->pages[1]->page * PAGE_SIZE_4K;
+        start = page_host(block->pages[1]);
         if (bytes <= head) {
             return false;
         }
@@ -298,7 +304,8 @@ static void block_fill(Block *block, const DecodeContext *d, const uint8_t *host
 static Block *block_insert(const DecodeContext *d, const CodePage *first, const CodePage *second,
                            const uint8_t *host, uint32_t mode)
 {
-    Block *block = arena_alloc(BLOCK_SIZE(d->n_uops)), **slot = &code.hash[hash_host(host, HASH_BITS)];
+    Block *block = arena_alloc(BLOCK_SIZE(d->n_uops));
+    Block **slot = &code.hash[hash_host(host, HASH_BITS)];
 
     block_fill(block, d, host, mode);
     block->pages[0] = page_get(first->ram, first->page);
@@ -343,7 +350,8 @@ static uint64_t next_page_linear(const X86Cpu *x86, uint64_t linear)
 }
 
 /* Bytes of code that is not memory we may look at: through the device, up to the page's end. */
-static void code_bytes(TcgCpu *cpu, const CodePage *page, unsigned offset, uint8_t *buf, unsigned len)
+static void code_bytes(TcgCpu *cpu, const CodePage *page, unsigned offset, uint8_t *buf,
+                       unsigned len)
 {
     if (page->host != NULL) {
         memcpy(buf, page->host + offset, len);
@@ -423,8 +431,7 @@ static Block *block_make_straddling(TcgCpu *cpu, DecodeInput *in, uint64_t linea
     in->next_page = second.host;
     g_mutex_lock(&code.lock);
     block = hash_find(in->bytes, key);
-    if (block != NULL && (block->pages[1] == NULL ||
-                          block->pages[1]->ram->host + block->pages[1]->page * PAGE_SIZE_4K != tail)) {
+    if (block != NULL && (block->pages[1] == NULL || page_host(block->pages[1]) != tail)) {
         block_drop(block);              /* its second half was another page */
         block = NULL;
     }

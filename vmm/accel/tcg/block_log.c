@@ -18,8 +18,8 @@ static void log_code(const Block *block, const uint8_t *bytes, uint64_t address)
     log_write(LOG_IN_ASM, "----------------\nIN: \n");
     while (at < block->bytes) {
         char text[128];
-        size_t len = x86_disassemble(code_bits(block->mode), address + at, bytes + at, block->bytes - at,
-                                     text, sizeof(text));
+        size_t len = x86_disassemble(code_bits(block->mode), address + at, bytes + at,
+                                     block->bytes - at, text, sizeof(text));
 
         if (len == 0) {
             break;
@@ -37,9 +37,9 @@ static void log_ops(const Block *block, uint64_t address)
     for (unsigned i = 0; i < block->n_uops; i++) {
         const UOp *u = &block->uops[i];
 
-        log_write(LOG_OP, " +%02x %p r1 %u r2 %u base %u index %u<<%u disp %" PRId32 " seg %d imm %" PRIx64
-                  " aux %u\n", u->insn_off, (void *)(uintptr_t)u->fn, u->r1, u->r2, u->base, u->index,
-                  u->scale, u->disp, u->seg == UOP_SEG_NONE ? -1 : u->seg, u->imm, u->aux);
+        log_write(LOG_OP, " +%02x %p r1 %u r2 %u base %u index %u<<%u disp %" PRId32
+                  " seg %d imm %" PRIx64 " aux %u\n", u->insn_off, (void *)(uintptr_t)u->fn,
+                  u->r1, u->r2, u->base, u->index, u->scale, u->disp, u->seg == UOP_SEG_NONE ? -1 : u->seg, u->imm, u->aux);
     }
     log_write(LOG_OP, "\n");
 }

@@ -1,13 +1,13 @@
 /*
  * From bytes to micro-ops: one basic block at a time.
  *
- * A block ends at a branch, at an instruction that changes the mode, at the end of the page and at a size limit.
- * An instruction that crosses into the next page is a block by itself, so every other block depends on
- * one page only.
+ * A block ends at a branch, at an instruction that changes the mode, at the end of the page and
+ * at a size limit. An instruction that crosses into the next page is a block by itself, so every
+ * other block depends on one page only.
  *
- * Flags: each micro-op says which flags it sets and whether flags must be right before it (it reads them, may
- * fault or leave).  A backward pass then swaps micro-ops whose flags nobody can see for their twins
- * without.
+ * Flags: each micro-op says which flags it sets and whether flags must be right before it (it
+ * reads them, may fault or leave).  A backward pass then swaps micro-ops whose flags nobody can
+ * see for their twins without.
  */
 #include <string.h>
 
@@ -93,7 +93,8 @@ static UOp *emit(DecodeContext *d, UOpFn fn, UOpFn no_flags, unsigned sets, bool
     g_assert(d->n_uops < MAX_BLOCK_UOPS);
     *u = (UOp){ .fn = fn, .base = GPR_NONE, .index = GPR_NONE, .seg = UOP_SEG_NONE, .addr_bits = 64,
                 .insn_off = d->insn_off, .insn_len = d->insn->length };
-    d->info[d->n_uops++] = (UOpInfo){ .no_flags = no_flags, .sets = (uint16_t)sets, .barrier = barrier };
+    d->info[d->n_uops++] = (UOpInfo){ .no_flags = no_flags, .sets = (uint16_t)sets,
+                                      .barrier = barrier };
     return u;
 }
 
@@ -174,8 +175,8 @@ static unsigned decode_segment(const DecodeContext *d, ZydisRegister reg)
 }
 
 /*
- * SIB with mod 00 and base 101 is a displacement without base (SDM 2, table 2-3).  Zydis 4.0 takes it for R13D
- * when REX.B meets 32-bit addresses.
+ * SIB with mod 00 and base 101 is a displacement without base (SDM 2, table 2-3).  Zydis 4.0
+ * takes it for R13D when REX.B meets 32-bit addresses.
  */
 static bool base_is_none(const DecodeContext *d)
 {
@@ -216,18 +217,23 @@ void decode_mem(const DecodeContext *d, UOp *u, const ZydisDecodedOperand *op)
     }
 }
 
-/* A displacement of 64 bits (MOV's absolute form, RIP at the edge of reach) goes through GPR_TEMP. */
+/*
+ * A displacement of 64 bits (MOV's absolute form, RIP at the edge of reach) goes through
+ * GPR_TEMP.
+ */
 static void prepare_wide_disp(DecodeContext *d)
 {
     d->wide_disp = false;
     for (unsigned i = 0; i < d->insn->operand_count_visible; i++) {
         const ZydisDecodedOperand *op = &d->ops[i];
 
-        if (op_is_mem(op) && d->address_bits == 64 && full_disp(d, op) != (int32_t)full_disp(d, op)) {
+        int64_t disp = op_is_mem(op) && d->address_bits == 64 ? full_disp(d, op) : 0;
+
+        if (disp != (int32_t)disp) {
             UOp *u = decode_emit_quiet(d, op_set_temp);
 
             u->base = (uint8_t)base_reg(d, op);
-            u->simm = full_disp(d, op);
+            u->simm = disp;
             d->wide_disp = true;
         }
     }
@@ -308,7 +314,8 @@ static unsigned insn_bytes(const DecodeContext *d, const DecodeInput *in, uint8_
 typedef enum InsnResult { INSN_DONE, INSN_STOP, INSN_NEEDS_PAGE } InsnResult;
 
 /* The bytes at hand are no whole instruction. */
-static InsnResult insn_incomplete(DecodeContext *d, const DecodeInput *in, unsigned len, bool too_long)
+static InsnResult insn_incomplete(DecodeContext *d, const DecodeInput *in, unsigned len,
+                                  bool too_long)
 {
     if (too_long || len == MAX_INSN_BYTES || len == in->room - d->insn_off) {
         if (d->n_insns > 0) {

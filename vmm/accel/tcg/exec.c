@@ -1,8 +1,8 @@
 /*
  * The loop: events, then a block, over and over; and the software CPU as an engine.
  *
- * run() arms cpu->fault_jmp once.  Whatever stops a micro-op half-way (a fault, a restart, leaving) lands there;
- * faults are delivered and the loop goes on.
+ * run() arms cpu->fault_jmp once.  Whatever stops a micro-op half-way (a fault, a restart,
+ * leaving) lands there; faults are delivered and the loop goes on.
  */
 #include <inttypes.h>
 
@@ -97,8 +97,9 @@ static bool tcg_set_breakpoints(Vm *vm, const BreakPoint *list, size_t n, GError
 /* The debugger was told of the break at this rip already: step over it. */
 static bool at_break(const TcgCpu *cpu, uint64_t told)
 {
-    uint64_t rip = cpu->x86.mode & CPU_MODE_CS64 ? cpu->x86.rip
-                                                 : (uint32_t)(cpu->x86.seg[SEG_CS].base + cpu->x86.rip);
+    const X86Cpu *x86 = &cpu->x86;
+    uint64_t rip = x86->mode & CPU_MODE_CS64 ? x86->rip
+                                             : (uint32_t)(x86->seg[SEG_CS].base + x86->rip);
 
     for (size_t i = 0; i < breaks.n; i++) {
         if (breaks.addrs[i] == rip && rip != told) {
@@ -214,7 +215,7 @@ static bool handle_events(TcgCpu *cpu, RunExit *why)
             events = __atomic_load_n(&x86->events, __ATOMIC_SEQ_CST);
         }
     } else {
-        cpu->one_insn = true;           /* what waits comes right after it: STI NOP CLI lets it in */
+        cpu->one_insn = true;           /* what waits comes right behind it: STI NOP CLI */
     }
     if (x86->halted) {
         *why = RUN_EXIT_HALT;
@@ -228,8 +229,8 @@ static bool handle_events(TcgCpu *cpu, RunExit *why)
 static void log_block(TcgCpu *cpu, const Block *block)
 {
     if (log_on(LOG_EXEC)) {
-        log_write(LOG_EXEC, "Trace %u: %p [%016" PRIx64 "/%08x/%u]\n", cpu->x86.index, (const void *)block,
-                  cpu->x86.rip, block->mode, block->n_insns);
+        log_write(LOG_EXEC, "Trace %u: %p [%016" PRIx64 "/%08x/%u]\n", cpu->x86.index,
+                  (const void *)block, cpu->x86.rip, block->mode, block->n_insns);
     }
     if (log_on(LOG_CPU)) {
         g_autoptr(GString) text = g_string_new(NULL);
@@ -267,7 +268,10 @@ static void run_block(TcgCpu *cpu)
     }
 }
 
-/* One instruction with what TF, debug registers and the debugger want around it.  False: a debug stop. */
+/*
+ * One instruction with what TF, debug registers and the debugger want around it.  False: a debug
+ * stop.
+ */
 static bool run_watched(TcgCpu *cpu, uint64_t *told)
 {
     X86Cpu *x86 = &cpu->x86;

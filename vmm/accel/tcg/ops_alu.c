@@ -1,9 +1,12 @@
-/* Two-operand arithmetic and logic, and INC, DEC, NEG, NOT: one host instruction each, flags included. */
+/*
+ * Two-operand arithmetic and logic, and INC, DEC, NEG, NOT: one host instruction each, flags
+ * included.
+ */
 #include "tcg_ops.h"
 
 /*
- * Names: op_FORM_BITS_V.  Forms: rr, ri (immediate), rm (memory source), mr, mi (memory destination).  V is f
- * with flags, n without.
+ * Names: op_FORM_BITS_V.  Forms: rr, ri (immediate), rm (memory source), mr, mi (memory
+ * destination).  V is f with flags, n without.
  */
 #define INLINE static inline __attribute__((always_inline))
 
@@ -45,7 +48,8 @@ static const UOp *op##_ri_##bits##_##v(TcgCpu *cpu, const UOp *u)               
 {                                                                                               \
     uint32_t ax;                                                                                \
                                                                                                 \
-    set_##bits(cpu, u->r1, op##_##bits##_##v(cpu, get_##bits(cpu, u->r1), (TYPE_##bits)u->imm, &ax)); \
+    set_##bits(cpu, u->r1, op##_##bits##_##v(cpu, get_##bits(cpu, u->r1), (TYPE_##bits)u->imm,  \
+                                             &ax));                                             \
     COMMIT_##v(ax);                                                                             \
     NEXT(u);                                                                                    \
 }
@@ -77,9 +81,10 @@ static const UOp *op##_rm_##bits##_##v(TcgCpu *cpu, const UOp *u)               
 static G_NO_INLINE const UOp *op##_##form##_##bits##_##v##_slow(TcgCpu *cpu, const UOp *u)      \
 {                                                                                               \
     uint64_t addr = tcg_ea_modify(cpu, u, bits / 8);                                            \
+    TYPE_##bits d = tcg_load##bits(cpu, u, addr);                                               \
     uint32_t ax;                                                                                \
                                                                                                 \
-    tcg_store##bits(cpu, u, addr, op##_##bits##_##v(cpu, tcg_load##bits(cpu, u, addr), source, &ax)); \
+    tcg_store##bits(cpu, u, addr, op##_##bits##_##v(cpu, d, source, &ax));                      \
     COMMIT_##v(ax);                                                                             \
     NEXT(u);                                                                                    \
 }                                                                                               \
@@ -119,8 +124,9 @@ static const UOp *op##_lock_##form##_##bits(TcgCpu *cpu, const UOp *u)          
 
 /* ---- ADD OR ADC SBB AND SUB XOR ---- */
 
-#define FORMS(op, bits, v) \
-    FORM_RR(op, bits, v) FORM_RI(op, bits, v) FORM_RM(op, bits, v) FORM_MR(op, bits, v) FORM_MI(op, bits, v)
+#define FORMS(op, bits, v)                                                                      \
+    FORM_RR(op, bits, v) FORM_RI(op, bits, v) FORM_RM(op, bits, v)                              \
+    FORM_MR(op, bits, v) FORM_MI(op, bits, v)
 
 #define ALU_SIZE(op, insn, before, expr, bits, m)                                               \
     KERNEL(op, insn, before, expr, bits, m)                                                     \
@@ -135,8 +141,9 @@ static const UOp *op##_lock_##form##_##bits(TcgCpu *cpu, const UOp *u)          
 typedef struct AluForms { UOpBySize rr, ri, rm, mr, mi; } AluForms;
 typedef struct AluOp { AluForms flags, plain; UOpBySize lock_mr, lock_mi; } AluOp;
 
-#define FORMS_TABLE(op, v) { BY_SIZE(op##_rr, _##v), BY_SIZE(op##_ri, _##v), BY_SIZE(op##_rm, _##v), \
-                             BY_SIZE(op##_mr, _##v), BY_SIZE(op##_mi, _##v) }
+#define FORMS_TABLE(op, v)                                                                      \
+    { BY_SIZE(op##_rr, _##v), BY_SIZE(op##_ri, _##v), BY_SIZE(op##_rm, _##v),                   \
+      BY_SIZE(op##_mr, _##v), BY_SIZE(op##_mi, _##v) }
 #define ALU(op, insn, before, expr)                                                             \
     ALU_SIZE(op, insn, before, expr, 8, "b")                                                    \
     ALU_SIZE(op, insn, before, expr, 16, "w")                                                   \
@@ -201,8 +208,9 @@ static const UOp *op##_##form##_##bits(TcgCpu *cpu, const UOp *u)               
     COMPARE_SIZE(op, insn, 16, "w")                                                             \
     COMPARE_SIZE(op, insn, 32, "k")                                                             \
     COMPARE_SIZE(op, insn, 64, "q")                                                             \
-    static const AluForms op##_forms = { BY_SIZE(op##_rr, ), BY_SIZE(op##_ri, ), BY_SIZE(op##_rm, ), \
-                                         BY_SIZE(op##_mr, ), BY_SIZE(op##_mi, ) };
+    static const AluForms op##_forms = {                                                        \
+        BY_SIZE(op##_rr, ), BY_SIZE(op##_ri, ), BY_SIZE(op##_rm, ),                             \
+        BY_SIZE(op##_mr, ), BY_SIZE(op##_mi, ) };
 
 COMPARE(cmp, "cmp")
 COMPARE(test, "test")
@@ -335,8 +343,8 @@ static bool emit_alu(DecodeContext *d, const AluOp *op, bool reads_carry)
     UOp *u;
 
     if (d->lock) {
-        u = decode_emit_flags(d, op_is_imm(&d->ops[1]) ? op->lock_mi[size] : op->lock_mr[size], NULL,
-                              RFLAGS_ARITH, true);
+        u = decode_emit_flags(d, op_is_imm(&d->ops[1]) ? op->lock_mi[size] : op->lock_mr[size],
+                              NULL, RFLAGS_ARITH, true);
     } else {
         u = decode_emit_flags(d, pick_form(&op->flags, d, size), pick_form(&op->plain, d, size),
                               RFLAGS_ARITH, mem || reads_carry);

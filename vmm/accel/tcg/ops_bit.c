@@ -114,7 +114,7 @@ static bool emit_bit(DecodeContext *d, BitAction action)
     if (mem) {
         decode_mem(d, u, dst);
         if (u->seg == UOP_SEG_NONE) {
-            u->seg = SEG_DS;            /* bit_address() wants a segment; in 64-bit code it is flat */
+            u->seg = SEG_DS;            /* bit_address() wants one; it is flat in 64-bit code */
         }
     } else {
         u->r1 = (uint8_t)decode_reg(dst);
@@ -399,11 +399,13 @@ static const UOp *op_cmpxchg8b(TcgCpu *cpu, const UOp *u)
 {
     uint64_t addr = tcg_ea(cpu, u, 8, ACCESS_WRITE);
     GuestU64 *host = tcg_rmw_ptr(cpu, u, addr, 8);
-    uint64_t expected = (uint64_t)tcg_get32(cpu, R_RDX) << 32 | tcg_get32(cpu, R_RAX), value = expected;
+    uint64_t expected = (uint64_t)tcg_get32(cpu, R_RDX) << 32 | tcg_get32(cpu, R_RAX);
+    uint64_t value = expected;
     uint64_t wanted = (uint64_t)tcg_get32(cpu, R_RCX) << 32 | tcg_get32(cpu, R_RBX);
 
     if (host != NULL) {
-        __atomic_compare_exchange_n(host, &value, wanted, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+        __atomic_compare_exchange_n(host, &value, wanted, false, __ATOMIC_SEQ_CST,
+                                    __ATOMIC_SEQ_CST);
     } else {
         tcg_bus_lock(cpu);
         value = tcg_load64(cpu, u, addr);
@@ -426,7 +428,8 @@ static bool host_cmpxchg16b(void *host, Pair *expected, Pair wanted)
     bool done;
 
     asm volatile("lock cmpxchg16b %[m]\n\tsetz %[done]"
-                 : [m] "+m"(*(Pair *)host), "+a"(expected->low), "+d"(expected->high), [done] "=q"(done)
+                 : [m] "+m"(*(Pair *)host), "+a"(expected->low), "+d"(expected->high),
+                   [done] "=q"(done)
                  : "b"(wanted.low), "c"(wanted.high) : "cc", "memory");
     return done;
 }

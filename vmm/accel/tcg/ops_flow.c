@@ -1,9 +1,11 @@
-/* Ends of blocks: near jumps, calls, returns, loops, and falling through to the next instruction. */
+/*
+ * Ends of blocks: near jumps, calls, returns, loops, and falling through to the next instruction.
+ */
 #include "tcg_ops.h"
 
 /*
- * Operands: `simm` is the target's offset from the block's start; outside 64-bit code `disp` masks the target to
- * the operand size (16-bit jumps wrap).
+ * Operands: `simm` is the target's offset from the block's start; outside 64-bit code `disp`
+ * masks the target to the operand size (16-bit jumps wrap).
  */
 
 /* ---- ends that are no jumps ---- */
@@ -70,7 +72,8 @@ static inline uint64_t target64(const TcgCpu *cpu, const UOp *u)
 /* A jump taken outside 64-bit code; `chained`: the target is on this page unless it wrapped. */
 static inline const UOp *take_jump(TcgCpu *cpu, const UOp *u, bool chained)
 {
-    uint32_t whole = (uint32_t)(cpu->x86.gpr[GPR_BLOCK_RIP] + u->simm), rip = whole & (uint32_t)u->disp;
+    uint32_t whole = (uint32_t)(cpu->x86.gpr[GPR_BLOCK_RIP] + u->simm);
+    uint32_t rip = whole & (uint32_t)u->disp;
 
     check_target(cpu, u, rip, false);
     if (chained && rip == whole) {

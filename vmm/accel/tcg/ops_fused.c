@@ -1,8 +1,8 @@
 /*
  * Comparison and conditional jump in one micro-op, for 64-bit code: the pair most blocks end with.
  *
- * Operands: `r1` the first register, `base` the second or `disp` the immediate, `simm` the target's offset from
- * the block's start.
+ * Operands: `r1` the first register, `base` the second or `disp` the immediate, `simm` the
+ * target's offset from the block's start.
  */
 #include "tcg_ops.h"
 
@@ -82,7 +82,8 @@ FUSED_OP(test, "test")
 /* ---- decoding ---- */
 
 #define ROW(op, form, bits, way, cc) op##_##form##_##bits##_##way##_##cc,
-#define WAYS(op, form, bits) { { FOR_CC(ROW, op, form, bits, chain) }, { FOR_CC(ROW, op, form, bits, out) } }
+#define WAYS(op, form, bits)                                                                    \
+    { { FOR_CC(ROW, op, form, bits, chain) }, { FOR_CC(ROW, op, form, bits, out) } }
 #define SIZES(op, form) { WAYS(op, form, 8), WAYS(op, form, 32), WAYS(op, form, 64) }
 #define FORMS(op) { SIZES(op, rr), SIZES(op, ri) }
 
@@ -107,7 +108,7 @@ void decode_mark_compare(DecodeContext *d, FuseOp op, unsigned bits)
     }
     d->info[d->n_uops - 1].fuse = fuse_code(op, imm ? FORM_RI : FORM_RR, size);
     if (imm) {
-        u->disp = (int32_t)u->imm;      /* 64-bit comparisons take 32-bit immediates, sign extended */
+        u->disp = (int32_t)u->imm;      /* all of it: 64-bit ones are sign extended from 32 */
     } else {
         u->base = u->r2;
     }
@@ -115,6 +116,7 @@ void decode_mark_compare(DecodeContext *d, FuseOp op, unsigned bits)
 
 bool decode_fused_jump(DecodeContext *d, unsigned cc, int64_t target, bool chained)
 {
+    const UOpFn (*ways)[16];
     UOp compare, *u;
     unsigned code;
 
@@ -123,7 +125,8 @@ bool decode_fused_jump(DecodeContext *d, unsigned cc, int64_t target, bool chain
     }
     code = d->info[d->n_uops - 1].fuse - 1u;
     compare = d->uops[--d->n_uops];
-    u = decode_emit_last(d, fused[code / 6][code / 3 % 2][code % 3][chained ? WAY_CHAIN : WAY_OUT][cc]);
+    ways = fused[code / 6][code / 3 % 2][code % 3];
+    u = decode_emit_last(d, ways[chained ? WAY_CHAIN : WAY_OUT][cc]);
     u->r1 = compare.r1;
     u->base = compare.base;
     u->disp = compare.disp;

@@ -529,11 +529,12 @@ static const UOp *op_temp_al(TcgCpu *cpu, const UOp *u)
 unsigned decode_override(const DecodeContext *d)
 {
     ZydisInstructionAttributes a = d->insn->attributes;
-    unsigned seg = a & ZYDIS_ATTRIB_HAS_SEGMENT_CS ? SEG_CS : a & ZYDIS_ATTRIB_HAS_SEGMENT_SS ? SEG_SS
-                   : a & ZYDIS_ATTRIB_HAS_SEGMENT_ES ? SEG_ES : a & ZYDIS_ATTRIB_HAS_SEGMENT_FS ? SEG_FS
-                   : a & ZYDIS_ATTRIB_HAS_SEGMENT_GS ? SEG_GS : SEG_DS;
-
-    return seg;
+    return a & ZYDIS_ATTRIB_HAS_SEGMENT_CS   ? SEG_CS
+           : a & ZYDIS_ATTRIB_HAS_SEGMENT_SS ? SEG_SS
+           : a & ZYDIS_ATTRIB_HAS_SEGMENT_ES ? SEG_ES
+           : a & ZYDIS_ATTRIB_HAS_SEGMENT_FS ? SEG_FS
+           : a & ZYDIS_ATTRIB_HAS_SEGMENT_GS ? SEG_GS
+                                             : SEG_DS;
 }
 
 static bool emit_xlat(DecodeContext *d)

@@ -1,5 +1,7 @@
-/* Segment registers, descriptor tables, far transfers, control and debug registers: thin callers of seg.c and
- * sysreg.c. */
+/*
+ * Segment registers, descriptor tables, far transfers, control and debug registers: thin callers of
+ * seg.c and sysreg.c.
+ */
 #include "tcg_ops.h"
 
 static uint64_t load_sized(TcgCpu *cpu, const UOp *u, uint64_t addr, unsigned bits)
@@ -214,7 +216,8 @@ static bool emit_load_far(DecodeContext *d)
 
 /* ---- far JMP, CALL, RET, IRET ---- */
 
-typedef void FarFn(TcgCpu *cpu, const UOp *u, uint16_t selector, uint64_t offset, unsigned operand_bits);
+typedef void FarFn(TcgCpu *cpu, const UOp *u, uint16_t selector, uint64_t offset,
+                   unsigned operand_bits);
 
 /* The pointer is in the instruction: `imm` the offset, `disp` the selector. */
 static const UOp *far_jump_p(TcgCpu *cpu, const UOp *u)
@@ -324,8 +327,8 @@ static const UOp *op_load_table(TcgCpu *cpu, const UOp *u)
 }
 
 /*
- * Functions with locals in memory stand apart from their micro-op, here and below: a frame that others may point
- * into rules out the sibling call at the end.
+ * Functions with locals in memory stand apart from their micro-op, here and below: a frame that
+ * others may point into rules out the sibling call at the end.
  */
 static G_GNUC_NO_INLINE void store_table(TcgCpu *cpu, const UOp *u)
 {
@@ -380,12 +383,17 @@ static bool emit_sidt(DecodeContext *d) { return emit_table(d, 1, false); }
 
 /* ---- LLDT LTR SLDT STR SMSW LMSW ---- */
 
+enum { SCALE_REGISTER = 7 };            /* in UOp.scale: the source is register r2, not memory */
+
 static uint16_t load_selector(TcgCpu *cpu, const UOp *u)
 {
-    return u->scale == 7 ? *tcg_reg16(cpu, u->r2) : tcg_load16(cpu, u, tcg_ea(cpu, u, 2, ACCESS_READ));
+    if (u->scale == SCALE_REGISTER) {
+        return *tcg_reg16(cpu, u->r2);
+    }
+    return tcg_load16(cpu, u, tcg_ea(cpu, u, 2, ACCESS_READ));
 }
 
-/* A 16-bit source: register (`scale` 7 marks it) or memory. */
+/* A 16-bit source: register or memory. */
 static UOp *emit_selector(DecodeContext *d, UOpFn fn, const ZydisDecodedOperand *op)
 {
     UOp *u = decode_emit(d, fn);
@@ -394,7 +402,7 @@ static UOp *emit_selector(DecodeContext *d, UOpFn fn, const ZydisDecodedOperand 
         decode_mem(d, u, op);
     } else {
         u->r2 = (uint8_t)decode_reg(op);
-        u->scale = 7;
+        u->scale = SCALE_REGISTER;
     }
     return u;
 }

@@ -2,8 +2,8 @@
 #include "tcg_ops.h"
 
 /*
- * The host instruction gets the guest's count and carry.  A count of 0 (after masking) leaves all flags alone;
- * rotates change CF and OF only.
+ * The host instruction gets the guest's count and carry.  A count of 0 (after masking) leaves all
+ * flags alone; rotates change CF and OF only.
  *
  * Names: op_FORM_BITS; forms ri and mi take the count from `imm`, rc and mc from CL.
  */
@@ -81,7 +81,10 @@ SHIFT(ror, "ror", ROTATE_FLAGS)
 SHIFT(rcl, "rcl", ROTATE_FLAGS)
 SHIFT(rcr, "rcr", ROTATE_FLAGS)
 
-/* Twins without flags of the common forms; the count is below the width (wider ones keep the full form). */
+/*
+ * Twins without flags of the common forms; the count is below the width (wider ones keep the full
+ * form).
+ */
 #define PLAIN(op, bits, expr)                                                                   \
 static const UOp *op##_plain_##bits(TcgCpu *cpu, const UOp *u)                                  \
 {                                                                                               \

@@ -297,7 +297,8 @@ static const UOp *op_pushf(TcgCpu *cpu, const UOp *u)
 /* Which flags POPF may write: SDM 2, POPF, table 4-21. */
 static uint64_t popf_mask(const X86Cpu *x86, unsigned bits)
 {
-    uint64_t mask = RFLAGS_ARITH | RFLAGS_TF | RFLAGS_DF | RFLAGS_NT | RFLAGS_AC | RFLAGS_ID | RFLAGS_RF;
+    uint64_t mask = RFLAGS_ARITH | RFLAGS_TF | RFLAGS_DF | RFLAGS_NT | RFLAGS_AC | RFLAGS_ID |
+                    RFLAGS_RF;
     unsigned cpl = x86->cr0 & CR0_PE ? x86_cpl(x86) : 0;
 
     if (cpl == 0) {

@@ -1,11 +1,12 @@
 /*
  * String instructions, with port strings.
  *
- * One micro-op does the whole repetition: it can be left between any two iterations (faults, interrupts), because
- * registers are kept right after each, and the instruction then starts again with what is left.  Where
- * addresses are flat, MOVS and STOS do page-sized pieces at once.
+ * One micro-op does the whole repetition: it can be left between any two iterations (faults,
+ * interrupts), because registers are kept right after each, and the instruction then starts again
+ * with what is left.  Where addresses are flat, MOVS and STOS do page-sized pieces at once.
  *
- * Operands: `addr_bits` is the width of rSI, rDI and rCX, `seg` the source's segment, `aux` the size in bytes.
+ * Operands: `addr_bits` is the width of rSI, rDI and rCX, `seg` the source's segment, `aux` the
+ * size in bytes.
  */
 #include "tcg_ops.h"
 
@@ -180,7 +181,8 @@ static uint64_t until_page_end(const UOp *u, uint64_t addr)
 }
 
 /* Host address of n elements, if they are plain memory that hits; sets the linear address. */
-static uint8_t *bulk_host(TcgCpu *cpu, const UOp *u, unsigned seg, unsigned reg, uint64_t n, int access)
+static uint8_t *bulk_host(TcgCpu *cpu, const UOp *u, unsigned seg, unsigned reg, uint64_t n,
+                          int access)
 {
     uint64_t offset = reg_read(cpu, u, reg);
 
@@ -199,7 +201,10 @@ static uint64_t bulk_linear(const TcgCpu *cpu, const UOp *u, unsigned seg, unsig
     return base + reg_read(cpu, u, reg);
 }
 
-/* The host's own string instructions: overlap, element size and ordering are the guest's by construction. */
+/*
+ * The host's own string instructions: overlap, element size and ordering are the guest's by
+ * construction.
+ */
 static void copy_elements(uint8_t *dst, const uint8_t *src, uint64_t n, unsigned size)
 {
     switch (size) {
@@ -378,9 +383,21 @@ static bool emit_cmps(DecodeContext *d)
     return is_string(d) ? emit_string(d, op_cmps, op_rep_cmps, element_size(d)) : decode_fp(d);
 }
 
-static bool emit_stos(DecodeContext *d) { return emit_string(d, op_stos, op_rep_stos, element_size(d)); }
-static bool emit_lods(DecodeContext *d) { return emit_string(d, op_lods, op_rep_lods, element_size(d)); }
-static bool emit_scas(DecodeContext *d) { return emit_string(d, op_scas, op_rep_scas, element_size(d)); }
+static bool emit_stos(DecodeContext *d)
+{
+    return emit_string(d, op_stos, op_rep_stos, element_size(d));
+}
+
+static bool emit_lods(DecodeContext *d)
+{
+    return emit_string(d, op_lods, op_rep_lods, element_size(d));
+}
+
+static bool emit_scas(DecodeContext *d)
+{
+    return emit_string(d, op_scas, op_rep_scas, element_size(d));
+}
+
 
 /* Ports have no 64-bit accesses. */
 static bool emit_ins(DecodeContext *d)

@@ -1,4 +1,7 @@
-/* System instructions: interrupts by instruction, flags of the interrupt system, MSRs, caches, time, identity. */
+/*
+ * System instructions: interrupts by instruction, flags of the interrupt system, MSRs, caches,
+ * time, identity.
+ */
 #include <sched.h>
 #include <sys/random.h>
 

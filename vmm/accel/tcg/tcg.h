@@ -8,18 +8,18 @@
  *   mmu.c         TLB, page walks, guest loads and stores
  *   seg.c interrupt.c sysreg.c    segmentation, exception delivery, system registers
  *
- * A micro-op is a function and its operands.  It does its work on the TcgCpu and passes control to the
- * next one by NEXT(u): a sibling call in optimised builds, so dispatch is one indirect jump per
- * micro-op; a plain return to the loop in exec.c where the compiler will not do sibling calls.  A
- * micro-op may only read `u`; blocks are immutable and shared by all vCPUs.
+ * A micro-op is a function and its operands.  It does its work on the TcgCpu and passes control
+ * to the next one by NEXT(u): a sibling call in optimised builds, so dispatch is one indirect
+ * jump per micro-op; a plain return to the loop in exec.c where the compiler will not do sibling
+ * calls.  A micro-op may only read `u`; blocks are immutable and shared by all vCPUs.
  *
- * Faults: tcg_raise() and everything that can fault long-jumps to exec.c, which delivers.  State is
- * architectural at any such point except rip: an instruction's is tcg_insn_rip(cpu, u), and whoever ends a
- * block early by tcg_leave() sets x86.rip first.
- * A micro-op that can fault must not have changed anything yet; memory is checked before registers
- * change.  Flags live in x86.rflags; a flag-setting op has a twin that does not compute them, chosen by the
- * decoder when no later op of the block reads them (faults and interrupts are taken at boundaries where
- * flags are complete: see decode.c).
+ * Faults: tcg_raise() and everything that can fault long-jumps to exec.c, which delivers.  State
+ * is architectural at any such point except rip: an instruction's is tcg_insn_rip(cpu, u), and
+ * whoever ends a block early by tcg_leave() sets x86.rip first. A micro-op that can fault must
+ * not have changed anything yet; memory is checked before registers change.  Flags live in
+ * x86.rflags; a flag-setting op has a twin that does not compute them, chosen by the decoder when
+ * no later op of the block reads them (faults and interrupts are taken at boundaries where flags
+ * are complete: see decode.c).
  */
 #pragma once
 
@@ -67,10 +67,10 @@ enum { UOP_LOCK = 1, UOP_REP = 2, UOP_REPNE = 4, UOP_HIGH1 = 8, UOP_HIGH2 = 16, 
 /* ---- TLB (mmu.c) ---- */
 
 /*
- * Direct mapped, one table per privilege class.  `addend` + virtual address is the host address, valid
- * when the page's tag for the access equals (addr + size - 1) & ~0xfff: an access that crosses a page
- * misses and takes the slow path.  Tags that must be slow (MMIO, ROM writes, pages with translated code or
- * clean dirty bits, watchpoints) hold TLB_INVALID.
+ * Direct mapped, one table per privilege class.  `addend` + virtual address is the host address,
+ * valid when the page's tag for the access equals (addr + size - 1) & ~0xfff: an access that
+ * crosses a page misses and takes the slow path.  Tags that must be slow (MMIO, ROM writes, pages
+ * with translated code or clean dirty bits, watchpoints) hold TLB_INVALID.
  */
 #define TLB_BITS 11
 #define TLB_SIZE (1u << TLB_BITS)
@@ -84,7 +84,10 @@ typedef struct TlbEntry {
 #define JUMP_CACHE_BITS 12
 #define JUMP_CACHE_SIZE (1u << JUMP_CACHE_BITS)
 
-/* Privilege classes: supervisor, user, supervisor that may touch user pages (EFLAGS.AC or implicit). */
+/*
+ * Privilege classes: supervisor, user, supervisor that may touch user pages (EFLAGS.AC or
+ * implicit).
+ */
 enum { MMU_KERNEL, MMU_USER, MMU_KERNEL_AC, MMU_CLASSES };
 
 struct TcgCpu {
@@ -113,9 +116,10 @@ struct TcgCpu {
 #define TCG(cpu_) ((TcgCpu *)(cpu_))
 
 /*
- * Guest memory by linear address, current privilege.  `u` is the micro-op on whose behalf it happens, for
- * rip and #PF.  Defined inline in tcg_mem.h: TLB hit → host access; else the *_slow functions.
- * addresses here are linear (segment base added, limit checked); see tcg_ea() in tcg_mem.h.
+ * Guest memory by linear address, current privilege.  `u` is the micro-op on whose behalf it
+ * happens, for rip and #PF.  Defined inline in tcg_mem.h: TLB hit → host access; else the *_slow
+ * functions. addresses here are linear (segment base added, limit checked); see tcg_ea() in
+ * tcg_mem.h.
  */
 uint64_t mmu_load_slow(TcgCpu *cpu, const UOp *u, uint64_t addr, unsigned size);
 void mmu_store_slow(TcgCpu *cpu, const UOp *u, uint64_t addr, uint64_t value, unsigned size);
@@ -124,32 +128,36 @@ void mmu_store_bytes(TcgCpu *cpu, const UOp *u, uint64_t addr, const void *buf, 
 /* Faults as a write (or read) of `size` bytes would, changes nothing. */
 void mmu_probe(TcgCpu *cpu, const UOp *u, uint64_t addr, unsigned size, int access);
 /*
- * Host pointer for a LOCKed or read-modify-write access that lies in one page of RAM, checked for writing;
- * NULL: MMIO, ROM, a page crossing or translated code on the page: use load and store under the bus lock
- * (mmu_bus_lock).
+ * Host pointer for a LOCKed or read-modify-write access that lies in one page of RAM, checked for
+ * writing; NULL: MMIO, ROM, a page crossing or translated code on the page: use load and store
+ * under the bus lock (mmu_bus_lock).
  */
 void *mmu_rmw_ptr(TcgCpu *cpu, const UOp *u, uint64_t addr, unsigned size);
 void mmu_bus_lock(void);
 void mmu_bus_unlock(void);
-/* System accesses (descriptor tables, TSS): implicit supervisor accesses (SDM 3A 4.6) whatever the CPL. */
+/*
+ * System accesses (descriptor tables, TSS): implicit supervisor accesses (SDM 3A 4.6) whatever
+ * the CPL.
+ */
 uint64_t mmu_load_sys(TcgCpu *cpu, const UOp *u, uint64_t addr, unsigned size);
 void mmu_store_sys(TcgCpu *cpu, const UOp *u, uint64_t addr, uint64_t value, unsigned size);
 /*
- * Code fetch at a linear address: physical page address, and host pointer (NULL: not RAM/ROM; then fetch by
- * mem_load).  Raises #PF with `u` NULL.
+ * Code fetch at a linear address: physical page address, and host pointer (NULL: not RAM/ROM;
+ * then fetch by mem_load).  Raises #PF with `u` NULL.
  */
 uint8_t *mmu_fetch_page(TcgCpu *cpu, uint64_t addr, uint64_t *phys, RamBlock **block, uint64_t *block_page);
 void mmu_flush_all(TcgCpu *cpu);                    /* this vCPU's TLB; globals too */
 void mmu_flush_non_global(TcgCpu *cpu);             /* CR3 write */
 void mmu_flush_page(TcgCpu *cpu, uint64_t addr);    /* INVLPG */
 /*
- * A page got translated code (its DIRTY_CODE bit was set before): writes to it become slow.  Any thread may
- * call this for any vCPU, so tags are read and written with relaxed atomics everywhere.
+ * A page got translated code (its DIRTY_CODE bit was set before): writes to it become slow.  Any
+ * thread may call this for any vCPU, so tags are read and written with relaxed atomics
+ * everywhere.
  */
 void mmu_flush_host_page(TcgCpu *cpu, const uint8_t *host_page);
 /*
- * After CPL, AC, CR4 or CR0 changed: cpu->tlb.  While alignment checks are live (CPU_MODE_AC) it is a
- * table that never hits, so the slow path sees every access and raises #AC.
+ * After CPL, AC, CR4 or CR0 changed: cpu->tlb.  While alignment checks are live (CPU_MODE_AC) it
+ * is a table that never hits, so the slow path sees every access and raises #AC.
  */
 void mmu_update_class(TcgCpu *cpu);
 void mmu_init(TcgCpu *cpu);
@@ -174,8 +182,8 @@ static inline uint64_t tcg_next_rip(const TcgCpu *cpu, const UOp *u)
 
 /* ---- interrupt.c: called by exec.c with cpu->x86.rip set ---- */
 /*
- * Delivers through the IDT in any mode (nested faults become #DF, then RUN_EXIT_SHUTDOWN by tcg_leave).
- * `soft`: INT n, INT3, INTO; rip pushed is next_rip.
+ * Delivers through the IDT in any mode (nested faults become #DF, then RUN_EXIT_SHUTDOWN by
+ * tcg_leave). `soft`: INT n, INT3, INTO; rip pushed is next_rip.
  */
 void tcg_deliver(TcgCpu *cpu, unsigned vector, bool soft, bool has_error, uint32_t error, uint64_t return_rip);
 void tcg_iret(TcgCpu *cpu, const UOp *u, unsigned operand_bits);       /* sets rip; ends the block */
@@ -218,13 +226,14 @@ void tcg_set_rflags(TcgCpu *cpu, uint64_t value, uint64_t mask);       /* then x
 void tcg_check_io(TcgCpu *cpu, const UOp *u, uint16_t port, unsigned size);
 /* Debug registers: data breakpoints are met in mmu.c's slow path, code ones at block boundaries. */
 /*
- * exec.c before each instruction while CPU_MODE_BREAKS (blocks hold one instruction then): raises #DB for a
- * DR0–3 code breakpoint at rip unless RF is set, and clears RF.
+ * exec.c before each instruction while CPU_MODE_BREAKS (blocks hold one instruction then): raises
+ * #DB for a DR0–3 code breakpoint at rip unless RF is set, and clears RF.
  */
 void tcg_debug_check_code(TcgCpu *cpu);
 /*
- * exec.c after each instruction while CPU_MODE_BREAKS or CPU_MODE_TF was set before it: raises the debug trap
- * that is due (data breakpoints; single-step if RFLAGS.TF was set before the instruction), rip being the next one.
+ * exec.c after each instruction while CPU_MODE_BREAKS or CPU_MODE_TF was set before it: raises
+ * the debug trap that is due (data breakpoints; single-step if RFLAGS.TF was set before the
+ * instruction), rip being the next one.
  */
 void tcg_debug_after_insn(TcgCpu *cpu, bool tf_before);
 void tcg_debug_data_hit(TcgCpu *cpu, uint64_t addr, unsigned size, int access);
@@ -234,8 +243,8 @@ void tcg_debug_set_watch(Vm *vm, const BreakPoint *list, size_t n);
 /* ---- block.c ---- */
 
 /*
- * A basic block.  It is found by where its bytes lie in host memory and by the mode they were decoded
- * for, so it does not depend on the address the guest runs it at.
+ * A basic block.  It is found by where its bytes lie in host memory and by the mode they were
+ * decoded for, so it does not depend on the address the guest runs it at.
  */
 struct Block {
     const uint8_t *host;                /* its first byte; NULL: dead, its bytes were written; atomic */
@@ -256,18 +265,22 @@ struct Block {
 #define BLOCK_ALONE     (1u << 31)      /* one instruction, in no table */
 Block *block_find(TcgCpu *cpu);         /* for cpu->x86.rip and mode; decodes on a miss; may raise #PF */
 /*
- * Before a vCPU stores into RAM whose page has DIRTY_CODE set.  If the bytes belong to the block that runs
- * `u` and more of it would follow, this does not return: the instruction starts again in a block of its
- * own, so that the next one is decoded from the new bytes.  `u` NULL: does nothing.
+ * Before a vCPU stores into RAM whose page has DIRTY_CODE set.  If the bytes belong to the block
+ * that runs `u` and more of it would follow, this does not return: the instruction starts again
+ * in a block of its own, so that the next one is decoded from the new bytes.  `u` NULL: does
+ * nothing.
  */
 void block_check_store(TcgCpu *cpu, const UOp *u, const uint8_t *host, unsigned len);
 /*
- * After a write (any thread; ram_mark_dirty() calls it through ram_set_code_written()): drops the blocks
- * that have these bytes, and clears DIRTY_CODE if the page has none left.  Within one page.
+ * After a write (any thread; ram_mark_dirty() calls it through ram_set_code_written()): drops the
+ * blocks that have these bytes, and clears DIRTY_CODE if the page has none left.  Within one
+ * page.
  */
 void block_code_written(RamBlock *ram, uint64_t offset, uint64_t len);
 void block_cpu_init(TcgCpu *cpu);
-/* Around a run, and whenever no block is being run in between: the arenas' turnover waits for it. */
+/*
+ * Around a run, and whenever no block is being run in between: the arenas' turnover waits for it.
+ */
 void block_cpu_enter(TcgCpu *cpu);
 void block_loop_top(TcgCpu *cpu);
 void block_cpu_leave(TcgCpu *cpu);
@@ -278,7 +291,10 @@ void block_print_jit(GString *out);
 
 /* ---- fp_host.c ---- */
 void tcg_fp_release_live(TcgCpu *cpu);
-/* Takes the host's MXCSR and x87 control word back from the guest: before device code, after run(). */
+/*
+ * Takes the host's MXCSR and x87 control word back from the guest: before device code, after
+ * run().
+ */
 static inline void tcg_fp_release(TcgCpu *cpu)
 {
     if (cpu->sse_live || cpu->x87_live) {
@@ -290,8 +306,8 @@ static inline void tcg_fp_release(TcgCpu *cpu)
 typedef struct DecodeContext DecodeContext;         /* tcg_decode.h */
 
 /*
- * One instruction by interpretation, on any engine's CPU (KVM's emulation failures): fetches at rip,
- * executes, delivers a fault if it raises one. `cpu` must have been made with TcgCpu's size. False: it left
- * the machine in shutdown.
+ * One instruction by interpretation, on any engine's CPU (KVM's emulation failures): fetches at
+ * rip, executes, delivers a fault if it raises one. `cpu` must have been made with TcgCpu's size.
+ * False: it left the machine in shutdown.
  */
 bool tcg_interpret_one(X86Cpu *cpu);

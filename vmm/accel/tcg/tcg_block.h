@@ -1,8 +1,8 @@
 /*
- * From block to block without coming back to the loop.  Two ways: a direct jump within a page goes through the
- * block's own chain[] slot (the mapping of the page cannot change between); anything else through the
- * vCPU's jump cache, whose entries need no flush because the TLB vouches that the address still
- * leads to the block's bytes.  Both give up while an event waits.
+ * From block to block without coming back to the loop.  Two ways: a direct jump within a page
+ * goes through the block's own chain[] slot (the mapping of the page cannot change between);
+ * anything else through the vCPU's jump cache, whose entries need no flush because the TLB
+ * vouches that the address still leads to the block's bytes.  Both give up while an event waits.
  */
 #pragma once
 
@@ -54,11 +54,13 @@ const UOp *block_chain_miss(TcgCpu *cpu, const UOp *u, unsigned slot, uint64_t r
 const UOp *block_jump_miss(TcgCpu *cpu, uint64_t rip);
 
 /* To a target in the page of the block whose last micro-op `u` is. */
-TCG_INLINE const UOp *block_chain(TcgCpu *cpu, const UOp *u, unsigned slot, uint64_t rip, bool code64)
+TCG_INLINE const UOp *block_chain(TcgCpu *cpu, const UOp *u, unsigned slot, uint64_t rip,
+                                  bool code64)
 {
     const Block *next = __atomic_load_n(&block_of_last(u)->chain[slot], __ATOMIC_ACQUIRE);
 
-    if (G_LIKELY(block_host(next) != NULL) && cpu_quiet(cpu) && block_fits(cpu, next, rip, code64)) {
+    if (G_LIKELY(block_host(next) != NULL) && cpu_quiet(cpu) &&
+        block_fits(cpu, next, rip, code64)) {
         return block_enter(cpu, next, rip);
     }
     return block_chain_miss(cpu, u, slot, rip);

@@ -1,12 +1,12 @@
 /*
  * Decoding: how the instruction groups turn one instruction into micro-ops.
  *
- * decode.c walks the bytes of a block with Zydis, finds the mnemonic's row in the groups' tables and calls
- * its `emit`.  An emit function looks at d->insn and d->ops, calls decode_emit() once or more (at most
- * MAX_INSN_UOPS), fills in the operands, and returns true; false means #UD.
+ * decode.c walks the bytes of a block with Zydis, finds the mnemonic's row in the groups' tables
+ * and calls its `emit`.  An emit function looks at d->insn and d->ops, calls decode_emit() once
+ * or more (at most MAX_INSN_UOPS), fills in the operands, and returns true; false means #UD.
  *
- * Checks that depend on the block's mode only (CPL, CR0.TS, 64-bit …) are made here, not at run time; a
- * fault that is then certain is emitted by decode_raise().
+ * Checks that depend on the block's mode only (CPL, CR0.TS, 64-bit …) are made here, not at run
+ * time; a fault that is then certain is emitted by decode_raise().
  */
 #pragma once
 
@@ -22,7 +22,7 @@ typedef struct UOpInfo {
     UOpFn no_flags;             /* twin without flags, or NULL */
     uint16_t sets;              /* RFLAGS_* arithmetic bits it always writes */
     bool barrier;               /* reads flags, may fault or leave: flags must be right before it */
-    uint8_t fuse;               /* a comparison that a conditional jump may take in: ops_fused.c; 0: no */
+    uint8_t fuse;               /* a comparison a jump may take in: ops_fused.c; 0: no */
 } UOpInfo;
 
 struct DecodeContext {
@@ -37,7 +37,7 @@ struct DecodeContext {
     bool lock, rep, repne;                  /* prefixes as found in the bytes */
     bool ends;                              /* the block ends behind this instruction */
     bool closed;                            /* ... and its last micro-op is there already */
-    bool wide_disp;                         /* gpr[GPR_TEMP] holds base and displacement: decode_mem() */
+    bool wide_disp;                         /* gpr[GPR_TEMP] is base and displacement */
     uint16_t insn_off;
     unsigned n_uops, n_insns;
     unsigned page_off;                      /* of the block's first byte in its page */
@@ -59,25 +59,29 @@ extern const DecodeRow decode_alu_rows[], decode_bit_rows[], decode_flow_rows[],
     decode_stack_rows[], decode_string_rows[], decode_system_rows[];
 
 /*
- * x87, MMX, SSE, FXSAVE, XSAVE, PREFETCH, fences, LDMXCSR …: everything that no table above has.  Returns
- * false for what it does not know: #UD.
+ * x87, MMX, SSE, FXSAVE, XSAVE, PREFETCH, fences, LDMXCSR …: everything that no table above has.
+ * Returns false for what it does not know: #UD.
  */
 bool decode_fp(DecodeContext *d);
 
-/* A new micro-op of the current instruction: insn_off, insn_len set, address empty. Flags barrier. */
+/*
+ * A new micro-op of the current instruction: insn_off, insn_len set, address empty. Flags
+ * barrier.
+ */
 UOp *decode_emit(DecodeContext *d, UOpFn fn);
 /* One that neither reads flags nor can fault or leave. */
 UOp *decode_emit_quiet(DecodeContext *d, UOpFn fn);
 /*
- * One that writes the arithmetic flags `sets` and has a twin that does not; `faults`: or reads flags (then a
- * barrier too).
+ * One that writes the arithmetic flags `sets` and has a twin that does not; `faults`: or reads
+ * flags (then a barrier too).
  */
 UOp *decode_emit_flags(DecodeContext *d, UOpFn fn, UOpFn no_flags, unsigned sets, bool faults);
 /* Raises `vector` (with error code 0 where the vector has one) and ends the block. Always true. */
 bool decode_raise(DecodeContext *d, unsigned vector);
 /*
- * After this instruction control goes back to the loop of exec.c, which looks the mode up anew: for whatever
- * changes CR0, CR4, XCR0, segments, privilege, EFLAGS.IF … The micro-op itself ends with NEXT(u).
+ * After this instruction control goes back to the loop of exec.c, which looks the mode up anew:
+ * for whatever changes CR0, CR4, XCR0, segments, privilege, EFLAGS.IF … The micro-op itself ends
+ * with NEXT(u).
  */
 void decode_end(DecodeContext *d);
 

@@ -1,5 +1,6 @@
 /*
- * Guest memory as micro-ops see it: effective addresses, and loads and stores that hit the TLB inline.
+ * Guest memory as micro-ops see it: effective addresses, and loads and stores that hit the TLB
+ * inline.
  *
  * An access is two steps:
  *     uint64_t addr = tcg_ea(cpu, u, 4, ACCESS_READ);     segment and limit: #GP, #SS
@@ -107,8 +108,8 @@ TCG_MEM_ACCESSORS(64, GuestU64)
 #undef TCG_MEM_ACCESSORS
 
 /*
- * Longer operands (10, 16, 32 … ≤ 4096 bytes) through a buffer.  Not atomic; nothing is written if any
- * byte faults.  Alignment rules of SSE operands are the micro-op's: tcg_check_aligned().
+ * Longer operands (10, 16, 32 … ≤ 4096 bytes) through a buffer.  Not atomic; nothing is written
+ * if any byte faults.  Alignment rules of SSE operands are the micro-op's: tcg_check_aligned().
  */
 static inline void tcg_load_bytes(TcgCpu *cpu, const UOp *u, uint64_t addr, void *buf, unsigned len)
 {
@@ -141,7 +142,10 @@ static inline void tcg_check_aligned(TcgCpu *cpu, const UOp *u, uint64_t addr, u
     }
 }
 
-/* Where a LOCKed host instruction may work; NULL: load and store under mmu_bus_lock(). See mmu_rmw_ptr(). */
+/*
+ * Where a LOCKed host instruction may work; NULL: load and store under mmu_bus_lock(). See
+ * mmu_rmw_ptr().
+ */
 static inline void *tcg_rmw_ptr(TcgCpu *cpu, const UOp *u, uint64_t addr, unsigned size)
 {
     void *host = tcg_tlb_hit(cpu, addr, size, ACCESS_WRITE);
@@ -152,8 +156,8 @@ static inline void *tcg_rmw_ptr(TcgCpu *cpu, const UOp *u, uint64_t addr, unsign
 /* ---- registers ---- */
 
 /*
- * 8-bit registers are named in UOp.r1/r2 by their byte's offset in x86.gpr: 8 * number, + 1 for AH–BH.
- * Wider ones by number.  Writing 32 bits clears the upper half; 16 and 8 leave the rest.
+ * 8-bit registers are named in UOp.r1/r2 by their byte's offset in x86.gpr: 8 * number, + 1 for
+ * AH–BH. Wider ones by number.  Writing 32 bits clears the upper half; 16 and 8 leave the rest.
  */
 static inline uint8_t *tcg_reg8(TcgCpu *cpu, unsigned offset)
 {

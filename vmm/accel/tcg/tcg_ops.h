@@ -24,13 +24,15 @@ const UOp *op_nop(TcgCpu *cpu, const UOp *u);
 /* ---- flags ---- */
 
 /*
- * Host instructions leave their flags in AX: AH by LAHF (SF ZF AF PF CF where RFLAGS has them), AL by SETO.
+ * Host instructions leave their flags in AX: AH by LAHF (SF ZF AF PF CF where RFLAGS has them),
+ * AL by SETO.
  */
 #define ASM_FLAGS   "\n\tlahf\n\tseto %%al"
 
 static inline void flags_from_ax(TcgCpu *cpu, uint32_t ax)
 {
-    cpu->x86.rflags = (cpu->x86.rflags & ~(uint64_t)RFLAGS_ARITH) | (ax >> 8 & 0xff) | (ax & 1) << 11;
+    cpu->x86.rflags = (cpu->x86.rflags & ~(uint64_t)RFLAGS_ARITH) | (ax >> 8 & 0xff) |
+                      (ax & 1) << 11;
 }
 
 /* Only those in `which`. */
@@ -65,7 +67,8 @@ static inline bool flags_test(const TcgCpu *cpu, unsigned cc)
     return yes != (cc & 1);
 }
 
-#define FOR_EACH_CC(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+#define FOR_EACH_CC(X)                                                                          \
+    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
 
 /* ---- operand sizes ---- */
 
@@ -95,9 +98,9 @@ typedef UOpFn UOpBySize[4];
 /* ---- the two speeds of memory micro-ops ---- */
 
 /*
- * A memory micro-op is two functions: the fast one handles a flat address that hits the TLB and needs no
- * stack frame; anything else is a sibling call of the slow one, which does it all by tcg_ea() and the
- * functions of tcg_mem.h.  Declares `host`, a pointer to the operand.
+ * A memory micro-op is two functions: the fast one handles a flat address that hits the TLB and
+ * needs no stack frame; anything else is a sibling call of the slow one, which does it all by
+ * tcg_ea() and the functions of tcg_mem.h.  Declares `host`, a pointer to the operand.
  */
 #define FAST_MEM(slow, bits, access)                                                            \
     if (G_UNLIKELY(u->seg != UOP_SEG_NONE)) {                                                   \
@@ -124,12 +127,15 @@ typedef UOpFn UOpBySize[4];
 #define HOST_SET(v) __atomic_store_n(host, (v), __ATOMIC_RELAXED)
 
 /*
- * Address of an operand that is read, then written: faults as a write before anything is read (a device
- * must not see a read whose write cannot follow).
+ * Address of an operand that is read, then written: faults as a write before anything is read (a
+ * device must not see a read whose write cannot follow).
  */
 uint64_t tcg_ea_modify(TcgCpu *cpu, const UOp *u, unsigned size);
 
-/* LOCKed work on an operand tcg_rmw_ptr() gave no pointer for. The loop lets go of it after a fault. */
+/*
+ * LOCKed work on an operand tcg_rmw_ptr() gave no pointer for. The loop lets go of it after a
+ * fault.
+ */
 void tcg_bus_lock(TcgCpu *cpu);
 void tcg_bus_unlock(TcgCpu *cpu);
 
@@ -153,9 +159,9 @@ static inline void check_target(TcgCpu *cpu, const UOp *u, uint64_t rip, bool co
 }
 
 /*
- * ops_fused.c: a comparison of registers and immediates, and the jump behind it, in one micro-op.  The first
- * marks a comparison just emitted, the second tries to take it into a jump of 64-bit code whose fall-through is
- * on the page (`chained`: the target too).
+ * ops_fused.c: a comparison of registers and immediates, and the jump behind it, in one micro-op.
+ * The first marks a comparison just emitted, the second tries to take it into a jump of 64-bit
+ * code whose fall-through is on the page (`chained`: the target too).
  */
 typedef enum FuseOp { FUSE_CMP, FUSE_TEST } FuseOp;
 void decode_mark_compare(DecodeContext *d, FuseOp op, unsigned bits);
