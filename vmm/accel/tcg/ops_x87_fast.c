@@ -63,7 +63,7 @@ static inline uint16_t name##_80(X86Reg80 *d, const X86Reg80 *s)                
                                                                                                 \
     __asm__ volatile("fldt %2; fldt %1; " #name " %%st(1), %%st; fnstsw %0; "                   \
                      "fstpt %1; fstp %%st(0)"                                                   \
-                     : "=a"(status), "+m"(*d) : "m"(*s) : X87_CLOBBERS);                        \
+                     : "=&a"(status), "+m"(*d) : "m"(*s) : X87_CLOBBERS);                        \
     return status;                                                                              \
 }                                                                                               \
 static const UOp *op_##name(TcgCpu *cpu, const UOp *u)                                          \
@@ -125,7 +125,7 @@ static inline void name##_##bits(TcgCpu *cpu, const UOp *u, const uint##bits##_t
     uint16_t status;                                                                            \
                                                                                                 \
     __asm__ volatile("fldt %1; " insn " %2; fnstsw %0; fstpt %1"                                \
-                     : "=a"(status), "+m"(*d) : "m"(*value) : X87_CLOBBERS);                    \
+                     : "=&a"(status), "+m"(*d) : "m"(*value) : X87_CLOBBERS);                    \
     x87_status(fpu, status);                                                                    \
     x87_note_mem(cpu, u);                                                                       \
 }                                                                                               \
@@ -163,7 +163,7 @@ static const UOp *op_##name(TcgCpu *cpu, const UOp *u)                          
     X86Reg80 *d = x87_st(fpu, 0);                                                               \
                                                                                                 \
     __asm__ volatile("fldt %1; " insn "; fnstsw %0; fstpt %1"                                   \
-                     : "=a"(status), "+m"(*d) : : X87_CLOBBERS);                                \
+                     : "=&a"(status), "+m"(*d) : : X87_CLOBBERS);                                \
     update(fpu, status);                                                                        \
     x87_note(cpu, u);                                                                           \
     NEXT(u);                                                                                    \
@@ -195,7 +195,7 @@ static const UOp *op_##name(TcgCpu *cpu, const UOp *u)                          
         return op_x87_reg(cpu, u);                                                              \
     }                                                                                           \
     __asm__ volatile("fldt %2; fldt %1; " insn " %%st(1); fnstsw %0; fstp %%st(0); fstp %%st(0)" \
-                     : "=a"(status) : "m"(*x87_st(fpu, 0)), "m"(*x87_st(fpu, other))            \
+                     : "=&a"(status) : "m"(*x87_st(fpu, 0)), "m"(*x87_st(fpu, other))            \
                      : X87_CLOBBERS);                                                           \
     x87_status_cc(fpu, status);                                                                 \
     x87_pop_many(fpu, pops);                                                                    \
@@ -216,7 +216,7 @@ static inline void name##_##bits(TcgCpu *cpu, const UOp *u, const uint##bits##_t
     uint16_t status;                                                                            \
                                                                                                 \
     __asm__ volatile("fldt %1; " insn " %2; fnstsw %0; fstp %%st(0)"                            \
-                     : "=a"(status) : "m"(*x87_st(fpu, 0)), "m"(*value) : X87_CLOBBERS);        \
+                     : "=&a"(status) : "m"(*x87_st(fpu, 0)), "m"(*value) : X87_CLOBBERS);        \
     x87_status_cc(fpu, status);                                                                 \
     x87_pop_many(fpu, pops);                                                                    \
     x87_note_mem(cpu, u);                                                                       \
@@ -269,7 +269,7 @@ static inline void name##_##bits(TcgCpu *cpu, const UOp *u, const uint##bits##_t
     uint16_t status;                                                                            \
                                                                                                 \
     __asm__ volatile(insn " %2; fnstsw %0; fstpt %1"                                            \
-                     : "=a"(status), "+m"(*d) : "m"(*value) : X87_CLOBBERS);                    \
+                     : "=&a"(status), "+m"(*d) : "m"(*value) : X87_CLOBBERS);                    \
     x87_status(fpu, status);                                                                    \
     x87_note_mem(cpu, u);                                                                       \
 }                                                                                               \
@@ -350,7 +350,7 @@ static inline void name##_##bits(TcgCpu *cpu, const UOp *u, void *host)         
     uint16_t status;                                                                            \
                                                                                                 \
     __asm__ volatile("fldt %1; " insn " (%2); fnstsw %0"                                        \
-                     : "=a"(status) : "m"(*x87_st(fpu, 0)), "r"(host) : X87_CLOBBERS, "memory"); \
+                     : "=&a"(status) : "m"(*x87_st(fpu, 0)), "r"(host) : X87_CLOBBERS, "memory"); \
     x87_status(fpu, status);                                                                    \
     x87_pop_many(fpu, pops);                                                                    \
     x87_note_mem(cpu, u);                                                                       \
