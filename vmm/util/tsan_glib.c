@@ -61,3 +61,17 @@ WRAP(gboolean, g_main_context_iteration, GMainContext *context, gboolean may_blo
     __tsan_acquire(context);
     return __real_g_main_context_iteration(context, may_block);
 }
+
+WRAP(gboolean, g_once_init_enter, void *location)
+{
+    gboolean first = __real_g_once_init_enter(location);
+
+    __tsan_acquire(location);
+    return first;
+}
+
+WRAP(void, g_once_init_leave, void *location, gsize result)
+{
+    __tsan_release(location);
+    __real_g_once_init_leave(location, result);
+}
