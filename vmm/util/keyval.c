@@ -71,13 +71,46 @@ static bool add_item(KeyVal *kv, const char *item, const char *implied_key, GErr
     return true;
 }
 
-KeyVal *keyval_parse(const char *text, const char *implied_key, GError **error)
+KeyVal *keyval_new(void)
 {
     KeyVal *kv = g_new0(KeyVal, 1);
 
     kv->pairs = g_array_new(FALSE, FALSE, sizeof(Pair));
     g_array_set_clear_func(kv->pairs, pair_clear);
     kv->asked = g_ptr_array_new();
+    return kv;
+}
+
+void keyval_add(KeyVal *kv, const char *key, const char *value)
+{
+    add_pair(kv, g_strdup(key), g_strdup(value));
+}
+
+KeyVal *keyval_take_prefix(KeyVal *kv, const char *prefix)
+{
+    KeyVal *sub = keyval_new();
+    size_t len = strlen(prefix);
+
+    for (size_t i = 0; i < kv->pairs->len; i++) {
+        Pair *pair = pair_at(kv, i);
+
+        if (strncmp(pair->key, prefix, len) == 0 && pair->key[len] == '.') {
+            keyval_add(sub, pair->key + len + 1, pair->value);
+            pair->known = true;
+        }
+    }
+    return sub;
+}
+
+KeyVal *keyval_parse_either(const char *text, const char *implied_key, GError **error)
+{
+    return *text == '{' ? keyval_parse_json(text, error) : keyval_parse(text, implied_key, error);
+}
+
+KeyVal *keyval_parse(const char *text, const char *implied_key, GError **error)
+{
+    KeyVal *kv = keyval_new();
+
     while (*text != '\0') {
         g_autofree char *item = next_item(&text);
 

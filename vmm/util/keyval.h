@@ -16,6 +16,17 @@
 typedef struct KeyVal KeyVal;
 
 KeyVal *keyval_parse(const char *text, const char *implied_key, GError **error);
+/*
+ * From a JSON object: members become pairs, nested ones with dotted keys ("file.driver",
+ * "host-cpus.0"), booleans on and off.  Depth and size are limited.
+ */
+KeyVal *keyval_parse_json(const char *text, GError **error);
+/* `text` is JSON if it begins with a brace, else an option string. */
+KeyVal *keyval_parse_either(const char *text, const char *implied_key, GError **error);
+KeyVal *keyval_new(void);
+void keyval_add(KeyVal *kv, const char *key, const char *value);        /* both copied */
+/* A new KeyVal of the pairs whose key begins with "PREFIX.", without it; they count as known. */
+KeyVal *keyval_take_prefix(KeyVal *kv, const char *prefix);
 void keyval_free(KeyVal *kv);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KeyVal, keyval_free)
 

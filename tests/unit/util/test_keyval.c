@@ -36,6 +36,49 @@ START_TEST(last_value_wins)
 }
 END_TEST
 
+static const struct { const char *text, *pairs; } objects[] = {
+    { "{\"driver\": \"qcow2\", \"file\": {\"driver\": \"file\", \"locking\": true}}",
+      "driver=qcow2 file.driver=file file.locking=on " },
+    { "{\"hosts\": [1, 2], \"a\": false}", "hosts.0=1 hosts.1=2 a=off " },
+    { "{}", "" },
+    { "[1]", NULL },
+    { "{\"a\": null}", NULL },
+    { "{\"a\": 1} x", NULL },
+    { "{\"a\":", NULL },
+    { "{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":"
+      "{\"a\":{\"a\":{\"a\":1}}}}}}}}}}}}}}}}}", NULL },
+};
+
+START_TEST(json_row)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(KeyVal) kv = keyval_parse_json(objects[_i].text, &error);
+    g_autoptr(GString) out = g_string_new(NULL);
+
+    ck_assert_int_eq(kv != NULL, objects[_i].pairs != NULL);
+    ck_assert_int_eq(error == NULL, objects[_i].pairs != NULL);
+    for (size_t i = 0; kv != NULL && i < keyval_count(kv); i++) {
+        g_string_append_printf(out, "%s=%s ", keyval_key(kv, i), keyval_value(kv, i));
+    }
+    if (kv != NULL) {
+        ck_assert_str_eq(out->str, objects[_i].pairs);
+    }
+}
+END_TEST
+
+START_TEST(a_prefix_is_taken_off)
+{
+    g_autoptr(KeyVal) kv = keyval_parse_either("file.driver=file,file.x.y=1,filex=2", NULL, NULL);
+    g_autoptr(KeyVal) sub = keyval_take_prefix(kv, "file");
+
+    ck_assert_uint_eq(keyval_count(sub), 2);
+    ck_assert_str_eq(keyval_get(sub, "driver"), "file");
+    ck_assert_str_eq(keyval_get(sub, "x.y"), "1");
+    ck_assert_str_eq(keyval_get(kv, "filex"), "2");
+    ck_assert(keyval_check_known(kv, NULL));
+}
+END_TEST
+
 typedef struct Target { char *name, *mode; bool on; unsigned count; uint64_t size; } Target;
 
 static const char *const modes[] = { "fast", "slow", NULL };
@@ -102,5 +145,6 @@ START_TEST(nearest_row)
 }
 END_TEST
 
-CHECK_MAIN("keyval", CASES(parse_row, texts), CASE(last_value_wins), CASES(fill_row, fills),
+CHECK_MAIN("keyval", CASES(parse_row, texts), CASES(json_row, objects),
+           CASE(a_prefix_is_taken_off), CASE(last_value_wins), CASES(fill_row, fills),
            CASE(missing_key_is_refused), CASES(nearest_row, names))
