@@ -369,3 +369,28 @@ MemResult dma_write(AddressSpace *as, Object *owner, uint64_t addr, const void *
     dma_frames = frame.outer;
     return met;
 }
+
+uint8_t *dma_map(AddressSpace *as, uint64_t addr, uint64_t *len, bool write)
+{
+    const FlatRange *range;
+    uint8_t *host = NULL;
+
+    epoch_enter();
+    range = mem_view_find(address_space_view(as), addr);
+    if (range != NULL && range->mr->kind == MEM_RAM && *len > 0 && !(write && range->readonly)) {
+        host = range->host + (addr - range->addr);
+        *len = MIN(*len - 1, range->last - addr) + 1;
+    }
+    epoch_leave();
+    return host;
+}
+
+void dma_written(const void *host, uint64_t len)
+{
+    uint64_t offset;
+    RamBlock *block = ram_block_of(host, &offset);
+
+    if (block != NULL && len > 0) {
+        ram_mark_dirty(block, offset, len);
+    }
+}

@@ -233,3 +233,11 @@ MemResult mem_read_debug(AddressSpace *as, uint64_t addr, void *buf, uint64_t le
  */
 MemResult dma_read(AddressSpace *as, Object *owner, uint64_t addr, void *buf, uint64_t len);
 MemResult dma_write(AddressSpace *as, Object *owner, uint64_t addr, const void *buf, uint64_t len);
+/*
+ * The host memory behind [addr, addr + *len), for transfers without a copy: *len is cut to what is
+ * one piece.  NULL where the first byte is not RAM (`write`: writable RAM).  The pointer stays good
+ * as long as the machine, as RAM does; after writing, dma_written() tells those who follow writes.
+ * Any thread.
+ */
+uint8_t *dma_map(AddressSpace *as, uint64_t addr, uint64_t *len, bool write);
+void dma_written(const void *host, uint64_t len);

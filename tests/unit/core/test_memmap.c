@@ -302,6 +302,28 @@ START_TEST(writes_mark_pages_dirty)
 }
 END_TEST
 
+START_TEST(mapping_stays_within_one_ram_range)
+{
+    MemRegion low, rom;
+    uint64_t len = 0x2000;
+
+    setup();
+    ck_assert(mem_region_init_ram(&low, NULL, "low", 0x1000, NULL));
+    ck_assert(mem_region_init_rom(&rom, NULL, "rom", 0x1000, NULL));
+    mem_region_add(&root, 0x1000, &low);
+    mem_region_add(&root, 0x2000, &rom);
+    ck_assert(ram_dirty_start(low.ram, DIRTY_DISPLAY));
+    ck_assert_ptr_eq(dma_map(&as, 0x1ff0, &len, true), low.ram->host + 0xff0);
+    ck_assert_uint_eq(len, 0x10);
+    dma_written(low.ram->host + 0xff0, len);
+    ck_assert(ram_dirty_test(low.ram, DIRTY_DISPLAY, 0));
+    ck_assert_ptr_null(dma_map(&as, 0x2000, &len, true));
+    ck_assert_ptr_null(dma_map(&as, 0x9000, &len, false));
+    len = 0;
+    ck_assert_ptr_null(dma_map(&as, 0x1000, &len, false));
+}
+END_TEST
+
 static GString *heard;
 
 static void hear_eventfd_add(MemListener *listener, uint64_t addr, const IoEventFd *event)
@@ -356,4 +378,5 @@ CHECK_MAIN("memmap", CASE(higher_priority_wins), CASE(holes_show_what_is_below),
            CASE(listeners_hear_differences_once_per_transaction), CASES(load_row, loads),
            CASE(nothing_reads_as_ones), CASE(rom_takes_debug_writes_only),
            CASE(copies_cross_ranges), CASE(dma_does_not_reenter_its_device),
-           CASE(writes_mark_pages_dirty), CASE(eventfds_follow_their_region))
+           CASE(writes_mark_pages_dirty), CASE(mapping_stays_within_one_ram_range),
+           CASE(eventfds_follow_their_region))
