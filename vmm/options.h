@@ -20,19 +20,34 @@ typedef struct MonitorSpec {
     bool pretty;
 } MonitorSpec;
 
+/*
+ * Stages of building the machine; an option is carried out in its stage, in command line order.
+ * The board itself is built between NET and DEVICE, from what the stages before it made.
+ */
+typedef enum OptionStage {
+    OPTION_STAGE_OBJECT,                /* -object: what back ends refer to */
+    OPTION_STAGE_CHARDEV,
+    OPTION_STAGE_BLOCK,                 /* -blockdev, -drive */
+    OPTION_STAGE_NET,                   /* -netdev */
+    OPTION_STAGE_DEVICE,                /* -device, -usbdevice … */
+    OPTION_STAGES
+} OptionStage;
+typedef bool (*OptionFn)(Vm *vm, const char *text, GError **error);
+
 /* An option that is carried out later, with its place for error messages. */
 typedef struct LateOption {
     char *place;                        /* "-device isa-serial,index=9" */
     char *text;
     bool control, pretty;               /* -qmp, -qmp-pretty, -mon */
+    OptionFn carry_out;                 /* of staged options */
 } LateOption;
 
 typedef struct Options {
     VmConfig config;
     char *machine;                      /* name; NULL: the default board */
     GPtrArray *accels;                  /* char *, in order; "kvm:tcg" taken apart */
-    GPtrArray *machine_props;           /* LateOption: "key=value" the board may know */
-    GPtrArray *chardevs, *devices, *serials, *monitors, *mons, *debugcons;     /* LateOption */
+    GPtrArray *stages[OPTION_STAGES];   /* LateOption */
+    GPtrArray *serials, *monitors, *mons, *debugcons;       /* LateOption */
     GPtrArray *globals;                 /* "driver.property=value" */
     bool nographic, daemonize, has_display;
     char *pidfile, *log_items, *log_file;
@@ -45,6 +60,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Options, options_free)
 
 /* argv[0] is skipped. False: `error` says what and where. */
 bool options_parse(Options *options, int argc, char **argv, GError **error);
+
+/* Adds to a stage; errors of `fn` get "-OPTION TEXT: " in front. Text is copied. */
+void options_later(Options *options, OptionStage stage, const char *option, const char *text,
+                   OptionFn fn);
 
 /* One option per line with its help, from the rows. New string. */
 char *options_help(void);

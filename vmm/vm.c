@@ -91,16 +91,19 @@ static bool each_late(Vm *vm, GPtrArray *list,
     return true;
 }
 
-static bool make_chardev(Vm *vm, const LateOption *late, guint n, GError **error)
+static bool run_stage(Vm *vm, const Options *options, OptionStage stage, GError **error)
 {
-    return chardev_new_from_opts(late->text, error) != NULL;
-}
+    const GPtrArray *list = options->stages[stage];
 
-static bool make_device(Vm *vm, const LateOption *late, guint n, GError **error)
-{
-    g_autoptr(KeyVal) kv = keyval_parse(late->text, "driver", error);
+    for (guint i = 0; i < list->len; i++) {
+        const LateOption *late = g_ptr_array_index(list, i);
 
-    return kv != NULL && vm_device_add(vm, kv, error) != NULL;
+        if (!late->carry_out(vm, late->text, error)) {
+            g_prefix_error(error, "%s: ", late->place);
+            return false;
+        }
+    }
+    return true;
 }
 
 /* A device on a character device made from a legacy word; none at all for "none". */
@@ -267,10 +270,13 @@ static bool build(Vm *vm, Options *options, GError **error)
     return start_log(options, error) && choose_board(vm, options->machine, error) &&
            check_limits(vm, error) && set_globals(options, error) &&
            start_engine(vm, options, error) &&
-           each_late(vm, options->chardevs, make_chardev, error) && vm->board->build(vm, error) &&
+           run_stage(vm, options, OPTION_STAGE_OBJECT, error) &&
+           run_stage(vm, options, OPTION_STAGE_CHARDEV, error) &&
+           run_stage(vm, options, OPTION_STAGE_BLOCK, error) &&
+           run_stage(vm, options, OPTION_STAGE_NET, error) && vm->board->build(vm, error) &&
            each_late(vm, options->serials, make_serial, error) &&
            each_late(vm, options->debugcons, make_debugcon, error) &&
-           each_late(vm, options->devices, make_device, error) && vcpus_create(vm, error);
+           run_stage(vm, options, OPTION_STAGE_DEVICE, error) && vcpus_create(vm, error);
 }
 
 bool vm_create(Vm *vm, Options *options, GPtrArray **monitors, GError **error)

@@ -1,0 +1,78 @@
+/* Options that add devices and character devices. */
+#include <stdio.h>
+#include <string.h>
+
+#include "chardev.h"
+#include "option_row.h"
+#include "rhea_error.h"
+#include "vm.h"
+
+static bool list_chardevs(Options *options)
+{
+    printf("Available chardev backend types: \n");
+    for (const char *const *name = chardev_backend_names(); *name != NULL; name++) {
+        printf("  %s\n", *name);
+    }
+    options->done = true;
+    return true;
+}
+
+static bool make_chardev(Vm *vm, const char *text, GError **error)
+{
+    return chardev_new_from_opts(text, error) != NULL;
+}
+
+static bool make_device(Vm *vm, const char *text, GError **error)
+{
+    g_autoptr(KeyVal) kv = keyval_parse_either(text, "driver", error);
+
+    return kv != NULL && vm_device_add(vm, kv, error) != NULL;
+}
+
+STAGED_OPTION(opt_chardev_late, OPTION_STAGE_CHARDEV, "chardev", make_chardev)
+STAGED_OPTION(opt_device_late, OPTION_STAGE_DEVICE, "device", make_device)
+LATE_OPTION(opt_serial, serials, "serial")
+LATE_OPTION(opt_debugcon, debugcons, "debugcon")
+
+static bool opt_chardev(Options *options, const char *arg, GError **error)
+{
+    return option_wants_help(arg) ? list_chardevs(options) : opt_chardev_late(options, arg, error);
+}
+
+static bool opt_device(Options *options, const char *arg, GError **error)
+{
+    g_autofree char *text = NULL;
+
+    if (!vm_device_help(arg, &text, error)) {
+        return false;
+    }
+    if (text != NULL) {
+        fputs(text, stdout);
+        options->done = true;
+        return true;
+    }
+    return opt_device_late(options, arg, error);
+}
+
+static bool opt_global(Options *options, const char *arg, GError **error)
+{
+    const char *dot = strchr(arg, '.'), *equals = strchr(arg, '=');
+
+    if (dot == NULL || equals == NULL || dot > equals) {
+        set_error(error, "expected DRIVER.PROPERTY=VALUE");
+        return false;
+    }
+    g_ptr_array_add(options->globals, g_strdup(arg));
+    return true;
+}
+
+const Option device_options[] = {
+    { "device", "DRIVER[,PROP=VALUE]…",
+      "add a device ('help' lists them, 'DRIVER,help' its properties)", opt_device },
+    { "global", "DRIVER.PROPERTY=VALUE", "default of a device property", opt_global },
+    { "chardev", "BACKEND,id=ID[,OPT=VALUE]…", "a character device ('help' lists them)",
+      opt_chardev },
+    { "serial", "DEV", "a serial port on this character device", opt_serial },
+    { "debugcon", "DEV", "the debug console, port 0xe9, on this character device", opt_debugcon },
+    {}
+};

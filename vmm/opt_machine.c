@@ -1,0 +1,406 @@
+/* Options that shape the machine: board, engine, CPUs, memory, identity, clock; and booting. */
+#include <stdio.h>
+#include <string.h>
+
+#include "accel.h"
+#include "cpuid.h"
+#include "machine.h"
+#include "option_row.h"
+#include "rhea_error.h"
+#include "sizes.h"
+
+typedef struct NameArgs { char *guest, *process; bool debug_threads; } NameArgs;
+
+static const KeyField name_fields[] = {
+    { "guest", KEY_STRING, offsetof(NameArgs, guest), .help = "name of the guest" },
+    { "process", KEY_STRING, offsetof(NameArgs, process), .help = "name of the process" },
+    { "debug-threads", KEY_BOOL, offsetof(NameArgs, debug_threads),
+      .help = "threads have names (always)" },
+    {}
+};
+
+typedef struct MemArgs { uint64_t size, maxmem; unsigned slots; } MemArgs;
+
+static const KeyField mem_fields[] = {
+    { "size", KEY_SIZE, offsetof(MemArgs, size), .unit = MIB,
+      .help = "guest memory, in MiB by default" },
+    { "maxmem", KEY_SIZE, offsetof(MemArgs, maxmem), .unit = MIB, .help = "upper limit of memory" },
+    { "slots", KEY_UINT, offsetof(MemArgs, slots), .help = "slots for hot-plugged memory" },
+    {}
+};
+
+static const KeyField smp_fields[] = {
+    { "cpus", KEY_UINT, offsetof(CpuTopology, cpus), .help = "CPUs present at start" },
+    { "maxcpus", KEY_UINT, offsetof(CpuTopology, max_cpus), .help = "CPUs there can be" },
+    { "sockets", KEY_UINT, offsetof(CpuTopology, sockets), .help = "sockets on the board" },
+    { "dies", KEY_UINT, offsetof(CpuTopology, dies), .help = "dies in a socket" },
+    { "cores", KEY_UINT, offsetof(CpuTopology, cores), .help = "cores in a die" },
+    { "threads", KEY_UINT, offsetof(CpuTopology, threads), .help = "threads in a core" },
+    {}
+};
+
+typedef struct RtcArgs { char *base, *clock, *driftfix; } RtcArgs;
+static const char *const rtc_clocks[] = { "host", "rt", "vm", NULL };
+static const char *const rtc_driftfixes[] = { "none", "slew", NULL };
+
+static const KeyField rtc_fields[] = {
+    { "base", KEY_STRING, offsetof(RtcArgs, base), .help = "utc, localtime or a date" },
+    { "clock", KEY_CHOICE, offsetof(RtcArgs, clock), rtc_clocks, .help = "what the clock follows" },
+    { "driftfix", KEY_CHOICE, offsetof(RtcArgs, driftfix), rtc_driftfixes, .help = "lost ticks" },
+    {}
+};
+
+static bool list_machines(Options *options)
+{
+    printf("Supported machines are:\n");
+    for (const Board *const *board = boards; *board != NULL; board++) {
+        if ((*board)->alias != NULL) {
+            printf("%-20s %s (alias of %s)\n", (*board)->alias, (*board)->help, (*board)->name);
+        }
+        printf("%-20s %s%s\n", (*board)->name, (*board)->help,
+               (*board)->is_default ? " (default)" : "");
+    }
+    options->done = true;
+    return true;
+}
+
+static bool list_cpus(Options *options)
+{
+    printf("Available CPUs:\n");
+    for (const char *const *name = x86_cpu_model_names(); *name != NULL; name++) {
+        printf("x86 %s\n", *name);
+    }
+    options->done = true;
+    return true;
+}
+
+static void add_accels(Options *options, const char *names)
+{
+    g_auto(GStrv) list = g_strsplit(names, ":", -1);
+
+    for (char **name = list; *name != NULL; name++) {
+        g_ptr_array_add(options->accels, g_strdup(*name));
+    }
+}
+
+static bool set_irqchip(Options *options, const char *value, GError **error)
+{
+    static const char *const kinds[] = { "on", "off", "split", NULL };
+
+    if (!g_strv_contains(kinds, value)) {
+        set_error(error,
+                  "Parameter 'kernel_irqchip' does not accept value '%s': expected on, off or "
+                  "split",
+                  value);
+        return false;
+    }
+    option_replace(&options->config.kernel_irqchip, value);
+    return true;
+}
+
+typedef struct MachineSwitch { const char *name; size_t offset; } MachineSwitch;
+
+static const MachineSwitch machine_switches[] = {
+    { "acpi", offsetof(VmConfig, acpi) },
+    { "graphics", offsetof(VmConfig, graphics) },
+    { "hpet", offsetof(VmConfig, hpet) },
+    { "pit", offsetof(VmConfig, pit) },
+    { "smm", offsetof(VmConfig, smm) },
+    {}
+};
+
+static bool set_machine_switch(Options *options, const char *key, const char *value, bool *known,
+                               GError **error)
+{
+    for (const MachineSwitch *row = machine_switches; row->name != NULL; row++) {
+        if (g_str_equal(row->name, key)) {
+            *known = true;
+            if (!parse_bool(value, (bool *)((char *)&options->config + row->offset), error)) {
+                g_prefix_error(error, "Parameter '%s': ", key);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool set_machine_prop(Options *options, const char *key, const char *value, GError **error)
+{
+    static const char *const names[] = { "accel", "acpi", "append", "graphics", "hpet", "initrd",
+                                         "kernel", "kernel_irqchip", "pit", "smm", "type", "usb" };
+    const char *near;
+    bool known = false;
+
+    if (g_str_equal(key, "accel")) {
+        add_accels(options, value);
+        return true;
+    }
+    if (g_str_equal(key, "kernel_irqchip") || g_str_equal(key, "kernel-irqchip")) {
+        return set_irqchip(options, value, error);
+    }
+    if (g_str_equal(key, "kernel") || g_str_equal(key, "initrd") || g_str_equal(key, "append")) {
+        option_replace(*key == 'k' ? &options->config.kernel :
+                *key == 'i' ? &options->config.initrd : &options->config.append, value);
+        return true;
+    }
+    if (g_str_equal(key, "usb") && g_str_equal(value, "off")) {
+        return true;                                    /* there is no USB on the board */
+    }
+    if (!set_machine_switch(options, key, value, &known, error)) {
+        return false;
+    }
+    if (!known) {
+        set_error(error, "Property '%s-machine.%s' not found",
+                  options->machine != NULL ? options->machine : boards[0]->name, key);
+        near = nearest_name(key, names, G_N_ELEMENTS(names));
+        if (near != NULL && !g_str_equal(near, key)) {
+            error_add_hint(error, "Did you mean '%s'?", near);
+        }
+    }
+    return known;
+}
+
+static bool opt_machine(Options *options, const char *arg, GError **error)
+{
+    g_autoptr(KeyVal) kv = keyval_parse(arg, "type", error);
+    const char *type;
+
+    if (kv == NULL) {
+        return false;
+    }
+    if (option_wants_help(arg)) {
+        return list_machines(options);
+    }
+    type = keyval_get(kv, "type");
+    if (type != NULL) {
+        option_replace(&options->machine, type);
+    }
+    for (size_t i = 0; i < keyval_count(kv); i++) {
+        if (!g_str_equal(keyval_key(kv, i), "type") &&
+            !set_machine_prop(options, keyval_key(kv, i), keyval_value(kv, i), error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool opt_accel(Options *options, const char *arg, GError **error)
+{
+    g_autoptr(KeyVal) kv = keyval_parse(arg, "accel", error);
+    const char *irqchip, *thread;
+    bool multi = true;
+
+    if (kv == NULL) {
+        return false;
+    }
+    if (option_wants_help(arg)) {
+        printf("Accelerators supported in QEMU binary:\ntcg\nkvm\n");
+        options->done = true;
+        return true;
+    }
+    if (keyval_get(kv, "accel") != NULL) {
+        add_accels(options, keyval_get(kv, "accel"));
+    }
+    thread = keyval_get(kv, "thread");
+    if (thread != NULL && !g_str_equal(thread, "multi")) {
+        set_error(error,
+                  "Parameter 'thread' does not accept value '%s': every CPU has a thread of its "
+                  "own ('multi')",
+                  thread);
+        multi = false;
+    }
+    irqchip = keyval_get(kv, "kernel-irqchip");
+    return multi && keyval_check_known(kv, error) &&
+           (irqchip == NULL || set_irqchip(options, irqchip, error));
+}
+
+static bool opt_enable_kvm(Options *options, const char *arg, GError **error)
+{
+    add_accels(options, "kvm");
+    return true;
+}
+
+static bool opt_cpu(Options *options, const char *arg, GError **error)
+{
+    if (option_wants_help(arg)) {
+        return list_cpus(options);
+    }
+    option_replace(&options->config.cpu_model, arg);
+    return true;
+}
+
+/* Fills in what was left out: sockets take the rest, as since QEMU 6.2 cores are preferred. */
+static bool complete_topology(CpuTopology *topo, GError **error)
+{
+    unsigned dies = MAX(topo->dies, 1), threads = MAX(topo->threads, 1), cores = topo->cores;
+    unsigned sockets = topo->sockets, max = topo->max_cpus != 0 ? topo->max_cpus : topo->cpus;
+
+    if (max == 0) {
+        max = MAX(sockets, 1) * dies * MAX(cores, 1) * threads;
+    }
+    if (sockets == 0 && cores == 0) {
+        sockets = 1;
+    }
+    if (cores == 0) {
+        cores = max / (sockets * dies * threads);
+    } else if (sockets == 0) {
+        sockets = max / (dies * cores * threads);
+    }
+    if (topo->cpus == 0) {
+        topo->cpus = max;
+    }
+    if ((uint64_t)sockets * dies * cores * threads != max) {
+        set_error(error,
+                  "Invalid CPU topology: product of the hierarchy must match maxcpus: sockets "
+                  "(%u) * dies (%u) * cores (%u) * threads (%u) != maxcpus (%u)",
+                  sockets, dies, cores, threads, max);
+        return false;
+    }
+    if (topo->cpus > max) {
+        set_error(error,
+                  "Invalid CPU topology: maxcpus must be equal to or greater than smp: maxcpus "
+                  "(%u) < smp_cpus (%u)",
+                  max, topo->cpus);
+        return false;
+    }
+    *topo = (CpuTopology){ topo->cpus, sockets, dies, cores, threads, max };
+    return true;
+}
+
+static bool opt_smp(Options *options, const char *arg, GError **error)
+{
+    g_autoptr(KeyVal) kv = keyval_parse(arg, "cpus", error);
+    CpuTopology topo = { 0 };
+
+    if (kv == NULL || !keyval_fill(kv, smp_fields, &topo, error)) {
+        return false;
+    }
+    for (size_t i = 0; i < keyval_count(kv); i++) {
+        if (g_str_equal(keyval_value(kv, i), "0")) {
+            set_error(error,
+                      "Invalid CPU topology: CPU topology parameters must be greater than zero");
+            return false;
+        }
+    }
+    options->config.topo = topo;
+    return complete_topology(&options->config.topo, error);
+}
+
+static bool opt_m(Options *options, const char *arg, GError **error)
+{
+    g_autoptr(KeyVal) kv = keyval_parse(arg, "size", error);
+    MemArgs args = { 0 };
+
+    if (kv == NULL || !keyval_fill(kv, mem_fields, &args, error)) {
+        return false;
+    }
+    if (args.slots != 0) {
+        set_error(error, "memory slots are not supported: leave out 'slots'");
+        return false;
+    }
+    if (args.maxmem != 0 && args.maxmem < args.size) {
+        set_error(error,
+                  "invalid value of maxmem: maximum memory size (0x%" G_GINT64_MODIFIER "x) must "
+                  "be at least the initial memory size (0x%" G_GINT64_MODIFIER "x)",
+                  args.maxmem, args.size);
+        return false;
+    }
+    options->config.ram_bytes = (args.size + 8191) & ~UINT64_C(8191);
+    options->config.max_ram_bytes = args.maxmem;
+    return true;
+}
+
+STRING_OPTION(opt_kernel, config.kernel)
+STRING_OPTION(opt_initrd, config.initrd)
+STRING_OPTION(opt_append, config.append)
+STRING_OPTION(opt_bios, config.bios)
+STRING_OPTION(opt_L, config.data_dir)
+SWITCH_OPTION(opt_no_hpet, config.hpet, false)
+SWITCH_OPTION(opt_no_acpi, config.acpi, false)
+SWITCH_OPTION(opt_nodefaults, config.nodefaults, true)
+
+static bool opt_no_user_config(Options *options, const char *arg, GError **error)
+{
+    return true;                            /* no configuration file is read in any case */
+}
+
+static bool opt_name(Options *options, const char *arg, GError **error)
+{
+    g_autoptr(KeyVal) kv = keyval_parse(arg, "guest", error);
+    NameArgs args = { 0 };
+    bool ok = kv != NULL && keyval_fill(kv, name_fields, &args, error);
+
+    option_replace(&options->config.name, args.guest);
+    option_replace(&options->config.process_name, args.process);
+    g_free(args.guest);
+    g_free(args.process);
+    return ok;
+}
+
+static bool opt_uuid(Options *options, const char *arg, GError **error)
+{
+    unsigned n = 0;
+
+    for (const char *p = arg; n < 16 && g_ascii_isxdigit(p[0]) && g_ascii_isxdigit(p[1]); p += 2) {
+        options->config.uuid[n++] = g_ascii_xdigit_value(p[0]) << 4 | g_ascii_xdigit_value(p[1]);
+        if (p[2] == '-' && (n == 4 || n == 6 || n == 8 || n == 10)) {
+            p++;
+        }
+    }
+    if (n != 16 || !g_uuid_string_is_valid(arg)) {
+        set_error(error, "failed to parse UUID string: wrong format: expected "
+                  "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx");
+        return false;
+    }
+    options->config.has_uuid = true;
+    return true;
+}
+
+static bool opt_rtc(Options *options, const char *arg, GError **error)
+{
+    g_autoptr(KeyVal) kv = keyval_parse(arg, NULL, error);
+    RtcArgs args = { 0 };
+    bool ok = kv != NULL && keyval_fill(kv, rtc_fields, &args, error);
+
+    if (ok) {
+        option_replace(&options->config.rtc_base, args.base);
+        options->config.rtc_clock_vm = g_strcmp0(args.clock, "vm") == 0;
+        options->config.rtc_slew = g_strcmp0(args.driftfix, "slew") == 0;
+    }
+    g_free(args.base);
+    g_free(args.clock);
+    g_free(args.driftfix);
+    return ok;
+}
+
+const Option machine_options[] = {
+    { "machine", "[type=]NAME[,PROP=VALUE]…", "the board: pc or none ('help' lists them)",
+      opt_machine },
+    { "M", "NAME", "the same", opt_machine },
+    { "accel", "NAME[:NAME][,kernel-irqchip=on|off|split]",
+      "CPU engine, kvm or tcg; without it the faster one is picked", opt_accel },
+    { "enable-kvm", NULL, "the same as -accel kvm", opt_enable_kvm },
+    { "cpu", "MODEL[,+FLAG][,-FLAG][,FLAG=on|off]", "CPU model ('help' lists them)", opt_cpu },
+    { "smp", "[cpus=]N[,maxcpus=N][,sockets=N][,dies=N][,cores=N][,threads=N]", "CPUs and topology",
+      opt_smp },
+    { "m", "[size=]SIZE", "guest memory, in MiB or with a suffix (128 MiB)", opt_m },
+    { "name", "NAME[,process=NAME]", "name of the guest", opt_name },
+    { "uuid", "UUID", "the machine's UUID", opt_uuid },
+    { "rtc", "[base=utc|localtime|DATE][,clock=host|rt|vm][,driftfix=none|slew]",
+      "the real-time clock", opt_rtc },
+    { "no-hpet", NULL, "leave out the HPET", opt_no_hpet },
+    { "no-acpi", NULL, "leave out the ACPI tables", opt_no_acpi },
+    { "nodefaults", NULL, "no serial port or monitor that was not asked for", opt_nodefaults },
+    { "no-user-config", NULL, "read no configuration file (none is read anyway)",
+      opt_no_user_config },
+    {}
+};
+
+const Option boot_options[] = {
+    { "kernel", "FILE", "boot this Linux, PVH or multiboot image directly", opt_kernel },
+    { "initrd", "FILE", "initial RAM disk, or multiboot modules", opt_initrd },
+    { "append", "TEXT", "kernel command line", opt_append },
+    { "bios", "FILE", "firmware image", opt_bios },
+    { "L", "FOLDER", "where firmware images are looked for", opt_L },
+    {}
+};

@@ -1,0 +1,113 @@
+/* Options that attach monitors and displays. */
+#include <stdio.h>
+
+#include "chardev.h"
+#include "option_row.h"
+#include "rhea_error.h"
+#include "sizes.h"
+
+typedef struct MonArgs { char *chardev, *mode, *id; bool pretty; } MonArgs;
+static const char *const mon_modes[] = { "readline", "control", NULL };
+
+static const KeyField mon_fields[] = {
+    { "chardev", KEY_STRING, offsetof(MonArgs, chardev), .help = "id of the character device" },
+    { "mode", KEY_CHOICE, offsetof(MonArgs, mode), mon_modes,
+      .help = "for people or for programs" },
+    { "pretty", KEY_BOOL, offsetof(MonArgs, pretty), .help = "indent JSON replies" },
+    { "id", KEY_STRING, offsetof(MonArgs, id),
+      .help = "a name for the monitor; nothing refers to it" },
+    {}
+};
+
+LATE_OPTION(opt_monitor, monitors, "monitor")
+
+static bool opt_nographic(Options *options, const char *arg, GError **error)
+{
+    options->nographic = true;
+    options->config.graphics = false;
+    return true;
+}
+
+static bool opt_qmp(Options *options, const char *arg, GError **error)
+{
+    LateOption *late;
+
+    option_add_late(options->monitors, "qmp", arg);
+    late = g_ptr_array_index(options->monitors, options->monitors->len - 1);
+    late->control = true;
+    return true;
+}
+
+static bool opt_qmp_pretty(Options *options, const char *arg, GError **error)
+{
+    LateOption *late;
+
+    opt_qmp(options, arg, error);
+    late = g_ptr_array_index(options->monitors, options->monitors->len - 1);
+    late->pretty = true;
+    return true;
+}
+
+static bool opt_mon(Options *options, const char *arg, GError **error)
+{
+    g_autoptr(KeyVal) kv = keyval_parse(arg, "chardev", error);
+    MonArgs args = { 0 };
+    LateOption *late;
+    bool ok = kv != NULL && keyval_fill(kv, mon_fields, &args, error);
+
+    if (ok && keyval_get(kv, "chardev") == NULL) {
+        set_error(error, "Parameter 'chardev' is missing");
+        ok = false;
+    }
+    if (ok) {
+        option_add_late(options->mons, "mon", keyval_get(kv, "chardev"));
+        late = g_ptr_array_index(options->mons, options->mons->len - 1);
+        late->control = g_strcmp0(args.mode, "control") == 0;
+        late->pretty = args.pretty;
+    }
+    g_free(args.chardev);
+    g_free(args.mode);
+    g_free(args.id);
+    return ok;
+}
+
+static bool opt_display(Options *options, const char *arg, GError **error)
+{
+    if (option_wants_help(arg)) {
+        printf("Available display backend types:\nnone\n");
+        options->done = true;
+        return true;
+    }
+    if (!g_str_equal(arg, "none")) {
+        set_error(error,
+                  "Parameter 'type' does not accept value '%s': this build has no displays, only "
+                  "'none'",
+                  arg);
+        return false;
+    }
+    options->has_display = true;
+    return true;
+}
+
+static bool opt_echr(Options *options, const char *arg, GError **error)
+{
+    uint64_t byte;
+
+    if (!parse_uint(arg, 255, &byte, error)) {
+        return false;
+    }
+    chardev_set_escape(byte);
+    return true;
+}
+
+const Option monitor_options[] = {
+    { "monitor", "DEV", "the human monitor on this character device", opt_monitor },
+    { "mon", "[chardev=]ID[,mode=readline|control][,pretty=on|off]", "a monitor on a -chardev",
+      opt_mon },
+    { "qmp", "DEV", "QMP on this character device", opt_qmp },
+    { "qmp-pretty", "DEV", "QMP with indented replies", opt_qmp_pretty },
+    { "nographic", NULL, "serial port and monitor share the terminal (Ctrl-a h)", opt_nographic },
+    { "display", "none", "displays", opt_display },
+    { "echr", "BYTE", "the terminal's escape key instead of 1, Ctrl-a", opt_echr },
+    {}
+};

@@ -1,0 +1,99 @@
+/* Options about running: how it starts and ends, logs, help. */
+#include <stdio.h>
+
+#include "option_row.h"
+#include "vm.h"
+#include "vm_log.h"
+
+typedef struct ActionArgs { char *reboot, *shutdown, *panic; } ActionArgs;
+static const char *const reboot_actions[] = { "reset", "shutdown", NULL };
+static const char *const shutdown_actions[] = { "poweroff", "pause", NULL };
+static const char *const panic_actions[] = { "pause", "shutdown", "exit-failure", "none", NULL };
+
+static const KeyField action_fields[] = {
+    { "reboot", KEY_CHOICE, offsetof(ActionArgs, reboot), reboot_actions },
+    { "shutdown", KEY_CHOICE, offsetof(ActionArgs, shutdown), shutdown_actions },
+    { "panic", KEY_CHOICE, offsetof(ActionArgs, panic), panic_actions },
+    {}
+};
+
+static bool list_log_items(Options *options)
+{
+    printf("Log items (comma separated):\n");
+    for (const LogItemInfo *item = log_items; item->name != NULL; item++) {
+        printf("%-15s %s\n", item->name, item->help);
+    }
+    options->done = true;
+    return true;
+}
+
+STRING_OPTION(opt_pidfile, pidfile)
+STRING_OPTION(opt_D, log_file)
+SWITCH_OPTION(opt_S, config.start_stopped, true)
+SWITCH_OPTION(opt_no_reboot, config.no_reboot, true)
+SWITCH_OPTION(opt_no_shutdown, config.no_shutdown, true)
+SWITCH_OPTION(opt_daemonize, daemonize, true)
+
+static bool opt_action(Options *options, const char *arg, GError **error)
+{
+    g_autoptr(KeyVal) kv = keyval_parse(arg, NULL, error);
+    ActionArgs args = { 0 };
+    bool ok = kv != NULL && keyval_fill(kv, action_fields, &args, error);
+
+    if (args.reboot != NULL) {
+        options->config.no_reboot = g_str_equal(args.reboot, "shutdown");
+    }
+    if (args.shutdown != NULL) {
+        options->config.no_shutdown = g_str_equal(args.shutdown, "pause");
+    }
+    if (args.panic != NULL) {
+        option_replace(&options->config.panic_action, args.panic);
+    }
+    g_free(args.reboot);
+    g_free(args.shutdown);
+    g_free(args.panic);
+    return ok;
+}
+
+static bool opt_d(Options *options, const char *arg, GError **error)
+{
+    if (option_wants_help(arg)) {
+        return list_log_items(options);
+    }
+    option_replace(&options->log_items, arg);
+    return true;
+}
+
+static bool opt_help(Options *options, const char *arg, GError **error)
+{
+    g_autofree char *text = options_help();
+
+    fputs(text, stdout);
+    options->done = true;
+    return true;
+}
+
+static bool opt_version(Options *options, const char *arg, GError **error)
+{
+    printf("QEMU emulator version %d.%d.%d (rhea " RHEA_VERSION ")\n", QEMU_VERSION_MAJOR,
+           QEMU_VERSION_MINOR, QEMU_VERSION_MICRO);
+    options->done = true;
+    return true;
+}
+
+const Option run_options[] = {
+    { "S", NULL, "do not start the CPUs ('c' in the monitor does)", opt_S },
+    { "no-reboot", NULL, "leave instead of rebooting", opt_no_reboot },
+    { "no-shutdown", NULL, "stop instead of leaving when the guest powers off", opt_no_shutdown },
+    { "action",
+      "[reboot=reset|shutdown][,shutdown=poweroff|pause][,panic=pause|shutdown|exit-failure|none]",
+      "what to do when the guest does that", opt_action },
+    { "pidfile", "FILE", "write the process id here", opt_pidfile },
+    { "daemonize", NULL, "go to the background once the machine stands", opt_daemonize },
+    { "d", "ITEM[,ITEM]…", "log these ('help' lists them)", opt_d },
+    { "D", "FILE", "log here instead of standard error", opt_D },
+    { "version", NULL, "print the version", opt_version },
+    { "help", NULL, "print this", opt_help },
+    { "h", NULL, "the same", opt_help },
+    {}
+};
