@@ -155,6 +155,12 @@ Device *device_new(Vm *vm, const DeviceType *type, const char *id)
     }
     dev->obj.props = dev->prop_tables;
     properties_set_defaults(&dev->obj);
+    if (type->part != NULL) {
+        dev->part = device_new(vm, type->part, NULL);
+        dev->part->outside = dev;
+        dev->obj.inner = &dev->part->obj;
+        object_add_child(&dev->obj, type->part_name, &dev->part->obj);
+    }
     apply_globals(dev);
     return dev;
 }
@@ -229,10 +235,22 @@ bool device_realize(Device *dev, Bus *bus, GError **error)
     return true;
 }
 
+bool device_realize_part(Device *outside, Bus *bus, GError **error)
+{
+    return device_realize(outside->part, bus, error);
+}
+
 void device_free(Device *dev)
 {
     if (dev == NULL) {
         return;
+    }
+    if (dev->outside != NULL) {
+        dev->outside->part = NULL;
+        dev->outside->obj.inner = NULL;
+    }
+    if (dev->part != NULL && dev->part->bus == NULL) {
+        device_free(dev->part);
     }
     while (dev->buses != NULL && dev->buses->len > 0) {
         bus_free(g_ptr_array_index(dev->buses, dev->buses->len - 1));

@@ -63,6 +63,13 @@ struct DeviceType {
     bool board_only;                        /* part of a board, not for -device */
     const DeviceGpio *gpios;                /* direction "in" or "out", NULL ends; may be NULL */
     const void *bus_class;                /* constant facts for the bus: PciClass for PCI devices */
+    /*
+     * A device of this type is the outside of another (virtio-blk-pci of a virtio-blk-device),
+     * made with it and freed with it.  The part's properties can be set and read through the
+     * outside, whose realize puts it on a bus of its own with device_realize_part().
+     */
+    const DeviceType *part;
+    const char *part_name;                  /* its name in the object tree: "virtio-backend" */
     bool (*realize)(Device *dev, GError **error);
     void (*unrealize)(Device *dev);         /* also after a realize that failed half way */
     void (*reset)(Device *dev);
@@ -77,6 +84,7 @@ struct Device {
     const char *id;                         /* the user's id, or NULL; owned */
     Bus *bus;
     GPtrArray *buses;                       /* child buses: Bus *; NULL: none */
+    Device *part, *outside;                 /* the device inside; the one this is inside of */
     const Property *prop_tables[4];         /* obj.props points here: own, bus's */
     bool realized, by_user;                 /* by_user: from -device or device_add */
     GPtrArray *mmio;                    /* MemRegion * shown as `mmio` lines in qtree; NULL: none */
@@ -112,6 +120,7 @@ void device_global_set(const char *driver, const char *prop, const char *text);
  * /machine/peripheral(-anon).  On failure the device is freed.
  */
 bool device_realize(Device *dev, Bus *bus, GError **error);
+bool device_realize_part(Device *outside, Bus *bus, GError **error);
 void device_free(Device *dev);                              /* unrealizes first if need be */
 
 Bus *bus_new(Device *parent, const BusType *type, const char *name);    /* parent NULL: system */

@@ -19,6 +19,7 @@ struct Object {
     Object *parent;
     GPtrArray *children;                /* Object *, in order of addition; NULL: none */
     const Property *const *props;       /* NULL-terminated list of property tables; may be NULL */
+    Object *inner;                      /* whose properties are this one's too; NULL: none */
 };
 
 void object_init(Object *obj, const char *type_name);

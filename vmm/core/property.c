@@ -216,7 +216,7 @@ const PropType prop_on_off_auto = { "OnOffAuto", PROP_JSON_STRING, prop_on_off_a
          table_++)                                                                                 \
         for (const Property *prop_ = *table_; prop_->name != NULL; prop_++)
 
-const Property *property_find(const Object *obj, const char *name)
+static const Property *own_property(const Object *obj, const char *name)
 {
     FOREACH_PROPERTY(obj, prop) {
         if (g_str_equal(prop->name, name)) {
@@ -226,13 +226,29 @@ const Property *property_find(const Object *obj, const char *name)
     return NULL;
 }
 
+/* The object whose field property `name` of `obj` is: itself, or the one inside. */
+static const Object *property_holder(const Object *obj, const char *name)
+{
+    while (obj->inner != NULL && own_property(obj, name) == NULL) {
+        obj = obj->inner;
+    }
+    return obj;
+}
+
+const Property *property_find(const Object *obj, const char *name)
+{
+    return own_property(property_holder(obj, name), name);
+}
+
 const Property *property_nearest(const Object *obj, const char *name)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new();
     const char *near;
 
-    FOREACH_PROPERTY(obj, prop) {
-        g_ptr_array_add(names, (char *)prop->name);
+    for (const Object *at = obj; at != NULL; at = at->inner) {
+        FOREACH_PROPERTY(at, prop) {
+            g_ptr_array_add(names, (char *)prop->name);
+        }
     }
     near = nearest_name(name, (const char *const *)names->pdata, names->len);
     return near != NULL ? property_find(obj, near) : NULL;
@@ -300,6 +316,7 @@ bool property_set(Object *obj, const char *name, const char *text, GError **erro
         set_error(error, "Property '%s.%s' is not writable", obj->type_name, name);
         return false;
     }
+    obj = (Object *)property_holder(obj, name);
     return prop->type->parse(obj, prop, property_field(obj, prop), text, error);
 }
 
@@ -307,5 +324,6 @@ char *property_get(const Object *obj, const char *name, GError **error)
 {
     const Property *prop = find_or_fail(obj, name, error);
 
+    obj = property_holder(obj, name);
     return prop != NULL ? prop->type->print(obj, prop, property_field(obj, prop)) : NULL;
 }

@@ -61,7 +61,10 @@ typedef enum OnOffAuto { ON_OFF_AUTO_AUTO, ON_OFF_AUTO_ON, ON_OFF_AUTO_OFF } OnO
 #define PROP_ENUM(s, f, ...)        PROP_OF(prop_enum, int, s, f, __VA_ARGS__)
 #define PROP_ON_OFF_AUTO(s, f, ...) PROP_OF(prop_on_off_auto, OnOffAuto, s, f, __VA_ARGS__)
 
-/* Each over every table of the object, in order. */
+/*
+ * Each over every table of the object, in order.  The first two look into its inner object too; the
+ * others do not.
+ */
 const Property *property_find(const Object *obj, const char *name);
 const Property *property_nearest(const Object *obj, const char *name);
 void properties_set_defaults(Object *obj);
