@@ -1,0 +1,120 @@
+/*
+ * Virtio over PCI: VIRTIO 1.2, 4.1, modern and legacy (4.1.4.8, 4.1.5.1.1.1).
+ *
+ * A virtio-pci type is a row: its identity a VirtioPciClass, its properties by the macros below,
+ * the device inside as its part.
+ *
+ *     static const VirtioPciClass virtio_x_class = { .pci = { .class_id = 0x0100 } };
+ *     static const Property virtio_x_pci_props[] = {
+ *         VIRTIO_PCI_PROPS_FIRST,
+ *         VIRTIO_PCI_PROP_IOEVENTFD, VIRTIO_PCI_PROP_VECTORS(VIRTIO_PCI_VECTORS_AUTO),
+ *         VIRTIO_PCI_PROPS_LAST,
+ *         {}
+ *     };
+ *     const DeviceType virtio_x_pci_type = {
+ *         VIRTIO_PCI_TYPE(virtio_x_class, virtio_x_pci_props, virtio_x_device_type),
+ *         .name = "virtio-x-pci", .alias = "virtio-x", .category = "storage",
+ *     };
+ *
+ * The -transitional and -non-transitional types are two more such rows with .kind set and without
+ * VIRTIO_PCI_PROPS_FIRST.
+ */
+#pragma once
+
+#include "msix.h"
+#include "pci.h"
+#include "virtio.h"
+
+#define VIRTIO_PCI_VECTORS_AUTO UINT32_MAX      /* one per queue and one for the configuration */
+
+/* Which interfaces the guest sees. */
+typedef enum VirtioPciKind {
+    VIRTIO_PCI_ANY,                             /* as disable-legacy= and disable-modern= say */
+    VIRTIO_PCI_TRANSITIONAL,                    /* both */
+    VIRTIO_PCI_NON_TRANSITIONAL,                /* modern only */
+} VirtioPciKind;
+
+typedef struct VirtioPciClass {
+    PciClass pci;           /* class_id and romfile; the other ids follow from the device inside */
+    VirtioPciKind kind;
+} VirtioPciClass;
+
+/* One of the windows of the modern interface: a vendor capability and a region (4.1.4). */
+typedef struct VirtioPciWindow {
+    MemRegion region;
+    uint8_t bar, type;
+    uint32_t offset, size;
+} VirtioPciWindow;
+enum { VIRTIO_WINDOW_COMMON, VIRTIO_WINDOW_ISR, VIRTIO_WINDOW_DEVICE, VIRTIO_WINDOW_NOTIFY,
+       VIRTIO_WINDOW_NOTIFY_PIO, VIRTIO_WINDOWS };
+
+typedef struct VirtioPci {
+    PciDevice pci;
+    /* configuration */
+    OnOffAuto disable_legacy;
+    bool disable_modern, ioeventfd;
+    uint32_t class_code, vectors;
+    bool bus_master_bug_migration, migrate_extra, modern_pio_notify, disable_pcie, page_per_vq;
+    bool ignore_backend_features, ats, ats_page_aligned;
+    bool pcie_deverr_init, pcie_lnkctl_init, pcie_pm_init, pcie_flr_init, aer;
+    /* wiring */
+    VirtioBus *bus;
+    VirtioDevice *vdev;                         /* the device inside */
+    bool modern, legacy, doorbells_on;
+    Msix msix;
+    MemRegion legacy_bar, modern_bar, modern_io_bar;
+    VirtioPciWindow windows[VIRTIO_WINDOWS];
+    uint8_t cfg_access;                         /* config offset of the access capability */
+    /* guest-visible state */
+    uint32_t device_feature_select, driver_feature_select;
+    uint32_t driver_features[2];                /* as written, before FEATURES_OK */
+} VirtioPci;
+
+#define VIRTIO_PCI_PROPS_FIRST \
+    PROP_ON_OFF_AUTO(VirtioPci, disable_legacy, .name = "disable-legacy", \
+                     .help = "hide the interface of drivers before virtio 1.0"), \
+    PROP_BOOL(VirtioPci, disable_modern, .name = "disable-modern", \
+              .help = "hide the interface of virtio 1.0")
+#define VIRTIO_PCI_PROP_CLASS \
+    PROP_UINT32(VirtioPci, class_code, .name = "class", .help = "PCI class code; 0: the usual one")
+#define VIRTIO_PCI_PROP_IOEVENTFD \
+    PROP_BOOL(VirtioPci, ioeventfd, .name = "ioeventfd", .def = true, \
+              .help = "doorbells do not stop the vCPU")
+#define VIRTIO_PCI_PROP_VECTORS(def_) \
+    PROP_UINT32(VirtioPci, vectors, .name = "vectors", .def = (def_), \
+                .help = "MSI-X vectors; 0: none")
+#define VIRTIO_PCI_PROPS_LAST \
+    PROP_BOOL(VirtioPci, bus_master_bug_migration, \
+              .name = "virtio-pci-bus-master-bug-migration", \
+              .help = "migrate as machines before 2.4 did"), \
+    PROP_BOOL(VirtioPci, migrate_extra, .name = "migrate-extra", .def = true, \
+              .help = "migrate the state of the modern interface"), \
+    PROP_BOOL(VirtioPci, modern_pio_notify, .name = "modern-pio-notify", \
+              .help = "a doorbell in port space too"), \
+    PROP_BOOL(VirtioPci, disable_pcie, .name = "x-disable-pcie", \
+              .help = "no PCI Express capability on an Express bus"), \
+    PROP_BOOL(VirtioPci, page_per_vq, .name = "page-per-vq", \
+              .help = "each doorbell on a page of its own"), \
+    PROP_BOOL(VirtioPci, ignore_backend_features, .name = "x-ignore-backend-features", \
+              .help = "offer what the back end does not"), \
+    PROP_BOOL(VirtioPci, ats, .name = "ats", .help = "address translation services"), \
+    PROP_BOOL(VirtioPci, ats_page_aligned, .name = "x-ats-page-aligned", .def = true, \
+              .help = "translation requests are page aligned"), \
+    PROP_BOOL(VirtioPci, pcie_deverr_init, .name = "x-pcie-deverr-init", .def = true, \
+              .help = "PCI Express: error registers"), \
+    PROP_BOOL(VirtioPci, pcie_lnkctl_init, .name = "x-pcie-lnkctl-init", .def = true, \
+              .help = "PCI Express: link control"), \
+    PROP_BOOL(VirtioPci, pcie_pm_init, .name = "x-pcie-pm-init", .def = true, \
+              .help = "PCI Express: power management"), \
+    PROP_BOOL(VirtioPci, pcie_flr_init, .name = "x-pcie-flr-init", .def = true, \
+              .help = "PCI Express: function level reset"), \
+    PROP_BOOL(VirtioPci, aer, .name = "aer", .help = "PCI Express: advanced error reporting")
+
+#define VIRTIO_PCI_TYPE(class_, props_, part_) \
+    .bus = &pci_bus_type, .bus_class = &(class_), .size = sizeof(VirtioPci), .props = (props_), \
+    .part = &(part_), .part_name = "virtio-backend", \
+    .realize = virtio_pci_realize, .unrealize = virtio_pci_unrealize, .reset = virtio_pci_reset
+
+bool virtio_pci_realize(Device *dev, GError **error);
+void virtio_pci_unrealize(Device *dev);
+void virtio_pci_reset(Device *dev);
