@@ -3,7 +3,11 @@
  *
  * A NetClient is one end: a guest's NIC, or a back end (user, tap, socket, stream, dgram, hub
  * port).  Two clients are peers; what one sends the other receives, or queues while it cannot.
- * All on the main thread under the machine lock; back ends watch their descriptors there.
+ * All of it under the machine lock, on any thread that holds it; back ends watch their descriptors
+ * on the main loop.
+ *
+ * Nobody is called back into while it works: what reaches a client that is inside its own receive()
+ * or net_send() waits until the main loop comes round.
  *
  * A packet is an Ethernet frame without FCS, at most NET_MAX_PACKET bytes (more with segmentation
  * offload), preceded by a virtio_net_hdr only where both ends agreed (net_set_header_len).
@@ -19,7 +23,9 @@
 #include "vm_core.h"
 
 #define NET_MAX_PACKET  (64 * 1024 + 64)
-#define NET_QUEUE_LIMIT 1000                    /* packets waiting for one receiver; more are dropped */
+/* What waits for one receiver; more is dropped. */
+#define NET_QUEUE_LIMIT 1000                    /* packets */
+#define NET_QUEUE_BYTES (16 << 20)
 
 typedef struct NetClient NetClient;
 typedef struct NetFilter NetFilter;
@@ -34,9 +40,13 @@ typedef struct NetClientType {
     /* A packet for this end. 0: cannot now, queue it; else taken (also if thrown away). */
     ssize_t (*receive)(NetClient *client, const struct iovec *iov, unsigned niov, size_t len);
     void (*link_changed)(NetClient *client);                        /* link_down, or the peer's */
+    /* The peer takes packets again: whoever stands behind this end may send. NULL: nobody. */
+    void (*peer_ready)(NetClient *client);
     void (*close)(NetClient *client);                               /* NULL: nothing of its own */
-    /* tap: speaks virtio_net_hdr; NULL: no. `len` 0 asks only. */
-    bool (*header)(NetClient *client, unsigned len);
+    /* tap: virtio_net_hdr in front of packets. NULL: never. */
+    bool (*has_header)(NetClient *client);                          /* it can have one */
+    bool (*set_header)(NetClient *client, unsigned len);            /* 0: none */
+    void (*get_offloads)(NetClient *client, NetOffloads *can);
     void (*set_offloads)(NetClient *client, const NetOffloads *offloads);
     /* text of `info network` behind "type=NAME,"; kept in client->info by most */
 } NetClientType;
@@ -48,10 +58,13 @@ struct NetClient {
     char *info;                             /* "net=10.0.2.0,restrict=off"; owned */
     NetClient *peer;                        /* NULL: unplugged */
     bool link_down;                         /* set_link on this end */
-    bool is_netdev;                         /* from -netdev: shown and deleted by that id */
+    bool is_netdev;                         /* from -netdev: deleted by that id */
+    bool closed;                            /* deleted; what is left stands at its NIC until that goes */
     Device *nic;                            /* of a NIC end */
     GQueue *queue;                          /* packets for the peer that could not take them */
-    bool delivering;
+    size_t queue_bytes;
+    unsigned header_len;                    /* of the virtio_net_hdr agreed with the peer; 0: none */
+    bool delivering;                        /* inside its receive() or net_send() */
     GPtrArray *filters;                     /* NetFilter *, NULL: none */
 };
 
@@ -64,6 +77,8 @@ typedef struct NicConf {
     int32_t bootindex;
 } NicConf;
 extern const PropType prop_netdev, prop_mac;
+bool mac_parse(const char *text, uint8_t mac[6]);           /* "52:54:00:12:34:56", or with '-' */
+char *mac_format(const uint8_t mac[6]);                     /* new string */
 #define NIC_PROPS(s, f) \
     { .name = "mac", .type = &prop_mac, .offset = offsetof(s, f.mac), \
       .help = "Ethernet address, 52:54:00:12:34:56 and up by default" }, \
@@ -76,8 +91,9 @@ typedef struct NicOps {
     void (*link_changed)(void *opaque, bool up);
 } NicOps;
 /*
- * The NIC's end, joined to conf->peer; a warning tells of a NIC without one.  Fills in the MAC
- * address and the text of `info network`.  Freed with net_client_free() in unrealize.
+ * The NIC's end, joined to conf->peer (none: a NIC without a link).  Fills in the MAC address and
+ * the text of `info network`.  Packets come only while the machine runs.  Freed with
+ * net_client_free() in unrealize.
  */
 NetClient *nic_new(NicConf *conf, Device *dev, const NicOps *ops, void *opaque, GError **error);
 bool nic_link_up(const NetClient *nic);         /* neither end is down and there is a peer */
@@ -94,10 +110,11 @@ bool net_send(NetClient *client, const struct iovec *iov, unsigned niov,
 bool net_send_buf(NetClient *client, const void *buf, size_t len);
 /* The client can receive again: delivers what its peer has queued. */
 void net_flush(NetClient *client);
-void net_purge(NetClient *client);              /* drops what it has queued for its peer */
+/* Drops what it has queued for its peer, without calling `sent`. */
+void net_purge(NetClient *client);
 bool net_can_send(NetClient *client);           /* the peer takes packets now */
 
-/* The largest header both ends can speak is set up by the NIC; 0 off. False: the peer cannot. */
+/* The header in front of every packet, both ways, set up by the NIC; 0 off. False: the peer cannot. */
 bool net_peer_has_header(const NetClient *nic);
 bool net_set_header_len(NetClient *nic, unsigned len);
 void net_peer_offloads(NetClient *nic, NetOffloads *can);
@@ -129,11 +146,15 @@ bool net_add_legacy(Vm *vm, KeyVal *kv, bool is_nic, GError **error);
 typedef bool (*NetMakeNicFn)(Vm *vm, const char *model, const char *id, const char *mac,
                              const char *netdev, GError **error);
 bool net_legacy_devices(Vm *vm, const char *default_model, NetMakeNicFn make, GError **error);
+void net_add_default(Vm *vm);               /* what stands for no option at all: -net nic -net user */
 /* NULL-terminated, for help and completion: this build's back ends. */
 const char *const *netdev_type_names(void);
 
 bool net_hostfwd_add(const char *netdev, const char *rule, GError **error);
 bool net_hostfwd_remove(const char *netdev, const char *rule, GError **error);
+
+/* Warns of ends without a peer and of hubs that lead nowhere, once the machine stands. */
+void net_check_peers(void);
 
 void net_print(GString *out);                   /* info network */
 void net_print_user(GString *out);              /* info usernet */
