@@ -98,6 +98,7 @@ void vm_core_init(Vm *vm, GMainContext *context, const DeviceType *const *device
     g_source_set_priority(vm->request_source, G_PRIORITY_HIGH);
     g_source_attach(vm->request_source, context);
     vm_clock_init(&vm->clock, vm, context);
+    vm->input = input_new(vm);
     vm->system_bus = bus_new(NULL, &system_bus_type, "main-system-bus");
     mem_region_init(&vm->system_memory, NULL, "system", MEM_SIZE_ALL);
     object_add_child(object_container("/machine/unattached"), "system[*]", &vm->system_memory.obj);
@@ -128,6 +129,7 @@ void vm_core_finish(Vm *vm)
     address_space_finish(&vm->memory);
     mem_region_finish(&vm->system_io);
     mem_region_finish(&vm->system_memory);
+    input_free(vm->input);
     vm_clock_finish(&vm->clock);
     g_source_destroy(vm->request_source);
     g_source_unref(vm->request_source);

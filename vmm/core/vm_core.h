@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "device.h"
+#include "input.h"
 #include "irq.h"
 #include "lock.h"
 #include "memmap.h"
@@ -38,6 +39,7 @@ typedef struct VmConfig {
     char *rtc_base; bool rtc_clock_vm, rtc_slew;    /* -rtc: "utc", "localtime" or a date */
     char *panic_action;                     /* -action panic= */
     bool nodefaults;
+    struct SmbiosConfig *smbios;            /* -smbios (machine/smbios.h); NULL: nothing said */
 } VmConfig;
 void vm_config_finish(VmConfig *config);          /* its strings */
 
@@ -68,7 +70,7 @@ struct Vm {
     IrqLine *gsi;                           /* 24 inputs */
     unsigned n_gsi;
     Device *rtc, *fw_cfg, *pm;              /* found by other parts; NULL: the board has none */
-    Device *pic, *ioapic, *keyboard;        /* first 8259; what sendkey types on */
+    Device *pic, *ioapic;                   /* first 8259 */
     /* the interrupt acknowledge of the 8259 pair: vector or -1; set by the board */
     int (*pic_acknowledge)(Vm *vm);
     /* what core asks of the vCPU threads; filled in by accel's vcpus_create(), NULL without CPUs */
@@ -85,6 +87,7 @@ struct Vm {
     void (*a20_changed)(Vm *vm);
 
     VmClock clock;
+    Input *input;                           /* keyboards and pointers */
     RunState run_state;
     GMainContext *context;                  /* main loop's */
     GSource *request_source;

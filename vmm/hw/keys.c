@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#include "ps2.h"
 #include "rhea_error.h"
 #include "sizes.h"
 #include "vm_core.h"
@@ -157,7 +156,7 @@ bool keys_send(Vm *vm, const char *text, unsigned hold_ms, GError **error)
 {
     g_autoptr(GArray) chord = g_array_new(FALSE, FALSE, sizeof(unsigned));
 
-    if (vm->keyboard == NULL) {
+    if (!input_takes(vm, INPUT_KEY)) {
         set_error(error, "the machine has no keyboard");
         return false;
     }
@@ -165,8 +164,8 @@ bool keys_send(Vm *vm, const char *text, unsigned hold_ms, GError **error)
         return false;
     }
     hold_ms = MIN(hold_ms != 0 ? hold_ms : HOLD_MS_DEFAULT, HOLD_MS_MAX);
-    if (!ps2_kbd_type_keys(vm->keyboard, (const unsigned *)(void *)chord->data, chord->len,
-                           hold_ms * NS_PER_MS)) {
+    if (!input_type_keys(vm, (const unsigned *)(void *)chord->data, chord->len,
+                         hold_ms * NS_PER_MS)) {
         set_error(error, "too many keys are waiting to be typed");
         return false;
     }

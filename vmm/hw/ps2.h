@@ -17,15 +17,10 @@ void ps2_write(Device *dev, uint8_t byte);
 uint8_t ps2_read(Device *dev);                          /* the last byte again when there is none */
 bool ps2_pending(const Device *dev);
 
-/* ---- input: from sendkey and displays ---- */
+/* ---- input: what the devices' handlers (input.h) do with an event ---- */
 
 /* `key` is a number from keys.h.  The keyboard repeats a held key itself. */
 void ps2_key_event(Device *kbd, unsigned key, bool down);
-/*
- * Presses them in order, holds, lets go in reverse; after what waits already.  False: too much
- * waits.
- */
-bool ps2_kbd_type_keys(Device *kbd, const unsigned *keys, size_t n, int64_t hold_ns);
 
 enum { MOUSE_LEFT = 1, MOUSE_RIGHT = 2, MOUSE_MIDDLE = 4, MOUSE_SIDE = 8, MOUSE_EXTRA = 16 };
 /* Relative motion, right and down positive; wheel steps, away from the user negative. */

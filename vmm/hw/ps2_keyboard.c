@@ -32,19 +32,12 @@ enum {
 #define SET3_BREAKS         2
 
 #define MAX_KEYS            256
-#define MAX_STEPS           1024
-
-typedef struct KeyStep {
-    unsigned key;
-    bool down;
-    int64_t wait_ns;                        /* before the step after this one */
-} KeyStep;
 
 typedef struct Keyboard {
     Ps2Port port;
     /* wiring */
-    VmTimer repeat, typing;
-    GQueue steps;                           /* KeyStep *: keys that sendkey still presses */
+    VmTimer repeat;
+    InputHandler input;
     /* guest-visible state */
     bool scan_enabled;
     uint8_t scancode_set;
@@ -195,50 +188,9 @@ void ps2_key_event(Device *dev, unsigned key, bool down)
     }
 }
 
-/* ---- sendkey ---- */
-
-static void typing_fire(void *opaque)
+static void kbd_input(void *opaque, const InputEvent *event)
 {
-    Keyboard *kbd = opaque;
-    KeyStep *step;
-
-    while ((step = g_queue_pop_head(&kbd->steps)) != NULL) {
-        int64_t wait_ns = step->wait_ns;
-
-        ps2_key_event(&kbd->port.dev, step->key, step->down);
-        g_free(step);
-        if (wait_ns > 0) {
-            vm_timer_set(&kbd->typing, vm_clock_ns(kbd->port.dev.vm) + wait_ns);
-            return;
-        }
-    }
-}
-
-static void add_step(Keyboard *kbd, unsigned key, bool down, int64_t wait_ns)
-{
-    KeyStep *step = g_new(KeyStep, 1);
-
-    *step = (KeyStep){ key, down, wait_ns };
-    g_queue_push_tail(&kbd->steps, step);
-}
-
-bool ps2_kbd_type_keys(Device *dev, const unsigned *keys, size_t n, int64_t hold_ns)
-{
-    Keyboard *kbd = DEVICE_CAST(dev, Keyboard);
-
-    if (kbd->steps.length + 2 * n > MAX_STEPS) {
-        return false;
-    }
-    for (size_t i = 0; i < n; i++) {
-        add_step(kbd, keys[i], true, i + 1 == n ? hold_ns : 0);
-    }
-    for (size_t i = n; i-- > 0;) {
-        add_step(kbd, keys[i], false, i == 0 ? hold_ns : 0);
-    }
-    if (kbd->typing.deadline_ns == VM_TIMER_OFF) {
-        vm_timer_set(&kbd->typing, vm_clock_ns(dev->vm));
-    }
-    return true;
+    ps2_key_event(opaque, event->code, event->value != 0);
 }
 
 /* ---- commands ---- */
@@ -393,12 +345,10 @@ static bool kbd_realize(Device *dev, GError **error)
 {
     Keyboard *kbd = DEVICE_CAST(dev, Keyboard);
 
-    g_queue_init(&kbd->steps);
     vm_timer_init(&kbd->repeat, dev->vm, repeat_fire, kbd);
-    vm_timer_init(&kbd->typing, dev->vm, typing_fire, kbd);
-    if (dev->vm->keyboard == NULL) {
-        dev->vm->keyboard = dev;
-    }
+    kbd->input = (InputHandler){ .name = "QEMU PS/2 Keyboard", .mask = INPUT_MASK(INPUT_KEY),
+                                 .event = kbd_input, .opaque = dev };
+    input_register(dev->vm, &kbd->input);
     return true;
 }
 
@@ -406,12 +356,8 @@ static void kbd_unrealize(Device *dev)
 {
     Keyboard *kbd = DEVICE_CAST(dev, Keyboard);
 
-    if (dev->vm->keyboard == dev) {
-        dev->vm->keyboard = NULL;
-    }
-    vm_timer_finish(&kbd->typing);
+    input_unregister(&kbd->input);
     vm_timer_finish(&kbd->repeat);
-    g_queue_clear_full(&kbd->steps, g_free);
 }
 
 static void kbd_reset(Device *dev)

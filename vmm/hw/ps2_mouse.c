@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "vm_core.h"
+
 enum {
     MOUSE_SCALING_1 = 0xe6, MOUSE_SCALING_2 = 0xe7, MOUSE_SET_RESOLUTION = 0xe8,
     MOUSE_STATUS = 0xe9, MOUSE_STREAM = 0xea, MOUSE_READ = 0xeb,
@@ -30,6 +32,10 @@ enum { ID_PLAIN = 0, ID_WHEEL = 3, ID_EXPLORER = 4 };
 
 typedef struct Mouse {
     Ps2Port port;
+    /* wiring: what came since the last input_sync(), and the buttons a person holds */
+    InputHandler input;
+    int input_dx, input_dy, input_dz;
+    unsigned input_buttons;
     /* guest-visible state */
     uint8_t mouse_status, mouse_resolution, mouse_sample_rate, mouse_wrap;
     uint8_t mouse_type;                 /* ID_* */
@@ -106,6 +112,46 @@ void ps2_mouse_event(Device *dev, int dx, int dy, int dwheel, unsigned buttons)
     mouse->mouse_dz = gather(mouse->mouse_dz, dwheel);
     mouse->mouse_buttons = buttons & 0x1f;
     send_packets(mouse);
+}
+
+/* ---- input ---- */
+
+static void press(Mouse *mouse, unsigned button, bool down)
+{
+    static const uint8_t bits[INPUT_BUTTONS] = {
+        [INPUT_BUTTON_LEFT] = MOUSE_LEFT, [INPUT_BUTTON_MIDDLE] = MOUSE_MIDDLE,
+        [INPUT_BUTTON_RIGHT] = MOUSE_RIGHT, [INPUT_BUTTON_SIDE] = MOUSE_SIDE,
+        [INPUT_BUTTON_EXTRA] = MOUSE_EXTRA,
+    };
+
+    if (down) {
+        mouse->input_buttons |= bits[button];
+        mouse->input_dz += (button == INPUT_BUTTON_WHEEL_DOWN) - (button == INPUT_BUTTON_WHEEL_UP);
+    } else {
+        mouse->input_buttons &= ~bits[button];
+    }
+}
+
+static void mouse_input(void *opaque, const InputEvent *event)
+{
+    Mouse *mouse = opaque;
+
+    if (event->kind == INPUT_BUTTON) {
+        press(mouse, event->code, event->value);
+    } else if (event->code == INPUT_AXIS_X) {
+        mouse->input_dx = gather(mouse->input_dx, event->value);
+    } else {
+        mouse->input_dy = gather(mouse->input_dy, event->value);
+    }
+}
+
+static void mouse_sync(void *opaque)
+{
+    Mouse *mouse = opaque;
+
+    ps2_mouse_event(&mouse->port.dev, mouse->input_dx, mouse->input_dy, mouse->input_dz,
+                    mouse->input_buttons);
+    mouse->input_dx = mouse->input_dy = mouse->input_dz = 0;
 }
 
 /* ---- commands ---- */
@@ -278,6 +324,23 @@ static const StateDesc mouse_state = {
     .name = "ps2mouse", .version = 3, .fields = mouse_fields, .loaded = mouse_loaded,
 };
 
+static bool mouse_realize(Device *dev, GError **error)
+{
+    Mouse *mouse = DEVICE_CAST(dev, Mouse);
+
+    mouse->input = (InputHandler){
+        .name = "QEMU PS/2 Mouse", .mask = INPUT_MASK(INPUT_REL) | INPUT_MASK(INPUT_BUTTON),
+        .event = mouse_input, .sync = mouse_sync, .opaque = mouse,
+    };
+    input_register(dev->vm, &mouse->input);
+    return true;
+}
+
+static void mouse_unrealize(Device *dev)
+{
+    input_unregister(&DEVICE_CAST(dev, Mouse)->input);
+}
+
 static void mouse_reset(Device *dev)
 {
     Mouse *mouse = DEVICE_CAST(dev, Mouse);
@@ -292,5 +355,6 @@ static const DeviceGpio mouse_gpios[] = { { "out", "", 1 }, {} };
 const DeviceType ps2_mouse_type = {
     .name = "ps2-mouse", .help = "PS/2 mouse", .category = "input",
     .bus = &system_bus_type, .size = sizeof(Mouse), .state = &mouse_state, .board_only = true,
-    .gpios = mouse_gpios, .reset = mouse_reset,
+    .gpios = mouse_gpios, .realize = mouse_realize, .unrealize = mouse_unrealize,
+    .reset = mouse_reset,
 };

@@ -9,6 +9,7 @@ static Device *kbc;
 static void kbc_board(void)
 {
     kbc = isa_board(&i8042_type);
+    vm_start(&vm);                              /* input reaches only a guest that runs */
 }
 
 static bool full(void)

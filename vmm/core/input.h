@@ -1,0 +1,88 @@
+/*
+ * Input: the guest's keyboards and pointers, and the way events take to them.
+ *
+ * A keyboard, mouse or tablet registers an InputHandler and says which kinds of event it takes.  An
+ * event goes to the first handler of the list that takes its kind; the list begins in order of
+ * registration, input_activate() moves a handler to the front.  PS/2 devices leave the list as it
+ * is, a USB keyboard comes to the front when plugged and a USB pointer when the guest begins to
+ * poll it.
+ *
+ * Displays, monitors and QMP send events with input_send() and end each group that belongs together
+ * with input_sync().  Nothing arrives while the machine stands, as no hardware would see it.
+ * Machine lock; handlers are called on the thread that sends.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "clock.h"
+
+typedef enum InputKind { INPUT_KEY, INPUT_BUTTON, INPUT_REL, INPUT_ABS } InputKind;
+#define INPUT_MASK(kind) (1u << (kind))
+#define INPUT_MASK_POINTER (INPUT_MASK(INPUT_REL) | INPUT_MASK(INPUT_ABS))
+
+typedef enum InputButton {
+    INPUT_BUTTON_LEFT, INPUT_BUTTON_MIDDLE, INPUT_BUTTON_RIGHT, INPUT_BUTTON_WHEEL_UP,
+    INPUT_BUTTON_WHEEL_DOWN, INPUT_BUTTON_SIDE, INPUT_BUTTON_EXTRA, INPUT_BUTTON_WHEEL_LEFT,
+    INPUT_BUTTON_WHEEL_RIGHT, INPUT_BUTTON_TOUCH, INPUT_BUTTONS
+} InputButton;
+
+typedef enum InputAxis { INPUT_AXIS_X, INPUT_AXIS_Y, INPUT_AXES } InputAxis;
+
+#define INPUT_ABS_MAX 0x7fff            /* right and lower edge of the screen; 0: left and upper */
+
+typedef struct InputEvent {
+    InputKind kind;
+    unsigned code;                      /* key number of keys.h, InputButton, InputAxis */
+    int32_t value;                      /* key and button: 1 down, 0 up; else motion or position */
+} InputEvent;
+
+typedef struct InputHandler InputHandler;
+typedef struct Input Input;
+
+struct InputHandler {
+    /* its owner's, before input_register() */
+    const char *name;                   /* "QEMU PS/2 Mouse", as people see it */
+    unsigned mask;                      /* of the kinds it takes */
+    void (*event)(void *opaque, const InputEvent *event);
+    void (*sync)(void *opaque);         /* may be NULL */
+    void *opaque;
+    /* the registry's */
+    Input *input;                       /* NULL: not registered */
+    unsigned index;                     /* "Mouse #2"; never used again */
+    bool pending;                       /* had an event since the last input_sync() */
+};
+
+void input_register(Vm *vm, InputHandler *handler);
+void input_unregister(InputHandler *handler);
+void input_activate(InputHandler *handler);
+
+/* ---- events ---- */
+
+/* Whether a handler takes events of that kind. */
+bool input_takes(Vm *vm, InputKind kind);
+void input_send(Vm *vm, const InputEvent *event);
+void input_sync(Vm *vm);
+/* Each with its sync. */
+void input_key(Vm *vm, unsigned key, bool down);
+void input_button(Vm *vm, InputButton button, bool down);
+/*
+ * Presses them in order, holds, lets go in reverse, after what waits already; on the machine's
+ * clock.  False: too much waits.
+ */
+bool input_type_keys(Vm *vm, const unsigned *keys, size_t n, int64_t hold_ns);
+
+/* ---- pointers ---- */
+
+/* The pointer in use wants positions (a tablet) rather than motion. */
+bool input_is_absolute(Vm *vm);
+/* Makes the pointer of that index the one in use; false: there is none. */
+bool input_select_pointer(Vm *vm, unsigned index);
+typedef void (*InputPointerFn)(const InputHandler *handler, bool current, void *opaque);
+void input_foreach_pointer(Vm *vm, InputPointerFn fn, void *opaque);    /* last in the list first */
+
+/* ---- used by the machine itself ---- */
+Input *input_new(Vm *vm);
+void input_free(Input *input);
