@@ -337,7 +337,7 @@ static bool opt_name(Options *options, const char *arg, GError **error)
     return ok;
 }
 
-static bool opt_uuid(Options *options, const char *arg, GError **error)
+bool option_uuid(Options *options, const char *arg, GError **error)
 {
     unsigned n = 0;
 
@@ -385,7 +385,9 @@ const Option machine_options[] = {
       opt_smp },
     { "m", "[size=]SIZE", "guest memory, in MiB or with a suffix (128 MiB)", opt_m },
     { "name", "NAME[,process=NAME]", "name of the guest", opt_name },
-    { "uuid", "UUID", "the machine's UUID", opt_uuid },
+    { "uuid", "UUID", "the machine's UUID", option_uuid },
+    { "smbios", "type=N[,FIELD=VALUE]… | file=FILE",
+      "what the SMBIOS tables say: types 0, 1, 2, 3, 4, 11 and 17", opt_smbios },
     { "rtc", "[base=utc|localtime|DATE][,clock=host|rt|vm][,driftfix=none|slew]",
       "the real-time clock", opt_rtc },
     { "no-hpet", NULL, "leave out the HPET", opt_no_hpet },

@@ -20,6 +20,9 @@ bool option_wants_help(const char *arg);                    /* "help" or "?" */
 void option_replace(char **field, const char *value);       /* with a copy, or NULL */
 void option_add_late(GPtrArray *list, const char *option, const char *text);    /* LateOption */
 
+bool option_uuid(Options *options, const char *text, GError **error);     /* of the machine */
+bool opt_smbios(Options *options, const char *arg, GError **error);
+
 #define STRING_OPTION(function_, field_) \
     static bool function_(Options *options, const char *arg, GError **error) \
     { \

@@ -96,3 +96,12 @@ def test_stop_and_cont(demo):
         machine.qmp.command('cont')
         machine.qmp.event('RESUME')
         machine.serial.expect('alive\r\n')
+
+
+def test_smbios_strings_reach_the_guest(demo):
+    with boot(demo, '-smbios', 'type=1,manufacturer=OpenStack Foundation,product=OpenStack Nova,serial=80590690',
+              '-smbios', 'type=3,asset=shelf,, left', append='quiet') as machine:
+        machine.serial.expect(PROMPT, 120)
+        shell(machine, 'mkdir -p /sys; mount -t sysfs none /sys')
+        text = shell(machine, 'cd /sys/class/dmi/id; cat sys_vendor product_name product_serial chassis_asset_tag')
+        assert 'OpenStack Foundation\nOpenStack Nova\n80590690\nshelf, left\n' in text

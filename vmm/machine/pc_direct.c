@@ -236,9 +236,13 @@ bool pc_prepare_direct(PcBoard *pc, GError **error)
     if (!place_acpi(pc, error)) {
         return false;
     }
-    pc->smbios = smbios_new(pc->vm, true);
+    pc->smbios = smbios_new(pc->vm, true, error);
+    if (pc->smbios == NULL) {
+        return false;
+    }
     if (pc->smbios->structures->len > SMBIOS_MAX) {
-        set_error(error, "the SMBIOS tables of so many CPUs do not fit below 1 MiB");
+        set_error(error, "the SMBIOS tables do not fit below 1 MiB: they have %u bytes, %u fit",
+                  pc->smbios->structures->len, (unsigned)SMBIOS_MAX);
         return false;
     }
     smbios_place(pc->smbios, SMBIOS_TABLES);

@@ -241,10 +241,11 @@ static bool fill_e820(PcBoard *pc, GError **error)
 
 static bool fill_smbios(PcBoard *pc, GError **error)
 {
-    g_autoptr(SmbiosTables) tables = smbios_new(pc->vm, false);
+    g_autoptr(SmbiosTables) tables = smbios_new(pc->vm, false, error);
     Device *cfg = pc->vm->fw_cfg;
 
-    return fw_cfg_set_file(cfg, "etc/smbios/smbios-tables", tables->structures->data,
+    return tables != NULL &&
+           fw_cfg_set_file(cfg, "etc/smbios/smbios-tables", tables->structures->data,
                            tables->structures->len, error) &&
            fw_cfg_set_file(cfg, "etc/smbios/smbios-anchor", tables->anchor, SMBIOS_ANCHOR_SIZE,
                            error);

@@ -64,7 +64,7 @@ START_TEST(anchor_points_and_adds_up)
     uint32_t addr;
 
     setup(128 * MIB);
-    tables = smbios_new(&vm, true);
+    tables = smbios_new(&vm, true, NULL);
     smbios_place(tables, 0xf0040);
     ck_assert_mem_eq(tables->anchor, "_SM_", 4);
     ck_assert_mem_eq(tables->anchor + 16, "_DMI_", 5);
@@ -90,7 +90,7 @@ START_TEST(structure_row)
     unsigned count;
 
     setup(6 * GIB);
-    tables = smbios_new(&vm, true);
+    tables = smbios_new(&vm, true, NULL);
     found = find(tables, structures[_i].type, structures[_i].instances - 1, &count);
     ck_assert_ptr_nonnull(found);
     ck_assert_uint_eq(found[1], structures[_i].length);
@@ -106,7 +106,7 @@ START_TEST(uuid_is_in_the_mixed_order)
     unsigned count;
 
     setup(128 * MIB);
-    tables = smbios_new(&vm, false);
+    tables = smbios_new(&vm, false, NULL);
     ck_assert_mem_eq(find(tables, 1, 0, &count) + 8, expected, 16);
     ck_assert_ptr_null(find(tables, 0, 0, &count));
 }
@@ -125,7 +125,7 @@ START_TEST(memory_row)
     unsigned count;
 
     setup(memory[_i].ram);
-    tables = smbios_new(&vm, false);
+    tables = smbios_new(&vm, false, NULL);
     dimm = find(tables, 17, memory[_i].dimms - 1, &count);
     ck_assert_ptr_nonnull(dimm);
     ck_assert_ptr_null(find(tables, 17, memory[_i].dimms, &count));
@@ -135,7 +135,72 @@ START_TEST(memory_row)
 }
 END_TEST
 
+/* The strings of a structure, joined by '|'. */
+static char *strings_of(const uint8_t *structure)
+{
+    GString *out = g_string_new(NULL);
+
+    for (const char *p = (const char *)structure + structure[1]; *p != '\0'; p += strlen(p) + 1) {
+        g_string_append_printf(out, "%s%s", out->len > 0 ? "|" : "", p);
+    }
+    return g_string_free(out, FALSE);
+}
+
+START_TEST(configured_strings_appear)
+{
+    g_autoptr(SmbiosTables) tables = NULL;
+    g_autofree char *system = NULL, *oem = NULL;
+    SmbiosConfig *config = smbios_config_new();
+    unsigned count;
+
+    setup(128 * MIB);
+    config->system.manufacturer = g_strdup("OpenStack Foundation");
+    config->system.serial = g_strdup("80590690");
+    g_ptr_array_add(config->oem, g_strdup("a"));
+    g_ptr_array_add(config->oem, g_strdup("b c"));
+    vm.config.smbios = config;
+    tables = smbios_new(&vm, false, NULL);
+    system = strings_of(find(tables, 1, 0, &count));
+    ck_assert(g_str_has_prefix(system, "OpenStack Foundation|"));
+    ck_assert(g_str_has_suffix(system, "|80590690"));
+    oem = strings_of(find(tables, 11, 0, &count));
+    ck_assert_str_eq(oem, "a|b c");
+    ck_assert_ptr_null(find(tables, 2, 0, &count));
+    vm.config.smbios = NULL;
+}
+END_TEST
+
+static const struct { const char *bytes; size_t size; bool ok; } files[] = {
+    { "\x03\x06\x00\x03\x01\x02" "abc\0\0", 11, true },
+    { "\x03\x06\x00\x03\x01\x02\0\0", 8, true },
+    { "\x03\x06\x00\x03\x01\x02" "abc\0", 10, false },           /* one null */
+    { "\x03\xff\x00\x03\x01\x02\0\0", 8, false },               /* longer than the file */
+    { "\x03\x06\x00\x03\x01\x02\0\0\0", 9, false },              /* something behind it */
+    { "\x80\x06\x00\x03\x01\x02\0\0", 8, false },               /* a vendor's type */
+    { "\x03\x03", 2, false },
+};
+
+START_TEST(file_row)
+{
+    g_autoptr(SmbiosTables) tables = NULL;
+    SmbiosConfig *config = smbios_config_new();
+    const uint8_t *chassis;
+    unsigned count;
+
+    setup(128 * MIB);
+    ck_assert_int_eq(smbios_config_add_file(config, (const uint8_t *)files[_i].bytes,
+                                            files[_i].size, NULL), files[_i].ok);
+    vm.config.smbios = config;
+    tables = smbios_new(&vm, false, NULL);
+    chassis = find(tables, 3, 0, &count);
+    ck_assert_int_eq(chassis[1] == 6, files[_i].ok);            /* instead of the board's own */
+    ck_assert_ptr_null(find(tables, 3, 1, &count));
+    vm.config.smbios = NULL;
+}
+END_TEST
+
 CHECK_MAIN("machine/smbios",
+           CASE(configured_strings_appear), CASES(file_row, files),
            CASE(anchor_points_and_adds_up),
            CASES(structure_row, structures),
            CASE(uuid_is_in_the_mixed_order),
