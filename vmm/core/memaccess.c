@@ -36,48 +36,56 @@ static void op_sizes(const MemOps *ops, unsigned *min, unsigned *max)
     *max = ops->max_size != 0 ? ops->max_size : 8;
 }
 
+/* Read again once the lock is taken: the region may have been taken down meanwhile. */
+static const MemOps *region_ops(const MemRegion *mr)
+{
+    return __atomic_load_n(&mr->ops, __ATOMIC_RELAXED);
+}
+
 static uint64_t io_load(MemRegion *mr, uint64_t offset, unsigned size)
 {
+    const MemOps *ops = region_ops(mr);
     unsigned min, max;
     uint64_t value = 0;
 
-    if (mr->ops->read == NULL) {
+    if (ops->read == NULL) {
         return size_mask(size);
     }
-    op_sizes(mr->ops, &min, &max);
+    op_sizes(ops, &min, &max);
     if (size < min) {
         uint64_t aligned = offset & ~(uint64_t)(min - 1);
 
-        return mr->ops->read(mr->opaque, aligned, min) >> (8 * (offset - aligned)) &
+        return ops->read(mr->opaque, aligned, min) >> (8 * (offset - aligned)) &
                size_mask(size);
     }
     for (unsigned done = 0; done < size; done += MIN(size, max)) {
         unsigned piece = MIN(size, max);
 
-        value |= (mr->ops->read(mr->opaque, offset + done, piece) & size_mask(piece)) << (8 * done);
+        value |= (ops->read(mr->opaque, offset + done, piece) & size_mask(piece)) << (8 * done);
     }
     return value;
 }
 
 static void io_store(MemRegion *mr, uint64_t offset, uint64_t value, unsigned size)
 {
+    const MemOps *ops = region_ops(mr);
     unsigned min, max;
 
-    if (mr->ops->write == NULL) {
+    if (ops->write == NULL) {
         return;
     }
-    op_sizes(mr->ops, &min, &max);
+    op_sizes(ops, &min, &max);
     value &= size_mask(size);
     if (size < min) {
         uint64_t aligned = offset & ~(uint64_t)(min - 1);
 
-        mr->ops->write(mr->opaque, aligned, value << (8 * (offset - aligned)), min);
+        ops->write(mr->opaque, aligned, value << (8 * (offset - aligned)), min);
         return;
     }
     for (unsigned done = 0; done < size; done += MIN(size, max)) {
         unsigned piece = MIN(size, max);
 
-        mr->ops->write(mr->opaque, offset + done, value >> (8 * done) & size_mask(piece), piece);
+        ops->write(mr->opaque, offset + done, value >> (8 * done) & size_mask(piece), piece);
     }
 }
 
@@ -91,7 +99,7 @@ uint64_t mem_region_load(MemRegion *mr, uint64_t offset, unsigned size)
         memcpy(&value, mr->ram->host + offset, size);
         return value;
     }
-    if (!mr->ops->unlocked) {
+    if (!region_ops(mr)->unlocked) {
         taken = machine_lock_enter();
     }
     value = reenters(mr) ? size_mask(size) : io_load(mr, offset, size);
@@ -108,10 +116,10 @@ void mem_region_store(MemRegion *mr, uint64_t offset, uint64_t value, unsigned s
         ram_mark_dirty(mr->ram, offset, size);
         return;
     }
-    if (mr->ops == NULL) {
+    if (region_ops(mr) == NULL) {
         return;                                     /* ROM */
     }
-    if (!mr->ops->unlocked) {
+    if (!region_ops(mr)->unlocked) {
         taken = machine_lock_enter();
     }
     if (!reenters(mr)) {

@@ -84,16 +84,22 @@ void mem_region_init_alias(MemRegion *mr, Object *owner, const char *name, MemRe
     mr->alias_offset = offset;
 }
 
+/* What an access finds that was on its way when the region was taken down. */
+static const MemOps finished_ops;
+
 void mem_region_finish(MemRegion *mr)
 {
     if (mr->name == NULL) {
         return;
     }
+    if (mr->ops != NULL) {
+        __atomic_store_n(&mr->ops, &finished_ops, __ATOMIC_RELAXED);
+    }
     mem_region_remove(mr);
     object_finish(&mr->obj);
     g_clear_pointer(&mr->subregions, g_ptr_array_unref);
     g_clear_pointer(&mr->ioeventfds, g_array_unref);
-    g_clear_pointer(&mr->ram, ram_block_free);
+    ram_block_free(mr->ram);                    /* the pointer stays for who is reading */
     mr->name = NULL;
 }
 
@@ -406,6 +412,41 @@ static void address_space_update(AddressSpace *as)
     }
 }
 
+typedef struct Retiring {
+    void *object;
+    GDestroyNotify free_func;
+} Retiring;
+
+static GArray *retiring;                        /* until the outermost commit */
+
+static void retire_now(void)
+{
+    g_autoptr(GArray) ready = g_steal_pointer(&retiring);
+
+    for (guint i = 0; ready != NULL && i < ready->len; i++) {
+        const Retiring *item = &g_array_index(ready, Retiring, i);
+
+        epoch_retire(item->object, item->free_func);
+    }
+}
+
+void mem_retire(void *object, GDestroyNotify free_func)
+{
+    Retiring item = { object, free_func };
+
+    if (object == NULL) {
+        return;
+    }
+    if (transaction_depth == 0) {
+        epoch_retire(object, free_func);
+        return;
+    }
+    if (retiring == NULL) {
+        retiring = g_array_new(FALSE, FALSE, sizeof(Retiring));
+    }
+    g_array_append_val(retiring, item);
+}
+
 void mem_transaction_begin(void)
 {
     transaction_depth++;
@@ -414,13 +455,16 @@ void mem_transaction_begin(void)
 void mem_transaction_commit(void)
 {
     g_assert(transaction_depth > 0);
-    if (--transaction_depth > 0 || !map_changed) {
+    if (--transaction_depth > 0) {
         return;
     }
-    map_changed = false;
-    for (guint i = 0; i < address_spaces()->len; i++) {
-        address_space_update(g_ptr_array_index(spaces, i));
+    if (map_changed) {
+        map_changed = false;
+        for (guint i = 0; i < address_spaces()->len; i++) {
+            address_space_update(g_ptr_array_index(spaces, i));
+        }
     }
+    retire_now();
 }
 
 /* ---- address spaces ---- */

@@ -129,7 +129,11 @@ bool mem_region_init_rom(MemRegion *mr, Object *owner, const char *name, uint64_
 void mem_region_init_ram_block(MemRegion *mr, Object *owner, const char *name, RamBlock *block);
 void mem_region_init_alias(MemRegion *mr, Object *owner, const char *name, MemRegion *target,
                            uint64_t offset, uint64_t size);
-void mem_region_finish(MemRegion *mr);      /* removes it from its container first */
+/*
+ * Removes it from its container first.  An access under way meets a region that answers with ones;
+ * the memory the MemRegion lies in must outlive it: mem_retire().
+ */
+void mem_region_finish(MemRegion *mr);
 
 void mem_region_add(MemRegion *container, uint64_t addr, MemRegion *mr);            /* priority 0 */
 void mem_region_add_priority(MemRegion *container, uint64_t addr, MemRegion *mr, int priority);
@@ -140,6 +144,12 @@ void mem_region_set_readonly(MemRegion *mr, bool readonly);
 void mem_region_set_alias_offset(MemRegion *mr, uint64_t offset);
 void mem_region_add_eventfd(MemRegion *mr, const IoEventFd *event);
 void mem_region_remove_eventfd(MemRegion *mr, const IoEventFd *event);
+
+/*
+ * Frees what readers of a view may still be using: once the changes so far are published and those
+ * who saw the old view have left.  For memory that regions lie in, after mem_region_finish().
+ */
+void mem_retire(void *object, GDestroyNotify free_func);
 
 /* Brackets several changes: views are rebuilt and published once, at the outermost commit. */
 void mem_transaction_begin(void);

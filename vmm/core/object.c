@@ -3,7 +3,24 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "rhea_error.h"
+
 static Object root = { .type_name = "container", .name = (char *)"" };
+
+bool object_check_id(const char *id, GError **error)
+{
+    bool ok = g_ascii_isalpha(*id);
+
+    for (const char *c = id; ok && *c != '\0'; c++) {
+        ok = g_ascii_isalnum(*c) || strchr("-._", *c) != NULL;
+    }
+    if (!ok) {
+        set_error(error, "Parameter 'id' expects an identifier");
+        error_add_hint(error, "Identifiers consist of letters, digits, '-', '.', '_', starting "
+                       "with a letter.");
+    }
+    return ok;
+}
 
 void object_init(Object *obj, const char *type_name)
 {

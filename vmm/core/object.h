@@ -22,6 +22,9 @@ struct Object {
     Object *inner;                      /* whose properties are this one's too; NULL: none */
 };
 
+/* Whether a user may call something so: letters, digits and -._, a letter first. */
+bool object_check_id(const char *id, GError **error);
+
 void object_init(Object *obj, const char *type_name);
 void object_finish(Object *obj);        /* leaves the tree; children are orphaned */
 

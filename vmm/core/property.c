@@ -209,6 +209,23 @@ static char *prop_on_off_auto_qtree(const Object *obj, const Property *prop, con
 const PropType prop_on_off_auto = { "OnOffAuto", PROP_JSON_STRING, prop_on_off_auto_parse,
                                     prop_on_off_auto_print, prop_on_off_auto_qtree, NULL };
 
+/* ---- bootindex ---- */
+
+static bool prop_bootindex_parse(Object *obj, const Property *prop, void *field, const char *text,
+                                 GError **error)
+{
+    int64_t value;
+
+    if (!set_signed(obj, prop, text, -1, INT32_MAX, &value, error)) {
+        return false;
+    }
+    *(int32_t *)field = value;
+    return true;
+}
+
+const PropType prop_bootindex = { "int32", PROP_JSON_INT, prop_bootindex_parse, prop_int32_print,
+                                  NULL, NULL };
+
 /* ---- objects ---- */
 
 #define FOREACH_PROPERTY(obj_, prop_)                                                              \
@@ -303,6 +320,17 @@ static const Property *find_or_fail(const Object *obj, const char *name, GError 
         error_suggest(error, near != NULL ? near->name : NULL);
     }
     return prop;
+}
+
+const char *property_type_name(const Property *prop)
+{
+    g_autofree char *link = NULL;
+
+    if (prop->link == NULL) {
+        return prop->type->name;
+    }
+    link = g_strdup_printf("link<%s>", prop->link);
+    return g_intern_string(link);
 }
 
 bool property_set(Object *obj, const char *name, const char *text, GError **error)

@@ -39,10 +39,16 @@ struct Property {
     bool live;                          /* may change while realized */
     bool hidden;                        /* not shown in help and qtree */
     bool read_only;
+    const char *link;                   /* links: the type or base of -object that is wanted */
 };
 
 extern const PropType prop_bool, prop_uint8, prop_uint16, prop_uint32, prop_uint64, prop_int32,
     prop_int64, prop_size, prop_string, prop_enum, prop_on_off_auto;
+/*
+ * Place among what firmware tries to boot, -1: not tried.  The field is an int32_t; device.h has
+ * PROP_BOOTINDEX and DeviceType.boot_suffix.
+ */
+extern const PropType prop_bootindex;
 
 typedef enum OnOffAuto { ON_OFF_AUTO_AUTO, ON_OFF_AUTO_ON, ON_OFF_AUTO_OFF } OnOffAuto;
 
@@ -72,6 +78,8 @@ void properties_release(Object *obj);
 /* Errors: "Property 'isa-serial.bogus' not found", "Parameter 'index' expects uint32" … */
 bool property_set(Object *obj, const char *name, const char *text, GError **error);
 char *property_get(const Object *obj, const char *name, GError **error);    /* new string */
+/* What help and listings call its type: "uint32", "link<rng-backend>". */
+const char *property_type_name(const Property *prop);
 static inline void *property_field(const Object *obj, const Property *prop)
 {
     return (char *)obj + prop->offset;

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "epoch.h"
 #include "lock.h"
 #include "memmap.h"
 #include "rhea_error.h"
@@ -10,7 +11,8 @@
 
 enum { HUGE_PAGE = 2 * 1024 * 1024 };
 
-static GPtrArray *blocks;
+static GPtrArray *blocks;                   /* machine lock */
+static RamBlock **published;                /* the same for readers without it, NULL-terminated */
 static RamCodeWrittenFn code_written;
 
 const GPtrArray *ram_blocks(void)
@@ -19,6 +21,19 @@ const GPtrArray *ram_blocks(void)
         blocks = g_ptr_array_new();
     }
     return blocks;
+}
+
+static void publish_blocks(void)
+{
+    RamBlock **old = published, **new = g_new0(RamBlock *, blocks->len + 1);
+
+    for (guint i = 0; i < blocks->len; i++) {
+        new[i] = g_ptr_array_index(blocks, i);
+    }
+    __atomic_store_n(&published, new, __ATOMIC_SEQ_CST);
+    if (old != NULL) {
+        epoch_retire(old, g_free);
+    }
 }
 
 /*
@@ -82,15 +97,14 @@ RamBlock *ram_block_new(const char *name, uint64_t size, GError **error)
     block->offset = next_offset();
     block->fd = -1;
     g_ptr_array_add(blocks, block);
+    publish_blocks();
     return block;
 }
 
-void ram_block_free(RamBlock *block)
+static void block_destroy(gpointer data)
 {
-    if (block == NULL) {
-        return;
-    }
-    g_ptr_array_remove(blocks, block);
+    RamBlock *block = data;
+
     munmap(block->host, block->size_bytes);
     for (int client = 0; client < DIRTY_CLIENTS; client++) {
         g_free(block->dirty[client]);
@@ -99,18 +113,29 @@ void ram_block_free(RamBlock *block)
     g_free(block);
 }
 
+void ram_block_free(RamBlock *block)
+{
+    if (block == NULL) {
+        return;
+    }
+    ram_mark_dirty(block, 0, block->size_bytes);        /* drops translated code */
+    g_ptr_array_remove(blocks, block);
+    publish_blocks();
+    mem_retire(block, block_destroy);
+}
+
 RamBlock *ram_block_of(const void *host, uint64_t *offset)
 {
-    for (guint i = 0; i < ram_blocks()->len; i++) {
-        RamBlock *block = g_ptr_array_index(blocks, i);
-        uint64_t at = (uintptr_t)host - (uintptr_t)block->host;
+    RamBlock *found = NULL;
 
-        if (at < block->size_bytes) {
-            *offset = at;
-            return block;
-        }
+    epoch_enter();
+    for (RamBlock **at = __atomic_load_n(&published, __ATOMIC_SEQ_CST);
+         at != NULL && *at != NULL && found == NULL; at++) {
+        *offset = (uintptr_t)host - (uintptr_t)(*at)->host;
+        found = *offset < (*at)->size_bytes ? *at : NULL;
     }
-    return NULL;
+    epoch_leave();
+    return found;
 }
 
 /* ---- dirty bitmaps ---- */

@@ -88,6 +88,7 @@ struct Vm {
 
     VmClock clock;
     Input *input;                           /* keyboards and pointers */
+    bool built;                             /* complete: devices come and go by hot-plug alone */
     RunState run_state;
     GMainContext *context;                  /* main loop's */
     GSource *request_source;
