@@ -2,6 +2,7 @@
 #include "apic.h"
 #include "debugcon.h"
 #include "debugexit.h"
+#include "e1000.h"
 #include "fw_cfg.h"
 #include "hpet.h"
 #include "i440fx.h"
@@ -24,6 +25,7 @@
 
 const DeviceType *const device_types[] = {
     &apic_type,
+    &e1000_type,
     &fw_cfg_io_type,
     &hpet_type,
     &i440fx_host_type,
