@@ -327,9 +327,21 @@ void pci_reset(PciDevice *dev)
 
 /* ---- option ROM ---- */
 
+/* The ROM a type has by default comes with a package of its own, which may not be there. */
+static bool pci_lacks_default_rom(const PciDevice *dev)
+{
+    const PciClass *type = dev->dev.type->bus_class;
+
+    if (!type->romfile || !g_str_equal(dev->romfile, type->romfile)) {
+        return false;
+    }
+    g_autofree char *path = rom_find(dev->dev.vm, dev->romfile, NULL);
+    return !path;
+}
+
 static bool pci_load_rom(PciDevice *dev, GError **error)
 {
-    if (!dev->romfile || !*dev->romfile || !dev->rombar) {
+    if (!dev->romfile || !*dev->romfile || !dev->rombar || pci_lacks_default_rom(dev)) {
         return true;
     }
     uint64_t max = dev->romsize == UINT32_MAX ? PCI_ROM_MAX : MIN(dev->romsize, PCI_ROM_MAX);
