@@ -315,13 +315,28 @@ STRING_OPTION(opt_initrd, config.initrd)
 STRING_OPTION(opt_append, config.append)
 STRING_OPTION(opt_bios, config.bios)
 STRING_OPTION(opt_L, config.data_dir)
-SWITCH_OPTION(opt_no_hpet, config.hpet, false)
-SWITCH_OPTION(opt_no_acpi, config.acpi, false)
 SWITCH_OPTION(opt_nodefaults, config.nodefaults, true)
 
 static bool opt_no_user_config(Options *options, const char *arg, GError **error)
 {
     return true;                            /* no configuration file is read in any case */
+}
+
+static bool opt_overcommit(Options *options, const char *arg, GError **error)
+{
+    g_autoptr(KeyVal) kv = keyval_parse(arg, NULL, error);
+    bool cpu_pm = false;
+
+    if (kv == NULL || !keyval_get_bool(kv, "mem-lock", &options->config.mem_lock, error) ||
+        !keyval_get_bool(kv, "cpu-pm", &cpu_pm, error)) {
+        return false;
+    }
+    if (cpu_pm) {
+        set_error(error, "Parameter 'cpu-pm' does not accept value 'on': the guest's idle CPUs "
+                  "always sleep in the host");
+        return false;
+    }
+    return keyval_check_known(kv, error);
 }
 
 static bool opt_name(Options *options, const char *arg, GError **error)
@@ -390,8 +405,8 @@ const Option machine_options[] = {
       "what the SMBIOS tables say: types 0, 1, 2, 3, 4, 11 and 17", opt_smbios },
     { "rtc", "[base=utc|localtime|DATE][,clock=host|rt|vm][,driftfix=none|slew]",
       "the real-time clock", opt_rtc },
-    { "no-hpet", NULL, "leave out the HPET", opt_no_hpet },
-    { "no-acpi", NULL, "leave out the ACPI tables", opt_no_acpi },
+    { "overcommit", "[mem-lock=on|off][,cpu-pm=off]", "lock guest memory; CPU power states",
+      opt_overcommit },
     { "nodefaults", NULL, "no serial port or monitor that was not asked for", opt_nodefaults },
     { "no-user-config", NULL, "read no configuration file (none is read anyway)",
       opt_no_user_config },

@@ -44,6 +44,8 @@ static const struct { const char *title; const Option *options; } sections[] = {
     { "Devices", device_options },
     { "Monitors and displays", monitor_options },
     { "Running", run_options },
+    { "Old spellings", historic_options },
+    { NULL, absent_options },                   /* known, to be refused well; not in -help */
 };
 
 /* ---- parsing ---- */
@@ -178,7 +180,7 @@ char *options_help(void)
 {
     GString *out = g_string_new("usage: rhea [options]\n");
 
-    for (size_t i = 0; i < G_N_ELEMENTS(sections); i++) {
+    for (size_t i = 0; sections[i].title != NULL; i++) {
         g_string_append_printf(out, "\n%s:\n", sections[i].title);
         for (const Option *option = sections[i].options; option->name != NULL; option++) {
             g_autofree char *left =

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "machine.h"
 #include "options.h"
@@ -45,6 +46,13 @@ static bool choose_board(Vm *vm, const char *name, GError **error)
         g_ptr_array_add(names, (char *)(*board)->name);
         if ((*board)->alias != NULL) {
             g_ptr_array_add(names, (char *)(*board)->alias);
+        }
+    }
+    if (vm->board == NULL) {
+        vm->board = board_find_historic(name);
+        if (vm->board != NULL) {
+            report_warning("-machine %s: this machine type is gone; '%s' takes its place", name,
+                           vm->board->name);
         }
     }
     if (vm->board == NULL) {
@@ -292,6 +300,10 @@ bool vm_create(Vm *vm, Options *options, GPtrArray **monitors, GError **error)
     mem_transaction_begin();
     ok = build(vm, options, error);
     mem_transaction_commit();
+    if (ok && vm->config.mem_lock && mlockall(MCL_CURRENT | MCL_FUTURE) < 0) {
+        set_errno_error(error, errno, "-overcommit mem-lock=on: cannot lock the memory");
+        ok = false;
+    }
     if (!ok || (vm->board->finish != NULL && !vm->board->finish(vm, error)) ||
         !collect_monitors(options, *monitors, error)) {
         return false;

@@ -34,6 +34,15 @@ MISTAKES = [
     (['-mon', 'chardev=nobody'], 'nobody'),
     (['-mon', 'nobody,mode=controll'], "Did you mean 'control'?"),
     (['-uuid', '12'], 'failed to parse UUID'),
+    (['-smbios', 'type=1,manufactur=x'], "Did you mean 'manufacturer'?"),
+    (['-smbios', 'type=9,x=y'], 'SMBIOS type 9'),
+    (['-smbios', 'type=0,release=1'], 'MAJOR.MINOR'),
+    (['-smbios', 'file=/dev/null'], 'not one SMBIOS structure'),
+    (['-machine', 'pc-1.4'], 'unsupported machine type'),
+    (['-overcommit', 'mem-lok=on'], "Did you mean 'mem-lock'?"),
+    (['-realtime', 'mloc=on'], "Did you mean 'mlock'?"),
+    (['-balloon', 'vmware'], "'virtio' or 'none'"),
+    (['-vnc', ':1'], 'this build has no displays'),
     (['-rtc', 'base=whenever'], 'whenever'),
     (['-rtc', 'clock=sundial'], 'sundial'),
     (['-d', 'in_asn'], "Did you mean 'in_asm'?"),
@@ -73,6 +82,22 @@ def test_help_is_printed(arguments, text):
     assert result.returncode == 0
     assert text in result.stdout
     assert result.stderr == ''
+
+
+@pytest.mark.parametrize('arguments,text', [
+    (['-no-hpet'], '-machine hpet=off'),
+    (['-no-acpi'], '-machine acpi=off'),
+    (['-realtime', 'mlock=off'], '-overcommit mem-lock=off'),
+    (['-machine', 'pc-i440fx-trusty'], "'pc-i440fx-7.2' takes its place"),
+    (['-machine', 'pc-0.12'], "'pc-i440fx-7.2' takes its place"),
+    (['-cpu', 'SandyBridge,+osxsave,check=off'], "CPU flag 'osxsave'"),
+    (['-balloon', 'none'], 'no balloon'),
+], ids=lambda value: ' '.join(value)[:40])
+def test_an_old_spelling_is_carried_out_with_one_line(arguments, text):
+    with Machine('-accel', 'tcg', '-S', '-nodefaults', *arguments) as machine:
+        assert machine.qmp.command('query-status')['status'] == 'prelaunch'
+        warnings = machine.errors().splitlines()
+        assert len(warnings) == 1 and text in warnings[0], warnings
 
 
 def test_names_and_uuid_reach_the_monitors():

@@ -39,6 +39,7 @@ typedef struct VmConfig {
     char *rtc_base; bool rtc_clock_vm, rtc_slew;    /* -rtc: "utc", "localtime" or a date */
     char *panic_action;                     /* -action panic= */
     bool nodefaults;
+    bool mem_lock;                          /* -overcommit mem-lock */
     struct SmbiosConfig *smbios;            /* -smbios (machine/smbios.h); NULL: nothing said */
 } VmConfig;
 void vm_config_finish(VmConfig *config);          /* its strings */

@@ -291,6 +291,20 @@ static bool unknown_property(const X86CpuModel *model, const char *name, GError 
     return false;
 }
 
+/*
+ * OSXSAVE is no feature: CPUID shows what the guest set in CR4 (SDM volume 2, CPUID).  Scripts
+ * written for the QEMU that took it as one are served.
+ */
+static bool is_run_time_flag(const char *name)
+{
+    if (strcmp(name, "osxsave") != 0) {
+        return false;
+    }
+    report_warning("CPU flag 'osxsave' is an old spelling: leave it out, it follows the guest's "
+                   "CR4");
+    return true;
+}
+
 /* "name=value" or "name". */
 static bool apply_assignment(X86CpuModel *model, const char *text, GError **error)
 {
@@ -307,7 +321,7 @@ static bool apply_assignment(X86CpuModel *model, const char *text, GError **erro
         return set_property(model, prop, value, error);
     }
     if (!x86_feature_find(parts[0], &word, &bit)) {
-        return unknown_property(model, parts[0], error);
+        return is_run_time_flag(parts[0]) || unknown_property(model, parts[0], error);
     }
     if (!parse_bool(value, &on, NULL)) {
         set_error(error, "Parameter '%s' expects 'on' or 'off'", parts[0]);
@@ -326,7 +340,9 @@ static bool apply_edits(X86CpuModel *model, char **edits, GError **error)
     }
     for (const char *sign = "+-"; *sign; sign++) {
         for (char **edit = edits; *edit; edit++) {
-            if (**edit == *sign && !x86_features_set(model->features, *edit + 1, *sign == '+')) {
+            if (**edit == *sign &&
+                !x86_features_set(model->features, *edit + 1, *sign == '+') &&
+                !is_run_time_flag(*edit + 1)) {
                 return unknown_property(model, *edit + 1, error);
             }
         }

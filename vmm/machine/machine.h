@@ -22,6 +22,11 @@ struct Board {
 /* "pc" (alias of pc-i440fx-7.2), "none". NULL-terminated. */
 extern const Board *const boards[];
 const Board *board_find(const char *name);          /* by name or alias; NULL: none */
+/*
+ * The board that stands in for a machine type of long ago ("pc-1.0", "pc-i440fx-trusty"): scripts
+ * and saved domains still name them.  NULL: no such type was ever known.
+ */
+const Board *board_find_historic(const char *name);
 
 /* Every device type there is, written out in device_list.c. */
 extern const DeviceType *const device_types[];

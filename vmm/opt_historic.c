@@ -1,0 +1,98 @@
+/*
+ * Spellings of long ago that people's scripts still hold: each is carried out in today's form, with
+ * a line that names it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "option_row.h"
+#include "rhea_error.h"
+#include "vm.h"
+
+static void tell(const char *old, const char *now)
+{
+    report_warning("%s is an old spelling: write %s", old, now);
+}
+
+static bool opt_no_hpet(Options *options, const char *arg, GError **error)
+{
+    tell("-no-hpet", "-machine hpet=off");
+    options->config.hpet = false;
+    return true;
+}
+
+static bool opt_no_acpi(Options *options, const char *arg, GError **error)
+{
+    tell("-no-acpi", "-machine acpi=off");
+    options->config.acpi = false;
+    return true;
+}
+
+static bool opt_realtime(Options *options, const char *arg, GError **error)
+{
+    g_autoptr(KeyVal) kv = keyval_parse(arg, NULL, error);
+    bool lock = options->config.mem_lock;
+    g_autofree char *now = NULL;
+
+    if (kv == NULL || !keyval_get_bool(kv, "mlock", &lock, error) ||
+        !keyval_check_known(kv, error)) {
+        return false;
+    }
+    now = g_strdup_printf("-overcommit mem-lock=%s", lock ? "on" : "off");
+    tell("-realtime", now);
+    options->config.mem_lock = lock;
+    return true;
+}
+
+static bool make_balloon(Vm *vm, const char *text, GError **error)
+{
+    g_autoptr(KeyVal) kv = keyval_parse(text, "driver", error);
+
+    return kv != NULL && vm_device_add(vm, kv, error) != NULL;
+}
+
+static bool opt_balloon(Options *options, const char *arg, GError **error)
+{
+    g_autofree char *device = NULL, *now = NULL;
+
+    if (g_str_equal(arg, "none")) {
+        tell("-balloon none", "nothing: there is no balloon without -device virtio-balloon");
+        return true;
+    }
+    if (!g_str_equal(arg, "virtio") && !g_str_has_prefix(arg, "virtio,")) {
+        set_error(error, "expected 'virtio' or 'none'");
+        return false;
+    }
+    device = g_strdup_printf("virtio-balloon%s", arg + strlen("virtio"));
+    now = g_strdup_printf("-device %s", device);
+    tell("-balloon", now);
+    options_later(options, OPTION_STAGE_DEVICE, "balloon", device, make_balloon);
+    return true;
+}
+
+static bool opt_absent_display(Options *options, const char *arg, GError **error)
+{
+    set_error(error, "this build has no displays: leave it out, or write -display none");
+    return false;
+}
+
+static bool opt_vga(Options *options, const char *arg, GError **error)
+{
+    return g_str_equal(arg, "none") || opt_absent_display(options, arg, error);
+}
+
+const Option historic_options[] = {
+    { "no-hpet", NULL, "-machine hpet=off", opt_no_hpet },
+    { "no-acpi", NULL, "-machine acpi=off", opt_no_acpi },
+    { "realtime", "mlock=on|off", "-overcommit mem-lock=on|off", opt_realtime },
+    { "balloon", "virtio|none", "-device virtio-balloon", opt_balloon },
+    {}
+};
+
+const Option absent_options[] = {
+    { "vnc", "DISPLAY", "refused", opt_absent_display },
+    { "spice", "OPTIONS", "refused", opt_absent_display },
+    { "k", "LAYOUT", "refused", opt_absent_display },
+    { "vga", "none", "no display adapter; any other is refused", opt_vga },
+    {}
+};
