@@ -16,11 +16,14 @@
 
 typedef struct BlockDriver BlockDriver;
 typedef struct BlockInfo BlockInfo;
+typedef struct BlockCheck BlockCheck;
+typedef struct BlockMeasure BlockMeasure;
 
 typedef enum BlockMapKind {
     BLOCK_MAP_SLOW,                     /* ask the slow functions */
     BLOCK_MAP_DATA,                     /* `len` bytes lie at `offset` of `node` */
     BLOCK_MAP_ZERO,                     /* reads: `len` bytes of zeroes */
+    BLOCK_MAP_NOTHING,                  /* nothing to transfer: null-co */
 } BlockMapKind;
 
 typedef struct BlockExtent {
@@ -55,6 +58,8 @@ struct BlockDriver {
     const char *name;                   /* "qcow2" */
     bool protocol;                      /* has no file child */
     bool growable;                      /* a write may extend it */
+    bool fua;                           /* pwrite and zero heed BLOCK_REQ_FUA; else a flush follows */
+    bool filter;                        /* passes its user's permissions on to its file: raw */
     size_t size;                        /* of its struct, BlockNode first */
     const BlockOption *options;         /* beyond the common ones; NULL name ends; may be NULL */
     /* 0–100: how surely the first bytes are this format; NULL: never guessed */
@@ -64,7 +69,12 @@ struct BlockDriver {
      * limits, asks for its backing file with backing_filename/backing_format.
      */
     bool (*open)(BlockNode *node, GError **error);
-    void (*close)(BlockNode *node);
+    void (*close)(BlockNode *node);     /* also after an open that failed half way */
+    /*
+     * What the node's users need and do not share (BLOCK_PERM_*), before it changes; protocols lock
+     * their image with it.  NULL: nothing to do.
+     */
+    bool (*set_perm)(BlockNode *node, unsigned perm, unsigned shared, GError **error);
     /* fast: never blocks; map_end() when the transfer of a DATA extent is over.  Any thread. */
     void (*map)(BlockNode *node, bool write, uint64_t offset, uint64_t len, BlockExtent *extent);
     void (*map_end)(BlockNode *node, const BlockExtent *extent);
@@ -87,6 +97,21 @@ struct BlockDriver {
     /* Makes an image; `opts` are -o options, all known afterwards or the call fails. */
     bool (*create)(const char *filename, uint64_t size, KeyVal *opts, GError **error);
     const BlockOption *create_options;
+    /* How large an image of `size` (or of what `source`, may be NULL, holds) would be. */
+    bool (*measure)(uint64_t size, BlockNode *source, KeyVal *opts, BlockMeasure *measure,
+                    GError **error);
+    /*
+     * Maintenance of an image nothing else uses: no request is under way.  NULL: not with this
+     * format.  False: it could not be done; what was found wrong is in `check`.
+     */
+    bool (*check)(BlockNode *node, BlockCheck *check, GError **error);
+    /* What the image records of its backing file (NULL: none); node->backing stays. */
+    bool (*set_backing)(BlockNode *node, const char *filename, const char *format, GError **error);
+    /* Internal snapshots; `name` is also looked for among the ids. */
+    bool (*snapshot_create)(BlockNode *node, const char *name, GError **error);
+    bool (*snapshot_delete)(BlockNode *node, const char *name, GError **error);
+    bool (*snapshot_apply)(BlockNode *node, const char *name, GError **error);
+    bool (*snapshot_view)(BlockNode *node, const char *name, GError **error);  /* read-only node */
 };
 
 /* Rows a format adds to its description; freed with block_info_clear(). */
@@ -103,6 +128,20 @@ struct BlockInfo {
 };
 void block_info_clear(BlockInfo *info);
 
+/* One run of check(): what to do, and what came of it. */
+struct BlockCheck {
+    bool fix_leaks, fix_errors;
+    void (*report)(void *opaque, const char *line);     /* each finding; may be NULL */
+    void *opaque;
+    uint64_t errors, leaks;                     /* left in the image */
+    uint64_t errors_fixed, leaks_fixed, check_errors;
+    uint64_t image_end, total_clusters, allocated_clusters, fragmented_clusters,
+             compressed_clusters;
+};
+
+/* The size an image file would have. */
+struct BlockMeasure { uint64_t required, fully_allocated; };
+
 struct BlockNode {
     const BlockDriver *driver;
     char *name;                                 /* node-name; generated ones begin with '#' */
@@ -115,10 +154,23 @@ struct BlockNode {
     bool read_only, no_flush, direct;           /* direct: O_DIRECT below */
     bool discard_enabled, detect_zeroes, detect_zeroes_unmap, writethrough, auto_read_only;
     bool force_share;                           /* tools' -U: no image locks */
+    unsigned open_flags;                        /* BLOCK_OPEN_*, as far as they concern this node */
     uint32_t request_alignment;                 /* of offset and length: 1, 512, 4096 */
     uint32_t memory_alignment;                  /* of buffers */
     uint64_t max_zero, discard_alignment;       /* 0: any */
     bool aio_uring;                             /* aio=io_uring (also native); else worker threads */
+    bool probed_raw;                            /* raw, because no format was given or found */
+    /* graph.c's */
+    GPtrArray *uses;                            /* BlockUse *: who uses this node */
+    struct BlockUse *file_use, *backing_use;    /* how this node uses its children */
+    bool by_monitor;                            /* -blockdev: the monitor holds a reference */
+    struct BlockGate *gate;                     /* O_DIRECT: keeps unaligned writes apart */
+};
+
+/* What users of a node may ask for, and let others do meanwhile; the bits of QEMU's image locks. */
+enum {
+    BLOCK_PERM_READ = 1, BLOCK_PERM_WRITE = 2, BLOCK_PERM_WRITE_UNCHANGED = 4,
+    BLOCK_PERM_RESIZE = 8, BLOCK_PERM_ALL = 15
 };
 
 extern const BlockDriver *const block_drivers[];        /* NULL-terminated (drivers.c) */
@@ -142,7 +194,10 @@ bool block_node_option_size(BlockNode *node, const char *name, uint64_t *value, 
 /* For a driver's open(): its size may still be unknown. */
 char *block_backing_path(const char *image, const char *backing);       /* relative to the image */
 
-/* ---- blocking access, with bounds, alignment, fallbacks and backing (node_io.c) ---- */
+/*
+ * ---- blocking access, with bounds, alignment, fallbacks and backing (node_io.c) ----
+ * What lies behind the end of a growable node reads as zeroes; elsewhere that is -EINVAL.
+ */
 int block_node_pread(BlockNode *node, uint64_t offset, void *buf, uint64_t len);
 int block_node_pwrite(BlockNode *node, uint64_t offset, const void *buf, uint64_t len);
 int block_node_preadv(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned niov,
@@ -157,4 +212,10 @@ int block_node_status(BlockNode *node, uint64_t offset, uint64_t len, BlockStatu
 int block_node_status_above(BlockNode *node, uint64_t offset, uint64_t len, BlockStatus *status,
                             unsigned *depth);
 bool block_node_truncate(BlockNode *node, uint64_t size, BlockPrealloc prealloc, GError **error);
-uint64_t block_node_allocated_bytes(BlockNode *node);
+uint64_t block_node_allocated_bytes(BlockNode *node);   /* UINT64_MAX: cannot tell */
+/* size_bytes, which a write on another thread may be moving. */
+static inline uint64_t block_node_size(const BlockNode *node)
+{
+    return __atomic_load_n(&node->size_bytes, __ATOMIC_RELAXED);
+}
+void *block_alloc_aligned(const BlockNode *node, size_t len);   /* for its memory_alignment; free() */

@@ -204,6 +204,16 @@ const char *keyval_value(const KeyVal *kv, size_t n)
     return pair_at(kv, n)->value;
 }
 
+const char *keyval_first_unknown(const KeyVal *kv)
+{
+    for (size_t i = 0; i < kv->pairs->len; i++) {
+        if (!pair_at(kv, i)->known) {
+            return pair_at(kv, i)->key;
+        }
+    }
+    return NULL;
+}
+
 bool keyval_check_known(KeyVal *kv, GError **error)
 {
     for (size_t i = 0; i < kv->pairs->len; i++) {

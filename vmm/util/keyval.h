@@ -53,6 +53,9 @@ const char *keyval_value(const KeyVal *kv, size_t n);
  */
 bool keyval_check_known(KeyVal *kv, GError **error);
 
+/* The first key nothing has read yet; NULL: every one is known. For errors of the caller's own. */
+const char *keyval_first_unknown(const KeyVal *kv);
+
 /* ---- tables: key → field of a struct ---- */
 typedef enum KeyKind { KEY_STRING, KEY_BOOL, KEY_UINT, KEY_UINT64, KEY_SIZE, KEY_CHOICE } KeyKind;
 
