@@ -16,7 +16,6 @@ static const struct { const char *text, *message; } refused[] = {
     { "host", "CPU model 'host' requires KVM or HVF" },
     { "qemu64,+bogus", "Property 'qemu64-x86_64-cpu.bogus' not found" },
     { "qemu64,bogus=on", "Property 'qemu64-x86_64-cpu.bogus' not found" },
-    { "SandyBridge,+osxsave", "Property 'SandyBridge-x86_64-cpu.osxsave' not found" },
     { "qemu64,sse=7", "Parameter 'sse' expects 'on' or 'off'" },
     { "qemu64,family=abc", "Parameter 'family' expects int64" },
     { "qemu64,family=9999", "Property .family doesn't take value 9999 (minimum: 0, maximum: 270)" },
