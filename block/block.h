@@ -149,6 +149,7 @@ typedef struct BlockConf {
     int rerror, werror;                     /* BlockErrorPolicy; AUTO: the drive's */
     int32_t bootindex;                      /* -1: none */
     uint32_t cyls, heads, secs;             /* 0: guessed */
+    uint32_t lcyls, lheads, lsecs;          /* what a BIOS is to show; 0: its own choice */
 } BlockConf;
 #define BLOCK_CONF_PROPS(s, f) \
     PROP_DRIVE(s, f.blk, .name = "drive", .help = "node name or id of the drive"), \
@@ -167,6 +168,13 @@ typedef struct BlockConf {
                      .help = "count refused requests"), \
     PROP_ON_OFF_AUTO(s, f.account_failed, .name = "account-failed", \
                      .help = "count failed requests")
+#define BLOCK_GEOMETRY_PROPS(s, f) \
+    PROP_UINT32(s, f.cyls, .name = "cyls", .help = "cylinders; 0: guessed"), \
+    PROP_UINT32(s, f.heads, .name = "heads", .help = "heads; 0: guessed"), \
+    PROP_UINT32(s, f.secs, .name = "secs", .help = "sectors of a track; 0: guessed"), \
+    PROP_UINT32(s, f.lcyls, .name = "lcyls", .help = "cylinders the BIOS shows"), \
+    PROP_UINT32(s, f.lheads, .name = "lheads", .help = "heads the BIOS shows"), \
+    PROP_UINT32(s, f.lsecs, .name = "lsecs", .help = "sectors of a track the BIOS shows")
 /* Checks block sizes, fills in what was left to the node, attaches. In realize. */
 bool block_conf_realize(BlockConf *conf, const BlockAttach *attach, GError **error);
 /* Cylinders, heads and sectors for ATA and SCSI: asked for, from an MBR, or by size. */
