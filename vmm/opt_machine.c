@@ -127,7 +127,8 @@ static bool set_machine_switch(Options *options, const char *key, const char *va
 static bool set_machine_prop(Options *options, const char *key, const char *value, GError **error)
 {
     static const char *const names[] = { "accel", "acpi", "append", "graphics", "hpet", "initrd",
-                                         "kernel", "kernel_irqchip", "pit", "smm", "type", "usb" };
+                                         "kernel", "kernel_irqchip", "memory-backend", "pit", "smm",
+                                         "type", "usb" };
     const char *near;
     bool known = false;
 
@@ -137,6 +138,10 @@ static bool set_machine_prop(Options *options, const char *key, const char *valu
     }
     if (g_str_equal(key, "kernel_irqchip") || g_str_equal(key, "kernel-irqchip")) {
         return set_irqchip(options, value, error);
+    }
+    if (g_str_equal(key, "memory-backend")) {
+        option_replace(&options->config.mem_backend, value);
+        return true;
     }
     if (g_str_equal(key, "kernel") || g_str_equal(key, "initrd") || g_str_equal(key, "append")) {
         option_replace(*key == 'k' ? &options->config.kernel :
@@ -315,6 +320,8 @@ STRING_OPTION(opt_initrd, config.initrd)
 STRING_OPTION(opt_append, config.append)
 STRING_OPTION(opt_bios, config.bios)
 STRING_OPTION(opt_L, config.data_dir)
+STRING_OPTION(opt_mem_path, config.mem_path)
+SWITCH_OPTION(opt_mem_prealloc, config.mem_prealloc, true)
 SWITCH_OPTION(opt_nodefaults, config.nodefaults, true)
 
 static bool opt_no_user_config(Options *options, const char *arg, GError **error)
@@ -399,6 +406,9 @@ const Option machine_options[] = {
     { "smp", "[cpus=]N[,maxcpus=N][,sockets=N][,dies=N][,cores=N][,threads=N]", "CPUs and topology",
       opt_smp },
     { "m", "[size=]SIZE", "guest memory, in MiB or with a suffix (128 MiB)", opt_m },
+    { "mem-path", "PATH", "keep guest memory in this file, or in a file in this folder",
+      opt_mem_path },
+    { "mem-prealloc", NULL, "take all guest memory from the host at once", opt_mem_prealloc },
     { "name", "NAME[,process=NAME]", "name of the guest", opt_name },
     { "uuid", "UUID", "the machine's UUID", option_uuid },
     { "smbios", "type=N[,FIELD=VALUE]… | file=FILE",

@@ -4,6 +4,7 @@
 
 #include "device.h"
 #include "machine.h"
+#include "object_list.h"
 #include "option_row.h"
 #include "rhea_error.h"
 
@@ -75,6 +76,7 @@ Options *options_new(void)
     options->globals = g_ptr_array_new_with_free_func(g_free);
     options->config.acpi = options->config.hpet = options->config.smm = true;
     options->config.graphics = options->config.pit = true;
+    options->config.boot_splash_ms = options->config.boot_retry_ms = -1;
     options->config.topo = (CpuTopology){ 1, 1, 1, 1, 1, 1 };
     return options;
 }
@@ -134,6 +136,16 @@ static void fail_unknown(const char *word, const char *name, GError **error)
     }
 }
 
+static bool run_option(Options *options, const Option *option, const char *arg, GError **error)
+{
+    if (option->run(options, arg, error)) {
+        return true;
+    }
+    g_prefix_error(error, "-%s%s%s: ", option->name, arg != NULL ? " " : "",
+                   arg != NULL ? arg : "");
+    return false;
+}
+
 static bool parse_one(Options *options, int argc, char **argv, int *at, GError **error)
 {
     const char *word = argv[(*at)++], *arg = NULL;
@@ -157,17 +169,24 @@ static bool parse_one(Options *options, int argc, char **argv, int *at, GError *
         }
         arg = argv[(*at)++];
     }
-    if (!option->run(options, arg, error)) {
-        g_prefix_error(error, "-%s%s%s: ", option->name, arg != NULL ? " " : "",
-                       arg != NULL ? arg : "");
+    return run_option(options, option, arg, error);
+}
+
+bool options_apply(Options *options, const char *name, const char *arg, GError **error)
+{
+    const Option *option = option_find(name);
+
+    if (option == NULL) {
+        fail_unknown(name, name, error);
         return false;
     }
-    return true;
+    return run_option(options, option, arg, error);
 }
 
 bool options_parse(Options *options, int argc, char **argv, GError **error)
 {
     device_types_set(device_types);                 /* -device help needs no machine */
+    user_object_types_set(object_types);
     for (int at = 1; at < argc && !options->done;) {
         if (!parse_one(options, argc, argv, &at, error)) {
             return false;

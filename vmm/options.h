@@ -61,6 +61,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Options, options_free)
 /* argv[0] is skipped. False: `error` says what and where. */
 bool options_parse(Options *options, int argc, char **argv, GError **error);
 
+/* One option, by its name without the dash, as if it stood on the command line. */
+bool options_apply(Options *options, const char *name, const char *arg, GError **error);
+
 /* Adds to a stage; errors of `fn` get "-OPTION TEXT: " in front. Text is copied. */
 void options_later(Options *options, OptionStage stage, const char *option, const char *text,
                    OptionFn fn);

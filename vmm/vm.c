@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "machine.h"
+#include "mem_backend.h"
 #include "options.h"
 
 static Vm machine;
@@ -73,8 +74,12 @@ static bool check_limits(Vm *vm, GError **error)
 {
     VmConfig *config = &vm->config;
 
-    if (config->ram_bytes == 0) {
+    if (config->ram_bytes == 0 && config->mem_backend == NULL) {
         config->ram_bytes = vm->board->default_ram_bytes;
+    }
+    if (config->mem_backend != NULL && config->mem_path != NULL) {
+        set_error(error, "'-mem-path' can't be used together with '-machine memory-backend'");
+        return false;
     }
     if (config->topo.max_cpus > vm->board->max_cpus) {
         set_error(error, "-smp: Invalid SMP CPUs %u. The max CPUs supported by machine '%s' is %u",
@@ -273,12 +278,30 @@ static bool start_engine(Vm *vm, const Options *options, GError **error)
     return accel_choose(names, &choice, error) && accel_start(vm, choice.ops, error);
 }
 
+/* -machine memory-backend= brings its own size; -m may only repeat it. */
+static bool settle_memory(Vm *vm, GError **error)
+{
+    VmConfig *config = &vm->config;
+    const MemBackend *memory =
+        config->mem_backend != NULL ? mem_backend_find(config->mem_backend) : NULL;
+
+    if (memory == NULL) {
+        return true;                                    /* the board knows what to say */
+    }
+    if (config->ram_bytes != 0 && config->ram_bytes != memory->size) {
+        set_error(error, "Machine memory size does not match the size of the memory backend");
+        return false;
+    }
+    config->ram_bytes = memory->size;
+    return true;
+}
+
 static bool build(Vm *vm, Options *options, GError **error)
 {
     return start_log(options, error) && choose_board(vm, options->machine, error) &&
            check_limits(vm, error) && set_globals(options, error) &&
            start_engine(vm, options, error) &&
-           run_stage(vm, options, OPTION_STAGE_OBJECT, error) &&
+           run_stage(vm, options, OPTION_STAGE_OBJECT, error) && settle_memory(vm, error) &&
            run_stage(vm, options, OPTION_STAGE_CHARDEV, error) &&
            run_stage(vm, options, OPTION_STAGE_BLOCK, error) &&
            run_stage(vm, options, OPTION_STAGE_NET, error) && vm->board->build(vm, error) &&
@@ -308,6 +331,8 @@ bool vm_create(Vm *vm, Options *options, GPtrArray **monitors, GError **error)
         !collect_monitors(options, *monitors, error)) {
         return false;
     }
+    device_globals_check();
+    vm->built = true;
     vm_reset(vm, SHUTDOWN_CAUSE_NONE);
     return true;
 }

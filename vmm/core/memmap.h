@@ -156,6 +156,20 @@ void mem_transaction_begin(void);
 void mem_transaction_commit(void);
 
 /* ---- RAM allocation ---- */
+/* Where a block's memory comes from, when it is not simply anonymous. */
+typedef struct RamSource {
+    const char *name;
+    uint64_t size;
+    int fd;                             /* -1: anonymous; else the block owns it */
+    uint64_t align;                     /* 0: as suits the size */
+    bool shared;                        /* writes reach the file, or other processes */
+    bool readonly;                      /* the file is opened for reading: a private copy is written */
+    bool no_reserve;                    /* take no swap space beforehand */
+    bool no_dump, mergeable;            /* left out of core dumps; same pages may be merged */
+    bool prealloc;
+    unsigned prealloc_threads;          /* 0: one */
+} RamSource;
+RamBlock *ram_block_new_from(const RamSource *source, GError **error);
 /* owned by the process */
 RamBlock *ram_block_new(const char *name, uint64_t size, GError **error);
 void ram_block_free(RamBlock *block);

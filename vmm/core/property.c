@@ -67,6 +67,7 @@ UNSIGNED_PROP(prop_uint32, uint32_t, UINT32_MAX, "uint32")
 UNSIGNED_PROP(prop_uint64, uint64_t, UINT64_MAX, "uint64")
 SIGNED_PROP(prop_int32, int32_t, INT32_MIN, INT32_MAX, "int32")
 SIGNED_PROP(prop_int64, int64_t, INT64_MIN, INT64_MAX, "int64")
+SIGNED_PROP(prop_int, int64_t, INT64_MIN, INT64_MAX, "int")      /* of -object: any integer */
 
 /* ---- size ---- */
 
@@ -279,7 +280,8 @@ static void set_number(void *field, const PropType *type, int64_t value)
         *(uint8_t *)field = value;
     } else if (type == &prop_uint16) {
         *(uint16_t *)field = value;
-    } else if (type == &prop_uint64 || type == &prop_int64 || type == &prop_size) {
+    } else if (type == &prop_uint64 || type == &prop_int64 || type == &prop_int ||
+               type == &prop_size) {
         *(int64_t *)field = value;
     } else {                                    /* 32 bits, and enums */
         *(int32_t *)field = value;

@@ -43,7 +43,7 @@ struct Property {
 };
 
 extern const PropType prop_bool, prop_uint8, prop_uint16, prop_uint32, prop_uint64, prop_int32,
-    prop_int64, prop_size, prop_string, prop_enum, prop_on_off_auto;
+    prop_int64, prop_int, prop_size, prop_string, prop_enum, prop_on_off_auto;
 /*
  * Place among what firmware tries to boot, -1: not tried.  The field is an int32_t; device.h has
  * PROP_BOOTINDEX and DeviceType.boot_suffix.
@@ -62,6 +62,7 @@ typedef enum OnOffAuto { ON_OFF_AUTO_AUTO, ON_OFF_AUTO_ON, ON_OFF_AUTO_OFF } OnO
 #define PROP_UINT64(s, f, ...)      PROP_OF(prop_uint64, uint64_t, s, f, __VA_ARGS__)
 #define PROP_INT32(s, f, ...)       PROP_OF(prop_int32, int32_t, s, f, __VA_ARGS__)
 #define PROP_INT64(s, f, ...)       PROP_OF(prop_int64, int64_t, s, f, __VA_ARGS__)
+#define PROP_INT(s, f, ...)         PROP_OF(prop_int, int64_t, s, f, __VA_ARGS__)
 #define PROP_SIZE(s, f, ...)        PROP_OF(prop_size, uint64_t, s, f, __VA_ARGS__)
 #define PROP_STRING(s, f, ...)      PROP_OF(prop_string, char *, s, f, __VA_ARGS__)
 #define PROP_ENUM(s, f, ...)        PROP_OF(prop_enum, int, s, f, __VA_ARGS__)

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "epoch.h"
 #include "lock.h"
@@ -53,52 +54,120 @@ static uint64_t next_offset(void)
 }
 
 /* Aligned for huge pages where the block is large enough to have one. */
-static uint8_t *map_anonymous(uint64_t size)
+static uint8_t *map_source(const RamSource *source, uint64_t size)
 {
-    uint64_t slack = size >= HUGE_PAGE ? HUGE_PAGE : 0;
-    uint8_t *base = mmap(NULL, size + slack, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    uint64_t head;
+    int flags = (source->shared ? MAP_SHARED : MAP_PRIVATE) |
+                (source->fd < 0 ? MAP_ANONYMOUS : 0) | (source->no_reserve ? MAP_NORESERVE : 0);
+    uint64_t align = MAX(source->align, size >= HUGE_PAGE ? HUGE_PAGE : PAGE_SIZE_4K), head;
+    uint8_t *room = mmap(NULL, size + align, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                         -1, 0);
+    uint8_t *base;
 
-    if (base == MAP_FAILED || slack == 0) {
-        return base;
+    if (room == MAP_FAILED) {
+        return MAP_FAILED;
     }
-    head = -(uintptr_t)base & (HUGE_PAGE - 1);
+    head = -(uintptr_t)room & (align - 1);
+    base = mmap(room + head, size, PROT_READ | PROT_WRITE, flags | MAP_FIXED, source->fd, 0);
+    if (base == MAP_FAILED) {
+        int why = errno;
+
+        munmap(room, size + align);
+        errno = why;
+        return MAP_FAILED;
+    }
     if (head != 0) {
-        munmap(base, head);
+        munmap(room, head);
     }
-    if (slack - head != 0) {
-        munmap(base + head + size, slack - head);
+    if (align - head != 0) {
+        munmap(base + size, align - head);
     }
-    madvise(base + head, size, MADV_HUGEPAGE);
-    return base + head;
+    if (source->fd < 0 && size >= HUGE_PAGE) {
+        madvise(base, size, MADV_HUGEPAGE);
+    }
+    if (source->no_dump) {
+        madvise(base, size, MADV_DONTDUMP);
+    }
+    if (source->mergeable) {
+        madvise(base, size, MADV_MERGEABLE);    /* a kernel without KSM has nothing to merge with */
+    }
+    return base;
+}
+
+/* ---- taking the memory beforehand ---- */
+
+typedef struct Populate {
+    uint8_t *start;
+    uint64_t len;
+    int error;                              /* errno, 0: done */
+} Populate;
+
+static gpointer populate(gpointer opaque)
+{
+    Populate *part = opaque;
+
+    part->error = madvise(part->start, part->len, MADV_POPULATE_WRITE) == 0 ? 0 : errno;
+    return NULL;
+}
+
+static bool prealloc(const RamSource *source, uint8_t *host, uint64_t size, GError **error)
+{
+    unsigned threads = CLAMP(source->prealloc_threads, 1, 64);
+    uint64_t step = ((size / threads) + HUGE_PAGE - 1) & ~(uint64_t)(HUGE_PAGE - 1);
+    g_autofree Populate *parts = g_new0(Populate, threads);
+    g_autofree GThread **running = g_new0(GThread *, threads);
+    int why = 0;
+
+    for (unsigned i = 0; i < threads && i * step < size; i++) {
+        parts[i] = (Populate){ host + i * step, MIN(step, size - i * step), 0 };
+        running[i] = g_thread_new("prealloc", populate, &parts[i]);
+    }
+    for (unsigned i = 0; i < threads; i++) {
+        if (running[i] != NULL) {
+            g_thread_join(running[i]);
+            why = why != 0 ? why : parts[i].error;
+        }
+    }
+    if (why != 0) {
+        set_errno_error(error, why, "preallocating memory '%s' failed", source->name);
+    }
+    return why == 0;
+}
+
+RamBlock *ram_block_new_from(const RamSource *source, GError **error)
+{
+    uint64_t bytes = (source->size + PAGE_SIZE_4K - 1) & ~(PAGE_SIZE_4K - 1);
+    g_autofree char *human = format_size(source->size);
+    RamBlock *block;
+    uint8_t *host;
+
+    if (source->size == 0 || bytes < source->size || bytes > INT64_MAX) {
+        set_error(error, "memory '%s' cannot have a size of %s", source->name, human);
+        return NULL;
+    }
+    host = map_source(source, bytes);
+    if (host == MAP_FAILED) {
+        set_errno_error(error, errno, "cannot allocate %s for memory '%s'", human, source->name);
+        return NULL;
+    }
+    if (source->prealloc && !prealloc(source, host, bytes, error)) {
+        munmap(host, bytes);
+        return NULL;
+    }
+    block = g_new0(RamBlock, 1);
+    block->name = g_strdup(source->name);
+    block->host = host;
+    block->size_bytes = bytes;
+    block->offset = next_offset();
+    block->fd = source->fd;
+    g_ptr_array_add(blocks, block);
+    publish_blocks();
+    return block;
 }
 
 RamBlock *ram_block_new(const char *name, uint64_t size, GError **error)
 {
-    uint64_t bytes = (size + PAGE_SIZE_4K - 1) & ~(PAGE_SIZE_4K - 1);
-    g_autofree char *human = format_size(size);
-    RamBlock *block;
-    uint8_t *host;
-
-    if (size == 0 || bytes < size) {
-        set_error(error, "memory '%s' cannot have a size of %s", name, human);
-        return NULL;
-    }
-    host = map_anonymous(bytes);
-    if (host == MAP_FAILED) {
-        set_errno_error(error, errno, "cannot allocate %s for memory '%s'", human, name);
-        return NULL;
-    }
-    block = g_new0(RamBlock, 1);
-    block->name = g_strdup(name);
-    block->host = host;
-    block->size_bytes = bytes;
-    block->offset = next_offset();
-    block->fd = -1;
-    g_ptr_array_add(blocks, block);
-    publish_blocks();
-    return block;
+    return ram_block_new_from(&(RamSource){ .name = name, .size = size, .fd = -1,
+                                            .no_reserve = true }, error);
 }
 
 static void block_destroy(gpointer data)
@@ -106,6 +175,9 @@ static void block_destroy(gpointer data)
     RamBlock *block = data;
 
     munmap(block->host, block->size_bytes);
+    if (block->fd >= 0) {
+        close(block->fd);
+    }
     for (int client = 0; client < DIRTY_CLIENTS; client++) {
         g_free(block->dirty[client]);
     }

@@ -59,30 +59,44 @@ static Object *objects_container(void)
     return object_container("/objects");
 }
 
-/* Not everything at /objects is the user's: the board's memory region has its place there too. */
-static UserObject *as_user_object(Object *obj)
-{
-    return obj != NULL && user_object_type_find(obj->type_name) != NULL ? (UserObject *)obj : NULL;
-}
+static GPtrArray *placed;                       /* what stands at /objects, in order of making */
 
 UserObject *user_object_find(const char *id)
 {
-    return as_user_object(object_child(objects_container(), id));
+    for (guint i = 0; placed != NULL && i < placed->len; i++) {
+        UserObject *obj = g_ptr_array_index(placed, i);
+
+        if (g_str_equal(obj->id, id)) {
+            return obj;
+        }
+    }
+    return NULL;
+}
+
+static bool object_is_a(const UserObject *obj, const char *base)
+{
+    return g_strcmp0(obj->type->base, base) == 0 || g_str_equal(obj->type->name, base);
 }
 
 void user_objects_foreach(const char *base, void (*fn)(UserObject *obj, void *opaque),
                           void *opaque)
 {
-    const GPtrArray *children = objects_container()->children;
+    for (guint i = 0; placed != NULL && i < placed->len; i++) {
+        UserObject *obj = g_ptr_array_index(placed, i);
 
-    for (guint i = 0; children != NULL && i < children->len; i++) {
-        UserObject *obj = as_user_object(g_ptr_array_index(children, i));
-
-        if (obj != NULL && (base == NULL || g_strcmp0(obj->type->base, base) == 0 ||
-                            g_str_equal(obj->type->name, base))) {
+        if (base == NULL || object_is_a(obj, base)) {
             fn(obj, opaque);
         }
     }
+}
+
+static void place(UserObject *obj)
+{
+    if (placed == NULL) {
+        placed = g_ptr_array_new();
+    }
+    g_ptr_array_add(placed, obj);
+    object_add_child(objects_container(), obj->id, &obj->obj);
 }
 
 /* ---- life ---- */
@@ -113,6 +127,9 @@ void user_object_free(UserObject *obj)
         return;
     }
     g_assert(obj->users == 0);
+    if (placed != NULL) {
+        g_ptr_array_remove(placed, obj);
+    }
     if (obj->type->finish != NULL) {
         obj->type->finish(obj);
     }
@@ -144,11 +161,27 @@ static bool set_props(UserObject *obj, KeyVal *kv, GError **error)
     return true;
 }
 
+UserObject *user_object_new_typed(Vm *vm, const ObjectType *type, const char *id, KeyVal *kv,
+                                  GError **error)
+{
+    UserObject *obj = object_alloc(vm, type, id);
+
+    if ((kv != NULL && !set_props(obj, kv, error)) ||
+        (type->complete != NULL && !type->complete(obj, error))) {
+        user_object_free(obj);
+        return NULL;
+    }
+    obj->complete = true;
+    if (id != NULL) {
+        place(obj);
+    }
+    return obj;
+}
+
 UserObject *user_object_new(Vm *vm, KeyVal *kv, GError **error)
 {
     const ObjectType *type = find_type(keyval_get(kv, "qom-type"), error);
     const char *id = keyval_get(kv, "id");
-    UserObject *obj;
 
     if (type == NULL) {
         return NULL;
@@ -164,14 +197,7 @@ UserObject *user_object_new(Vm *vm, KeyVal *kv, GError **error)
         set_error(error, "attempt to add duplicate property '%s' to object (type 'container')", id);
         return NULL;
     }
-    obj = object_alloc(vm, type, id);
-    if (!set_props(obj, kv, error) || (type->complete != NULL && !type->complete(obj, error))) {
-        user_object_free(obj);
-        return NULL;
-    }
-    obj->complete = true;
-    object_add_child(objects_container(), id, &obj->obj);
-    return obj;
+    return user_object_new_typed(vm, type, id, kv, error);
 }
 
 bool user_object_set(UserObject *obj, const char *name, const char *text, GError **error)
@@ -219,8 +245,7 @@ static bool prop_link_parse(Object *obj, const Property *prop, void *field, cons
                         text);
             return false;
         }
-        if (g_strcmp0(target->type->base, prop->link) != 0 &&
-            !g_str_equal(target->type->name, prop->link)) {
+        if (!object_is_a(target, prop->link)) {
             set_error(error, "Invalid parameter type for '%s', expected: %s", prop->name,
                       prop->link);
             return false;

@@ -47,6 +47,12 @@ const ObjectType *user_object_type_find(const char *name);              /* NULL:
 
 /* `kv` has qom-type and id, and may have the type's properties. */
 UserObject *user_object_new(Vm *vm, KeyVal *kv, GError **error);
+/*
+ * One that is not the user's: `kv` (NULL: none) has properties alone.  With an id it is placed at
+ * /objects, without one the caller gives it a place.
+ */
+UserObject *user_object_new_typed(Vm *vm, const ObjectType *type, const char *id, KeyVal *kv,
+                                  GError **error);
 bool user_object_set(UserObject *obj, const char *prop, const char *text, GError **error);
 bool user_object_del(const char *id, GError **error);
 void user_object_free(UserObject *obj);     /* nobody refers to it */

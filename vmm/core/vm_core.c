@@ -111,7 +111,8 @@ void vm_core_init(Vm *vm, GMainContext *context, const DeviceType *const *device
 void vm_config_finish(VmConfig *config)
 {
     char *const owned[] = {
-        config->name, config->process_name, config->mem_backend, config->cpu_model, config->kernel,
+        config->name, config->process_name, config->mem_backend, config->mem_path, config->cpu_model,
+        config->boot_once, config->boot_splash, config->kernel,
         config->initrd, config->append, config->bios, config->dtb, config->data_dir,
         config->kernel_irqchip, config->boot_order, config->rtc_base, config->panic_action,
     };

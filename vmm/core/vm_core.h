@@ -26,7 +26,8 @@ typedef struct VmConfig {
     char *name, *process_name;              /* -name */
     uint8_t uuid[16]; bool has_uuid;        /* -uuid */
     uint64_t ram_bytes, max_ram_bytes;      /* -m */
-    char *mem_backend;
+    char *mem_backend;                      /* -machine memory-backend= */
+    char *mem_path; bool mem_prealloc;      /* of the machine's memory without a backend */
     CpuTopology topo;                       /* -smp */
     char *cpu_model;                        /* -cpu: whole text; NULL: the board's default */
     char *kernel, *initrd, *append, *bios, *dtb;
@@ -34,6 +35,9 @@ typedef struct VmConfig {
     char *kernel_irqchip;                   /* on|off|split or NULL */
     bool hpet, acpi, smm, graphics, pit;    /* -machine suboptions; graphics: -nographic clears */
     char *boot_order;                       /* -boot order= ; boot_set changes it */
+    char *boot_once, *boot_splash;          /* -boot once=, splash= */
+    bool boot_menu, boot_strict;
+    int32_t boot_splash_ms, boot_retry_ms;  /* splash-time, reboot-timeout; -1: not given */
     bool start_stopped;                     /* -S */
     bool no_reboot, no_shutdown;
     char *rtc_base; bool rtc_clock_vm, rtc_slew;    /* -rtc: "utc", "localtime" or a date */
@@ -82,6 +86,7 @@ struct Vm {
     X86Cpu *(*current_cpu)(void);         /* the vCPU whose thread this is, or NULL; set by accel */
     /* an MSI write from a device: (address, data) */
     void (*msi_send)(Vm *vm, uint64_t address, uint32_t data);
+    bool msi_any_thread;                    /* msi_send needs no machine lock (the kernel's APICs) */
     /* split irqchip: the kernel's LAPIC ended that vector */
     void (*ioapic_eoi)(Vm *vm, uint8_t vector);
     bool a20;                               /* address line 20 enabled */

@@ -6,26 +6,22 @@
 
 #include "cpuid.h"
 #include "machine.h"
+#include "mem_backend.h"
 #include "none.h"
 #include "x86_cpu.h"
 
-typedef struct NoneBoard {
-    MemRegion ram;
-} NoneBoard;
-
 static bool none_build(Vm *vm, GError **error)
 {
-    NoneBoard *none = g_new0(NoneBoard, 1);
-
-    vm->board_data = none;
     vm->a20 = true;
     if (vm->config.ram_bytes) {
-        if (!mem_region_init_ram(&none->ram, NULL, "ram", vm->config.ram_bytes, error)) {
+        MemBackend *memory = mem_backend_for_machine(vm, "ram", error);
+
+        if (!memory) {
             return false;
         }
-        vm->ram_region = &none->ram;
+        vm->ram_region = &memory->region;
         vm->ram_below_4g = vm->config.ram_bytes;
-        mem_region_add(&vm->system_memory, 0, &none->ram);
+        mem_region_add(&vm->system_memory, 0, vm->ram_region);
     }
     if (!vm->config.cpu_model) {
         return true;

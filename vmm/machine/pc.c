@@ -13,6 +13,7 @@
 #include "i440fx.h"
 #include "machine.h"
 #include "mc146818.h"
+#include "mem_backend.h"
 #include "pc.h"
 #include "rhea_error.h"
 #include "sizes.h"
@@ -33,6 +34,8 @@ static bool pc_make_ram(PcBoard *pc, GError **error)
     Vm *vm = pc->vm;
     uint64_t size = vm->config.ram_bytes;
     Object *owner = object_container("/machine/unattached");
+    MemBackend *memory;
+    MemRegion *ram;
 
     if (size < PC_RAM_MIN) {
         set_error(error, "the pc board needs at least 2 MiB of memory");
@@ -40,14 +43,15 @@ static bool pc_make_ram(PcBoard *pc, GError **error)
     }
     vm->ram_below_4g = size >= PC_LOW_RAM_LIMIT ? PC_LOW_RAM_SPLIT : size;
     vm->ram_above_4g = size - vm->ram_below_4g;
-    if (!mem_region_init_ram(&pc->ram, object_container("/objects"), "pc.ram", size, error)) {
+    memory = mem_backend_for_machine(vm, "pc.ram", error);
+    if (!memory) {
         return false;
     }
-    vm->ram_region = &pc->ram;
-    mem_region_init_alias(&pc->below_4g, owner, "ram-below-4g", &pc->ram, 0, vm->ram_below_4g);
+    ram = vm->ram_region = &memory->region;
+    mem_region_init_alias(&pc->below_4g, owner, "ram-below-4g", ram, 0, vm->ram_below_4g);
     mem_region_add(&vm->system_memory, 0, &pc->below_4g);
     if (vm->ram_above_4g) {
-        mem_region_init_alias(&pc->above_4g, owner, "ram-above-4g", &pc->ram, vm->ram_below_4g,
+        mem_region_init_alias(&pc->above_4g, owner, "ram-above-4g", ram, vm->ram_below_4g,
                               vm->ram_above_4g);
         mem_region_add(&vm->system_memory, 4 * GIB, &pc->above_4g);
     }

@@ -21,7 +21,7 @@ typedef struct PcBoard {
     /* parts; NULL: not on this machine */
     Device *host, *piix3, *pm, *rtc, *pic[2], *pit, *ioapic, *hpet, *kbd;
     PciBus *pci;
-    MemRegion ram, below_4g, above_4g, rom, bios, isa_bios, port80, port_f0;
+    MemRegion below_4g, above_4g, rom, bios, isa_bios, port80, port_f0;
     bool has_bios;
     /* interrupts: GSI n fans out to PIC input n and IOAPIC pin n */
     IrqchipKind irqchip;

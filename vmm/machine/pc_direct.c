@@ -108,13 +108,13 @@ static void setup_mtrrs(PcBoard *pc, X86Cpu *cpu)
 
 static void *low_memory(PcBoard *pc, uint64_t addr)
 {
-    return pc->ram.ram->host + addr;
+    return pc->vm->ram_region->ram->host + addr;
 }
 
 static void write_low(PcBoard *pc, uint64_t addr, const void *data, size_t len)
 {
     memcpy(low_memory(pc, addr), data, len);
-    ram_mark_dirty(pc->ram.ram, addr, len);
+    ram_mark_dirty(pc->vm->ram_region->ram, addr, len);
 }
 
 /* BIOS data area: serial ports, EBDA segment, equipment, conventional memory. */

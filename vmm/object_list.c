@@ -1,0 +1,18 @@
+/* Every type -object takes, by name.  Here because this folder sees all others. */
+#include "object_list.h"
+
+#include "iothread_object.h"
+#include "mem_backend.h"
+#include "rng.h"
+#include "secret.h"
+
+const ObjectType *const object_types[] = {
+    &iothread_object_type,
+    &mem_backend_file_type,
+    &mem_backend_memfd_type,
+    &mem_backend_ram_type,
+    &rng_builtin_type,
+    &rng_random_type,
+    &secret_type,
+    NULL
+};
