@@ -49,17 +49,17 @@ static gboolean call_run(gpointer opaque)
     return G_SOURCE_REMOVE;
 }
 
-void iothread_run(IoThread *iothread, void (*fn)(void *opaque), void *opaque)
+void context_run(GMainContext *context, void (*fn)(void *opaque), void *opaque)
 {
     Call call = { .fn = fn, .opaque = opaque };
     GSource *source = g_idle_source_new();
 
-    g_assert(g_thread_self() != iothread->thread);
+    g_assert(!g_main_context_is_owner(context));
     g_mutex_init(&call.lock);
     g_cond_init(&call.done_cond);
     g_source_set_priority(source, G_PRIORITY_HIGH);
     g_source_set_callback(source, call_run, &call, NULL);
-    g_source_attach(source, iothread->context);
+    g_source_attach(source, context);
     g_source_unref(source);
     g_mutex_lock(&call.lock);
     while (!call.done) {
@@ -102,7 +102,7 @@ IoThread *iothread_new(const char *name, GError **error)
     }
     iothreads();
     g_ptr_array_add(all, iothread);
-    iothread_run(iothread, note_thread_id, iothread);
+    context_run(iothread->context, note_thread_id, iothread);
     return iothread;
 }
 

@@ -31,8 +31,11 @@ void iothread_free(IoThread *iothread);                 /* users must be 0; join
 IoThread *iothread_find(const char *name);              /* NULL: none */
 const GPtrArray *iothreads(void);                       /* IoThread *, oldest first */
 
-/* Runs fn(opaque) on the thread and waits for its end. Not from the thread itself. */
-void iothread_run(IoThread *iothread, void (*fn)(void *opaque), void *opaque);
+/*
+ * Runs fn(opaque) on the thread of a context, between two of its events, and waits for its end.
+ * Not from that thread itself.
+ */
+void context_run(GMainContext *context, void (*fn)(void *opaque), void *opaque);
 
 /* A device's "iothread" property: the field is an IoThread *. */
 extern const PropType prop_iothread;

@@ -112,6 +112,7 @@ bool kvm_irq_init(Vm *vm, GError **error)
     }
     if (kvm.has_signal_msi) {
         vm->msi_send = kvm_msi_send;
+        vm->msi_any_thread = true;
     }
     return true;
 }

@@ -11,6 +11,8 @@
 #include "rhea_error.h"
 #include "rom.h"
 
+/* Where the list of capabilities may begin: behind the header. */
+#define PCI_CAPABILITIES 0x40
 #define PCI_ROM_MAX (16 * 1024 * 1024)
 
 /* ---- the addr= property: "4", "04.0", "0x1.0x2" ---- */
@@ -215,6 +217,25 @@ void pci_register_bar(PciDevice *dev, unsigned n, uint8_t type, MemRegion *regio
         pci_set_long(dev->config + offset + 4, 0);
         pci_set_long(dev->wmask + offset + 4, mask >> 32);
     }
+}
+
+/* ---- capabilities (6.7) ---- */
+
+uint8_t pci_add_capability(PciDevice *dev, uint8_t id, unsigned size, GError **error)
+{
+    unsigned at = dev->cap_end != 0 ? dev->cap_end : PCI_CAPABILITIES;
+
+    if (at + size > PCI_CONFIG_SIZE) {
+        set_error(error, "%s: no room for another capability in configuration space",
+                  dev->dev.type->name);
+        return 0;
+    }
+    dev->config[at] = id;
+    dev->config[at + 1] = dev->config[PCI_CAPABILITY_LIST];
+    dev->config[PCI_CAPABILITY_LIST] = at;
+    dev->config[PCI_STATUS] |= PCI_STATUS_CAP_LIST;
+    dev->cap_end = (at + size + 3) & ~3u;
+    return at;
 }
 
 /* ---- configuration space ---- */

@@ -5,7 +5,7 @@
  * A type's realize() finds its identity registers filled in from its PciClass; it registers BARs
  * and opens further registers to the guest in wmask.  Machine lock.
  *
- * Not modelled: bridges, so only bus 0 answers; capability lists; PCI Express; parity and system
+ * Not modelled: bridges, so only bus 0 answers; PCI Express; parity and system
  * errors.
  */
 #pragma once
@@ -73,6 +73,7 @@ struct PciDevice {
     PciBar bars[PCI_NUM_BARS];
     MemRegion rom_region;
     bool has_rom;
+    uint16_t cap_end;                         /* of the capabilities there are; 0: none */
     MemRegion bus_master;                     /* what DMA sees: system memory while MASTER is set */
     MemRegion bus_master_alias;
     AddressSpace dma;
@@ -114,6 +115,12 @@ void pci_config_write(PciBus *root, unsigned bus, unsigned devfn, uint32_t offse
 #define PCI_BAR_64 0x4
 #define PCI_BAR_PREFETCH 0x8
 void pci_register_bar(PciDevice *dev, unsigned n, uint8_t type, MemRegion *region);
+/*
+ * Adds a capability of `size` bytes, id and link included, at the head of the list; the rest is zero
+ * and read-only.  0: configuration space is full.  In realize.
+ */
+enum { PCI_CAP_VENDOR = 0x09, PCI_CAP_MSIX = 0x11 };
+uint8_t pci_add_capability(PciDevice *dev, uint8_t id, unsigned size, GError **error);
 void pci_set_intx(PciDevice *dev, int level);       /* the pin in PCI_INTERRUPT_PIN */
 void pci_update_bars(PciDevice *dev);
 void pci_reset(PciDevice *dev);                     /* a type's reset calls this first */

@@ -95,11 +95,12 @@ struct VirtioDevice {
     bool started, running;                  /* between start() and stop(); the machine runs */
     /* guest-visible state */
     uint64_t features;                      /* chosen */
-    uint8_t status;
+    uint8_t status;                         /* atomic */
     uint8_t isr;                            /* atomic: bit 0 queue, bit 1 configuration */
     uint16_t queue_sel, config_vector;
     uint8_t generation;                     /* of the configuration space */
     bool broken, disabled;                  /* atomic; disabled: no bus mastering */
+    bool error_pending;                     /* atomic: an iothread's virtio_error() */
 };
 
 /* Its bus; a transport fills in the functions. */
@@ -109,11 +110,13 @@ struct VirtioBus {
     AddressSpace *dma;
     bool modern;                            /* offers VIRTIO_F_VERSION_1 */
     bool legacy;                            /* and drivers may live without it */
-    /* Interrupt for `vector`: any thread. isr is already set where it counts. */
-    void (*interrupt)(VirtioBus *bus, uint16_t vector);
-    /* A queue's vector was changed, or its doorbells (vq->doorbell) came or went. */
-    void (*vector_changed)(VirtioBus *bus, VirtQueue *vq, uint16_t old);
-    void (*doorbells)(VirtioBus *bus, bool on);
+    /*
+     * Interrupt for `vector`; the isr bits are set.  Any thread.  False: it takes the machine lock,
+     * which this thread does not have, and the main loop is to call again.
+     */
+    bool (*interrupt)(VirtioBus *bus, uint16_t vector);
+    /* The driver's doorbell writes for the queue go to the eventfd `fd`; -1: to virtqueue_ring(). */
+    void (*doorbell)(VirtioBus *bus, VirtQueue *vq, int fd);
 };
 extern const BusType virtio_bus_type;
 

@@ -4,7 +4,7 @@
  * A virtio-pci type is a row: its identity a VirtioPciClass, its properties by the macros below,
  * the device inside as its part.
  *
- *     static const VirtioPciClass virtio_x_class = { .pci = { .class_id = 0x0100 } };
+ *     static const VirtioPciClass virtio_x_class = { VIRTIO_PCI_CLASS(.class_id = 0x0100) };
  *     static const Property virtio_x_pci_props[] = {
  *         VIRTIO_PCI_PROPS_FIRST,
  *         VIRTIO_PCI_PROP_IOEVENTFD, VIRTIO_PCI_PROP_VECTORS(VIRTIO_PCI_VECTORS_AUTO),
@@ -38,6 +38,9 @@ typedef struct VirtioPciClass {
     PciClass pci;           /* class_id and romfile; the other ids follow from the device inside */
     VirtioPciKind kind;
 } VirtioPciClass;
+#define VIRTIO_PCI_CLASS(...) \
+    .pci = { .vendor_id = 0x1af4, .config_read = virtio_pci_config_read, \
+             .config_write = virtio_pci_config_write, __VA_ARGS__ }
 
 /* One of the windows of the modern interface: a vendor capability and a region (4.1.4). */
 typedef struct VirtioPciWindow {
@@ -60,11 +63,12 @@ typedef struct VirtioPci {
     /* wiring */
     VirtioBus *bus;
     VirtioDevice *vdev;                         /* the device inside */
-    bool modern, legacy, doorbells_on;
+    bool modern, legacy;
     Msix msix;
     MemRegion legacy_bar, modern_bar, modern_io_bar;
     VirtioPciWindow windows[VIRTIO_WINDOWS];
     uint8_t cfg_access;                         /* config offset of the access capability */
+    int doorbell_fd[VIRTIO_MAX_QUEUES];         /* atomic; -1: doorbells take the machine lock */
     /* guest-visible state */
     uint32_t device_feature_select, driver_feature_select;
     uint32_t driver_features[2];                /* as written, before FEATURES_OK */
@@ -118,3 +122,24 @@ typedef struct VirtioPci {
 bool virtio_pci_realize(Device *dev, GError **error);
 void virtio_pci_unrealize(Device *dev);
 void virtio_pci_reset(Device *dev);
+uint32_t virtio_pci_config_read(PciDevice *pci, uint32_t offset, unsigned size);
+void virtio_pci_config_write(PciDevice *pci, uint32_t offset, uint32_t value, unsigned size);
+
+/* ---- between virtio_pci.c and the two interfaces ---- */
+enum { VIRTIO_PCI_BAR_LEGACY = 0, VIRTIO_PCI_BAR_MSIX = 1, VIRTIO_PCI_BAR_MODERN_IO = 2,
+       VIRTIO_PCI_BAR_MODERN = 4 };
+/* A vector the driver named: itself, or VIRTIO_NO_VECTOR where there is none of that number. */
+uint16_t virtio_pci_vector(const VirtioPci *vpci, uint16_t vector);
+void virtio_pci_device_reset(VirtioPci *vpci);          /* the driver wrote status 0 */
+uint8_t virtio_pci_read_isr(VirtioPci *vpci);           /* and clears it */
+void virtio_pci_ring(VirtioPci *vpci, unsigned n);      /* any thread */
+
+bool virtio_pci_modern_init(VirtioPci *vpci, GError **error);
+void virtio_pci_modern_finish(VirtioPci *vpci);
+unsigned virtio_pci_notify_stride(const VirtioPci *vpci);
+/* The access capability (4.1.4.9): its data register was read or written in config space. */
+void virtio_pci_cfg_access(VirtioPci *vpci, uint32_t offset, unsigned size, bool write);
+
+void virtio_pci_legacy_init(VirtioPci *vpci);
+void virtio_pci_legacy_finish(VirtioPci *vpci);
+enum { VIRTIO_PCI_LEGACY_NOTIFY = 16 };
