@@ -29,6 +29,11 @@ struct ChardevType {
      */
     size_t (*write)(Chardev *chr, const uint8_t *buf, size_t len);
     /*
+     * What goes to the peer for bytes of the front end, into `out`; false: the bytes as they are.
+     * Any thread, write_lock held.  A message that finds no room is dropped whole.
+     */
+    bool (*encode)(Chardev *chr, const uint8_t *buf, size_t len, GByteArray *out);
+    /*
      * Instead of write(), for a back end that must know which front end writes (mux). No lock
      * held.
      */
@@ -38,6 +43,8 @@ struct ChardevType {
     void (*hangup)(Chardev *chr);
     void (*input)(Chardev *chr);            /* in_fd is readable; NULL: read() and deliver */
     bool (*pending)(Chardev *chr);          /* input() has bytes to hand on without reading */
+    /* Bytes that come now are the protocol's, whatever the front end takes: one at a time. */
+    bool (*handshaking)(const Chardev *chr);
     /* More than one front end (mux). NULL: the common rule, one. */
     bool (*attach)(Chardev *chr, CharFrontend *fe, GError **error);
     void (*detach)(Chardev *chr, CharFrontend *fe);
@@ -89,6 +96,8 @@ void chardev_watch_input(Chardev *chr, int fd);
 /* Where queued output goes; -1: nowhere, and what is queued is dropped. */
 void chardev_set_output(Chardev *chr, int fd);
 void chardev_io_write(Chardev *chr, const uint8_t *buf, size_t len);
+/* Past log and encode(): the protocol's own bytes. */
+void chardev_io_write_raw(Chardev *chr, const uint8_t *buf, size_t len);
 size_t chardev_io_room(Chardev *chr);
 /* close() for types whose descriptors are in_fd and out_fd. */
 void chardev_close_fds(Chardev *chr);

@@ -177,23 +177,52 @@ static void out_enqueue(Chardev *chr, const uint8_t *buf, size_t len)
     }
 }
 
-void chardev_io_write(Chardev *chr, const uint8_t *buf, size_t len)
+/* write_lock held. */
+static void write_locked(Chardev *chr, const uint8_t *buf, size_t len)
 {
     size_t taken = 0;
 
+    if (chr->type->write == NULL) {
+        return;
+    }
+    if (queued(chr) == 0) {
+        taken = chr->type->write(chr, buf, len);
+    }
+    if (taken < len && chr->out_fd >= 0) {
+        out_enqueue(chr, buf + taken, len - taken);
+    }
+}
+
+static void write_encoded(Chardev *chr, const uint8_t *buf, size_t len)
+{
+    g_autoptr(GByteArray) out = g_byte_array_new();
+
+    if (!chr->type->encode(chr, buf, len, out)) {
+        write_locked(chr, buf, len);
+    } else if (queued(chr) + out->len <= CHAR_OUT_LIMIT) {
+        write_locked(chr, out->data, out->len);
+    }
+}
+
+void chardev_io_write(Chardev *chr, const uint8_t *buf, size_t len)
+{
     g_mutex_lock(&chr->write_lock);
     if (chr->log_fd >= 0 && write(chr->log_fd, buf, len) < 0) {
         close(chr->log_fd);
         chr->log_fd = -1;
     }
-    if (chr->type->write != NULL) {
-        if (queued(chr) == 0) {
-            taken = chr->type->write(chr, buf, len);
-        }
-        if (taken < len && chr->out_fd >= 0) {
-            out_enqueue(chr, buf + taken, len - taken);
-        }
+    if (chr->type->encode != NULL) {
+        write_encoded(chr, buf, len);
+    } else {
+        write_locked(chr, buf, len);
     }
+    g_mutex_unlock(&chr->write_lock);
+}
+
+void chardev_io_write_raw(Chardev *chr, const uint8_t *buf, size_t len)
+{
+    g_mutex_lock(&chr->write_lock);
+    write_locked(chr, buf, len);
     g_mutex_unlock(&chr->write_lock);
 }
 

@@ -362,6 +362,17 @@ static bool legacy_tcp(CharOpts *opts, const char *text, GError **error)
     return set_address(opts, address, "host", "port", error) && set_rest(opts, text, error);
 }
 
+/* telnet:HOST:PORT[,opts], websocket:… */
+static bool legacy_telnet(CharOpts *opts, const char *text, GError **error)
+{
+    return char_opts_set(opts, "telnet", "on", error) && legacy_tcp(opts, text, error);
+}
+
+static bool legacy_websocket(CharOpts *opts, const char *text, GError **error)
+{
+    return char_opts_set(opts, "websocket", "on", error) && legacy_tcp(opts, text, error);
+}
+
 /* unix:PATH[,opts] */
 static bool legacy_unix(CharOpts *opts, const char *text, GError **error)
 {
@@ -397,6 +408,8 @@ static const LegacyWord legacy_words[] = {
     { "testdev", "testdev" }, { "vc", "vc" },
     { "vc:", "vc", legacy_path },
     { "tcp:", "socket", legacy_tcp },
+    { "telnet:", "socket", legacy_telnet },
+    { "websocket:", "socket", legacy_websocket },
     { "unix:", "socket", legacy_unix },
     { "udp:", "udp", legacy_udp },
     { "file:", "file", legacy_path },
@@ -406,7 +419,7 @@ static const LegacyWord legacy_words[] = {
 };
 
 /* Protocols over tcp: that QEMU has. */
-static const char *const absent_protocols[] = { "telnet:", "tn3270:", "websocket:" };
+static const char *const absent_protocols[] = { "tn3270:" };
 
 static const LegacyWord *legacy_find(const char *word)
 {

@@ -1,8 +1,8 @@
 /*
  * A stream socket, TCP or UNIX: a server that takes one client at a time, or a client that may come
- * back after losing its peer.
+ * back after losing its peer.  The bytes go as they are, or as telnet or WebSocket has them.
  *
- * Left out: telnet and websocket framing and TLS; asking for them is refused.
+ * Left out: TLS, tn3270, and the client's side of WebSocket; asking for them is refused.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +22,7 @@
 #include "backend.h"
 #include "sizes.h"
 #include "socket_address.h"
+#include "stream_codec.h"
 
 typedef struct CharSocket {
     Chardev chr;
@@ -31,10 +32,12 @@ typedef struct CharSocket {
     char *text;                             /* the address for people: "unix:/x,server=on" */
     char *unlink_path;                      /* the listening socket's file, ours to remove */
     GArray *addresses;                      /* SocketAddress, tried in turn */
+    const StreamCodecType *codec_type;      /* NULL: plain bytes */
     /* where it stands: at most one of the sources is there */
     int listen_fd, fd;                      /* -1: none */
     guint address;                          /* the one being tried */
     GSource *source;                        /* a client arrives, a connect ends, try again */
+    StreamCodec *codec;                     /* of this connection; changed under write_lock */
 } CharSocket;
 
 static void socket_listen(CharSocket *sock);
@@ -58,6 +61,32 @@ static void start_source(CharSocket *sock, GSource *source, GSourceFunc fn)
 
 /* ---- connected ---- */
 
+static void set_codec(CharSocket *sock, StreamCodec *codec)
+{
+    g_mutex_lock(&sock->chr.write_lock);
+    g_free(sock->codec);
+    sock->codec = codec;
+    g_mutex_unlock(&sock->chr.write_lock);
+}
+
+/* A codec without a greeting waits for the peer; until it is ready nobody is there. */
+static void start_codec(CharSocket *sock)
+{
+    g_autoptr(GByteArray) greeting = g_byte_array_new();
+
+    if (sock->codec_type == NULL) {
+        return;
+    }
+    set_codec(sock, stream_codec_new(sock->codec_type));
+    if (sock->codec_type->greet != NULL) {
+        if (sock->server) {
+            sock->codec_type->greet(greeting);
+            chardev_io_write_raw(&sock->chr, greeting->data, greeting->len);
+        }
+        sock->codec->ready = true;
+    }
+}
+
 static void socket_connected(CharSocket *sock, int fd)
 {
     int on = 1;
@@ -71,7 +100,8 @@ static void socket_connected(CharSocket *sock, int fd)
     sock->fd = fd;
     chardev_set_output(&sock->chr, fd);
     chardev_watch_input(&sock->chr, fd);
-    chardev_set_open(&sock->chr, true);
+    start_codec(sock);
+    chardev_set_open(&sock->chr, sock->codec == NULL || sock->codec->ready);
 }
 
 static void socket_disconnect(CharSocket *sock)
@@ -82,6 +112,7 @@ static void socket_disconnect(CharSocket *sock)
         close(sock->fd);
         sock->fd = -1;
     }
+    set_codec(sock, NULL);
 }
 
 static gboolean reconnect_due(gpointer opaque)
@@ -125,6 +156,80 @@ static size_t socket_write(Chardev *chr, const uint8_t *buf, size_t len)
         }
     }
     return done;
+}
+
+/* ---- through a codec ---- */
+
+static bool socket_encode(Chardev *chr, const uint8_t *buf, size_t len, GByteArray *out)
+{
+    CharSocket *sock = (CharSocket *)chr;
+
+    if (sock->codec == NULL) {
+        return false;
+    }
+    if (sock->codec->ready) {
+        sock->codec->type->encode(buf, len, out);
+    }
+    return true;
+}
+
+/* Hands on what the bytes held; the peer gets its reply first. */
+static void deliver_decoded(CharSocket *sock, const StreamDecoded *decoded)
+{
+    if (decoded->reply->len > 0) {
+        chardev_io_write_raw(&sock->chr, decoded->reply->data, decoded->reply->len);
+    }
+    if (sock->codec->ready) {
+        chardev_set_open(&sock->chr, true);
+    }
+    for (unsigned i = 0; i < decoded->breaks; i++) {
+        chardev_deliver_event(&sock->chr, CHAR_EVENT_BREAK);
+    }
+    if (decoded->payload->len > 0) {
+        chardev_deliver(&sock->chr, decoded->payload->data, decoded->payload->len);
+    }
+}
+
+static bool socket_handshaking(const Chardev *chr)
+{
+    const CharSocket *sock = (const CharSocket *)chr;
+
+    return sock->codec != NULL && !sock->codec->ready;
+}
+
+static void socket_input(Chardev *chr)
+{
+    CharSocket *sock = (CharSocket *)chr;
+    uint8_t buf[4096];
+    size_t room = MIN(chardev_can_deliver(chr), sizeof(buf));
+    StreamDecoded decoded = { 0 };
+    ssize_t got;
+    bool ok;
+
+    if (room == 0) {
+        return;
+    }
+    got = read(chr->in_fd, buf, room);
+    if (got <= 0) {
+        if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+            socket_lost(sock);
+        }
+        return;
+    }
+    if (sock->codec == NULL) {
+        chardev_deliver(chr, buf, got);
+        return;
+    }
+    decoded.payload = g_byte_array_new();
+    decoded.reply = g_byte_array_new();
+    ok = sock->codec->type->decode(sock->codec, buf, got, &decoded);
+    deliver_decoded(sock, &decoded);
+    g_byte_array_unref(decoded.payload);
+    g_byte_array_unref(decoded.reply);
+    if (!ok) {
+        chardev_drain(chr);
+        socket_lost(sock);
+    }
 }
 
 /* ---- server ---- */
@@ -266,13 +371,25 @@ static bool open_client(CharSocket *sock, GError **error)
 
 /* ---- options ---- */
 
-static bool refuse_on(const CharOpts *opts, const char *name, GError **error)
+/* telnet=on or websocket=on; both or an unknown one is an error. */
+static bool choose_codec(CharSocket *sock, const CharOpts *opts, GError **error)
 {
-    if (char_opts_bool(opts, name, false)) {
-        set_error(error, "chardev: socket: %s=on is not supported, the bytes go as they are", name);
-        return true;
+    static const StreamCodecType *const codecs[] = { &telnet_codec_type, &websocket_codec_type };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(codecs); i++) {
+        if (char_opts_bool(opts, codecs[i]->name, false)) {
+            if (sock->codec_type != NULL) {
+                set_error(error, "chardev: socket: 'telnet' and 'websocket' exclude each other");
+                return false;
+            }
+            sock->codec_type = codecs[i];
+        }
     }
-    return false;
+    if (sock->codec_type == &websocket_codec_type && !sock->server) {
+        set_error(error, "chardev: socket: 'websocket' is for servers: expected server=on");
+        return false;
+    }
+    return true;
 }
 
 static bool options_agree(const CharOpts *opts, GError **error)
@@ -283,11 +400,9 @@ static bool options_agree(const CharOpts *opts, GError **error)
                      (char_opts_string(opts, "host") != NULL ||
                       char_opts_string(opts, "port") != NULL);
 
-    if (refuse_on(opts, "telnet", error) || refuse_on(opts, "websocket", error) ||
-        refuse_on(opts, "tn3270", error)) {
-        return false;
-    }
-    if (char_opts_string(opts, "tls-creds") != NULL) {
+    if (char_opts_bool(opts, "tn3270", false)) {
+        set_error(error, "chardev: socket: tn3270 is not supported");
+    } else if (char_opts_string(opts, "tls-creds") != NULL) {
         set_error(error, "chardev: socket: TLS is not supported");
     } else if (given != 1) {
         set_error(error, "chardev: socket: exactly one of 'path', 'fd' or 'host' and 'port' is "
@@ -336,6 +451,11 @@ static bool open_inherited(CharSocket *sock, const CharOpts *opts, GError **erro
     return socket_serve(sock, char_opts_bool(opts, "wait", true), error);
 }
 
+static const char *protocol_name(const CharSocket *sock)
+{
+    return sock->codec_type != NULL ? sock->codec_type->name : "tcp";
+}
+
 static bool find_addresses(CharSocket *sock, const CharOpts *opts, GError **error)
 {
     const char *path = char_opts_string(opts, "path"), *host = char_opts_string(opts, "host");
@@ -349,7 +469,7 @@ static bool find_addresses(CharSocket *sock, const CharOpts *opts, GError **erro
                                      sock->server ? ",server=on" : "");
         return socket_address_unix(sock->addresses, path, abstract, tight, error);
     }
-    sock->text = g_strdup_printf("tcp:%s:%s%s", host != NULL ? host : "", port,
+    sock->text = g_strdup_printf("%s:%s:%s%s", protocol_name(sock), host != NULL ? host : "", port,
                                  sock->server ? ",server=on" : "");
     return socket_address_tcp(sock->addresses, host, port, char_opts_string(opts, "ipv4"),
                               char_opts_string(opts, "ipv6"), sock->server, error);
@@ -364,7 +484,7 @@ static bool socket_open(Chardev *chr, const CharOpts *opts, GError **error)
     sock->nodelay = !char_opts_bool(opts, "delay", true) || char_opts_bool(opts, "nodelay", false);
     sock->reconnect_s = MIN(char_opts_number(opts, "reconnect", 0), 86400);
     sock->addresses = g_array_new(FALSE, TRUE, sizeof(SocketAddress));
-    if (!options_agree(opts, error)) {
+    if (!options_agree(opts, error) || !choose_codec(sock, opts, error)) {
         return false;
     }
     if (char_opts_string(opts, "fd") != NULL) {
@@ -404,7 +524,7 @@ static char *socket_filename(Chardev *chr)
     if (!chr->open) {
         return g_strconcat("disconnected:", sock->text, NULL);
     }
-    ends = socket_ends_format(sock->fd, sock->server);
+    ends = socket_ends_format(sock->fd, protocol_name(sock), sock->server);
     return ends != NULL ? g_steal_pointer(&ends) : g_strdup(sock->text);
 }
 
@@ -423,8 +543,8 @@ static const CharOption socket_options[] = {
     { "reconnect", CHAR_OPTION_NUMBER, "client: seconds until the next try after losing the peer" },
     { "nodelay", CHAR_OPTION_BOOL, "send small pieces at once (TCP_NODELAY)" },
     { "delay", CHAR_OPTION_BOOL, "the opposite of nodelay" },
-    { "telnet", CHAR_OPTION_BOOL, "not supported" },
-    { "websocket", CHAR_OPTION_BOOL, "not supported" },
+    { "telnet", CHAR_OPTION_BOOL, "speak the telnet protocol" },
+    { "websocket", CHAR_OPTION_BOOL, "server: speak the WebSocket protocol" },
     { "tn3270", CHAR_OPTION_BOOL, "not supported" },
     { "tls-creds", CHAR_OPTION_STRING, "not supported" },
     {}
@@ -432,6 +552,7 @@ static const CharOption socket_options[] = {
 
 const ChardevType chardev_socket_type = {
     .name = "socket", .options = socket_options, .size = sizeof(CharSocket),
-    .open = socket_open, .close = socket_close, .write = socket_write, .hangup = socket_hangup,
+    .open = socket_open, .close = socket_close, .write = socket_write, .encode = socket_encode,
+    .input = socket_input, .handshaking = socket_handshaking, .hangup = socket_hangup,
     .filename = socket_filename,
 };

@@ -298,6 +298,9 @@ size_t chardev_can_deliver(Chardev *chr)
     CharFrontend *fe = chr->fe;
     int room;
 
+    if (chr->type->handshaking != NULL && chr->type->handshaking(chr)) {
+        return 1;
+    }
     if (fe == NULL) {
         return 0;
     }

@@ -174,7 +174,7 @@ char *socket_address_format(const SocketAddress *address)
     return format_ip((const struct sockaddr *)&address->addr, address->len);
 }
 
-char *socket_ends_format(int fd, bool server)
+char *socket_ends_format(int fd, const char *protocol, bool server)
 {
     SocketAddress local = { .len = sizeof(local.addr) }, peer = { .len = sizeof(peer.addr) };
     const char *role = server ? ",server=on" : "";
@@ -191,7 +191,7 @@ char *socket_ends_format(int fd, bool server)
         return g_strdup_printf("unix:%s%s", server ? local_text : peer_text, role);
     case AF_INET:
     case AF_INET6:
-        return g_strdup_printf("tcp:%s%s <-> %s", local_text, role, peer_text);
+        return g_strdup_printf("%s:%s%s <-> %s", protocol, local_text, role, peer_text);
     default:
         return NULL;
     }

@@ -22,5 +22,8 @@ int socket_address_listen(const SocketAddress *address, unsigned last_port, GErr
 int socket_address_connect(const SocketAddress *address);
 
 char *socket_address_format(const SocketAddress *address);      /* "127.0.0.1:80", "/run/x" */
-/* "tcp:LOCAL,server=on <-> PEER", "unix:PATH,server=on"; NULL for another kind of socket. */
-char *socket_ends_format(int fd, bool server);
+/*
+ * "PROTOCOL:LOCAL,server=on <-> PEER", "unix:PATH,server=on"; NULL for another kind of socket.
+ * `protocol`: "tcp", "telnet".
+ */
+char *socket_ends_format(int fd, const char *protocol, bool server);

@@ -90,7 +90,7 @@ static const struct { const char *word, *message; } bad_legacy[] = {
     { "vc", "no character device 'vc'*" },
     { "vc:80Cx24C", "no character device 'vc'*" },
     { "/dev/ttyS0", "no character device 'serial'*" },
-    { "telnet:127.0.0.1:5,server", "*telnet*not supported*" },
+    { "tn3270:127.0.0.1:5,server", "*tn3270*not supported*" },
     { "tcp:nowhere", "'nowhere' is not an address*" },
     { "tcp:a:5,servr=on", "Invalid parameter 'servr'\nDid you mean 'server'?" },
     { "mon:", "'' is not a valid char driver" },
