@@ -141,11 +141,20 @@ bool net_set_link(const char *name, bool up, GError **error);   /* either end; t
 /* -netdev, netdev_add: `kv` has type and id. */
 bool netdev_add(Vm *vm, KeyVal *kv, GError **error);
 bool netdev_del(const char *id, GError **error);
-/* -nic and -net; devices they ask for are made by net_legacy_devices() when the board stands. */
+/*
+ * -nic and -net; the devices they ask for are made by net_legacy_devices() when the board stands:
+ * those of -nic first, then those of -net.
+ */
 bool net_add_legacy(Vm *vm, KeyVal *kv, bool is_nic, GError **error);
-typedef bool (*NetMakeNicFn)(Vm *vm, const char *model, const char *id, const char *mac,
-                             const char *netdev, GError **error);
-bool net_legacy_devices(Vm *vm, const char *default_model, NetMakeNicFn make, GError **error);
+typedef struct NicWish {
+    char *model;                            /* device type; NULL: the board's favourite */
+    char *netdev;                           /* NULL: none */
+    char *mac, *addr;                       /* NULL: not given */
+    char *vectors;
+    bool from_net;                          /* -net nic, not -nic */
+} NicWish;
+typedef bool (*NetMakeNicFn)(Vm *vm, const NicWish *wish, GError **error);
+bool net_legacy_devices(Vm *vm, NetMakeNicFn make, GError **error);
 void net_add_default(Vm *vm);               /* what stands for no option at all: -net nic -net user */
 /* NULL-terminated, for help and completion: this build's back ends. */
 const char *const *netdev_type_names(void);

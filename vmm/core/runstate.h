@@ -34,17 +34,33 @@ typedef enum VmEventKind {
     VM_EVENT_STOP, VM_EVENT_RESUME, VM_EVENT_RESET, VM_EVENT_SHUTDOWN, VM_EVENT_POWERDOWN,
     VM_EVENT_SUSPEND, VM_EVENT_WAKEUP, VM_EVENT_GUEST_PANICKED, VM_EVENT_WATCHDOG,
     VM_EVENT_RTC_CHANGE, VM_EVENT_DEVICE_DELETED,
+    VM_EVENT_BLOCK_IO_ERROR, VM_EVENT_TRAY_MOVED,
+    VM_EVENT_NETDEV_STREAM_CONNECTED, VM_EVENT_NETDEV_STREAM_DISCONNECTED,
     VM_EVENT_DEBUG,                     /* a vCPU met a breakpoint; not a QMP event */
     VM_EVENT_RUN_STATE,                 /* any transition; not a QMP event */
     VM_EVENT_EXIT,                      /* the process is about to leave its main loop */
 } VmEventKind;
 
+/* A socket's address: host and port, path, or str, as its type has them. */
+typedef struct VmEventAddress {
+    const char *type;                   /* "inet", "unix", "fd" */
+    const char *host, *port, *path, *str;
+    bool ipv6;
+} VmEventAddress;
+
 typedef struct VmEvent {
     VmEventKind kind;
     ShutdownCause cause;                /* RESET, SHUTDOWN */
-    /* GUEST_PANICKED: "pause", "poweroff", "run"; WATCHDOG: its action */
+    /*
+     * GUEST_PANICKED: "pause", "poweroff", "run"; WATCHDOG: its action; BLOCK_IO_ERROR: "report",
+     * "ignore", "stop"
+     */
     const char *action;
     int64_t offset_s;                   /* RTC_CHANGE */
     const char *device, *path;          /* DEVICE_*: id (may be NULL) and object path */
     int cpu_index;                      /* DEBUG */
+    const VmEventAddress *address;      /* NETDEV_STREAM_CONNECTED; `device` is the netdev */
+    /* BLOCK_IO_ERROR and TRAY_MOVED (of `device`, a drive) */
+    const char *node_name, *operation, *reason;
+    bool nospace, tray_open;
 } VmEvent;

@@ -119,14 +119,27 @@ void report_error(const GError *error)
     fprintf(stderr, "%s: %s\n", program, error->message);
 }
 
+static void report(const char *kind, const char *format, va_list args)
+{
+    g_autofree char *text = g_strdup_vprintf(format, args);
+
+    fprintf(stderr, "%s: %s: %s\n", program, kind, text);
+}
+
 void report_warning(const char *format, ...)
 {
     va_list args;
-    char *text;
 
     va_start(args, format);
-    text = g_strdup_vprintf(format, args);
+    report("warning", format, args);
     va_end(args);
-    fprintf(stderr, "%s: warning: %s\n", program, text);
-    g_free(text);
+}
+
+void report_note(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    report("note", format, args);
+    va_end(args);
 }

@@ -48,6 +48,7 @@ const char *nearest_name(const char *typed, const char *const *names, size_t cou
  */
 void report_error(const GError *error);
 void report_warning(const char *format, ...) G_GNUC_PRINTF(1, 2);
+void report_note(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
 /* The path printed in front of reports; set once by main() from argv[0]. Default "rhea". */
 void report_set_program(const char *name);
