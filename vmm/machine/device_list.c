@@ -22,6 +22,8 @@
 #include "pvpanic.h"
 #include "serial.h"
 #include "testdev.h"
+#include "usb.h"
+#include "virtio_devices.h"
 
 const DeviceType *const device_types[] = {
     &apic_type,
@@ -45,11 +47,20 @@ const DeviceType *const device_types[] = {
     &mc146818_type,
     &pcspk_type,
     &piix3_type,
+    &piix3_uhci_type,
     &piix4_pm_type,
     &port92_type,
     &ps2_kbd_type,
     &ps2_mouse_type,
     &pvpanic_type,
     &testdev_type,
+    &usb_hub_type,
+    &usb_kbd_type,
+    &usb_mouse_type,
+    &usb_tablet_type,
+    &virtio_rng_device_type,
+    &virtio_rng_pci_non_transitional_type,
+    &virtio_rng_pci_transitional_type,
+    &virtio_rng_pci_type,
     NULL
 };

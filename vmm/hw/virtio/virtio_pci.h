@@ -1,23 +1,16 @@
 /*
  * Virtio over PCI: VIRTIO 1.2, 4.1, modern and legacy (4.1.4.8, 4.1.5.1.1.1).
  *
- * A virtio-pci type is a row: its identity a VirtioPciClass, its properties by the macros below,
- * the device inside as its part.
+ * The PCI types of a device are rows whose part is the device inside; one macro writes the three
+ * of them (virtio-x-pci, -transitional, -non-transitional) and their tables:
  *
- *     static const VirtioPciClass virtio_x_class = { VIRTIO_PCI_CLASS(.class_id = 0x0100) };
- *     static const Property virtio_x_pci_props[] = {
- *         VIRTIO_PCI_PROPS_FIRST,
- *         VIRTIO_PCI_PROP_IOEVENTFD, VIRTIO_PCI_PROP_VECTORS(VIRTIO_PCI_VECTORS_AUTO),
- *         VIRTIO_PCI_PROPS_LAST,
- *         {}
- *     };
- *     const DeviceType virtio_x_pci_type = {
- *         VIRTIO_PCI_TYPE(virtio_x_class, virtio_x_pci_props, virtio_x_device_type),
- *         .name = "virtio-x-pci", .alias = "virtio-x", .category = "storage",
- *     };
+ *     #define X_PCI_PROPS VIRTIO_PCI_PROP_IOEVENTFD, \
+ *         VIRTIO_PCI_PROP_VECTORS(VIRTIO_PCI_VECTORS_AUTO), VIRTIO_PCI_PROPS_LAST
+ *     VIRTIO_PCI_TYPES(virtio_x_pci, "virtio-x", "storage", virtio_x_device_type, X_PCI_PROPS,
+ *                      .class_id = 0x0100)
  *
- * The -transitional and -non-transitional types are two more such rows with .kind set and without
- * VIRTIO_PCI_PROPS_FIRST.
+ * defines virtio_x_pci_type, virtio_x_pci_transitional_type and
+ * virtio_x_pci_non_transitional_type; the last arguments are members of a PciClass.
  */
 #pragma once
 
@@ -118,6 +111,21 @@ typedef struct VirtioPci {
     .bus = &pci_bus_type, .bus_class = &(class_), .size = sizeof(VirtioPci), .props = (props_), \
     .part = &(part_), .part_name = "virtio-backend", \
     .realize = virtio_pci_realize, .unrealize = virtio_pci_unrealize, .reset = virtio_pci_reset
+#define VIRTIO_PCI_TYPES(c_, name_, category_, part_, props_, ...) \
+    static const Property c_##_props[] = { VIRTIO_PCI_PROPS_FIRST, props_, {} }; \
+    static const Property c_##_kind_props[] = { props_, {} }; \
+    static const VirtioPciClass c_##_any = { VIRTIO_PCI_CLASS(__VA_ARGS__) }, \
+        c_##_both = { VIRTIO_PCI_CLASS(__VA_ARGS__), .kind = VIRTIO_PCI_TRANSITIONAL }, \
+        c_##_new = { VIRTIO_PCI_CLASS(__VA_ARGS__), .kind = VIRTIO_PCI_NON_TRANSITIONAL }; \
+    const DeviceType c_##_type = { \
+        VIRTIO_PCI_TYPE(c_##_any, c_##_props, part_), \
+        .name = name_ "-pci", .alias = name_, .category = (category_) }; \
+    const DeviceType c_##_transitional_type = { \
+        VIRTIO_PCI_TYPE(c_##_both, c_##_kind_props, part_), \
+        .name = name_ "-pci-transitional", .category = (category_) }; \
+    const DeviceType c_##_non_transitional_type = { \
+        VIRTIO_PCI_TYPE(c_##_new, c_##_kind_props, part_), \
+        .name = name_ "-pci-non-transitional", .category = (category_) };
 
 bool virtio_pci_realize(Device *dev, GError **error);
 void virtio_pci_unrealize(Device *dev);

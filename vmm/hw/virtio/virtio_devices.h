@@ -1,0 +1,7 @@
+/* The virtio devices, each with its PCI types. */
+#pragma once
+
+#include "device.h"
+
+extern const DeviceType virtio_rng_device_type, virtio_rng_pci_type,
+    virtio_rng_pci_transitional_type, virtio_rng_pci_non_transitional_type;
