@@ -91,7 +91,8 @@ typedef enum BlockErrorPolicy {
 } BlockErrorPolicy;
 
 typedef struct BlockStats {         /* by BlockOp where indexed */
-    uint64_t bytes[BLOCK_OPS], operations[BLOCK_OPS], failed[BLOCK_OPS], time_ns[BLOCK_OPS];
+    uint64_t bytes[BLOCK_OPS], operations[BLOCK_OPS], failed[BLOCK_OPS], invalid[BLOCK_OPS],
+             time_ns[BLOCK_OPS];
     uint64_t write_highest_offset;
 } BlockStats;
 
@@ -109,7 +110,8 @@ const GPtrArray *block_backends(void);                      /* BlockBackend *, o
 const char *block_backend_name(const BlockBackend *blk);    /* "": anonymous, made for a -blockdev */
 BlockNode *block_backend_node(const BlockBackend *blk);     /* NULL: no medium */
 Device *block_backend_device(const BlockBackend *blk);      /* NULL: none */
-const BlockStats *block_backend_stats(const BlockBackend *blk);
+const BlockStats *block_backend_stats(const BlockBackend *blk);     /* as it was when asked */
+int64_t block_backend_idle_ns(const BlockBackend *blk);     /* since the last request ended */
 bool block_backend_read_only(const BlockBackend *blk);
 bool block_backend_write_cache(const BlockBackend *blk);    /* off: every write is as FUA */
 void block_backend_set_write_cache(BlockBackend *blk, bool on);
@@ -128,6 +130,8 @@ typedef struct BlockAttach {
 } BlockAttach;
 bool block_backend_attach(BlockBackend *blk, const BlockAttach *attach, GError **error);
 void block_backend_detach(BlockBackend *blk);               /* drains first */
+/* The guest moved the tray by itself: tells who listens. */
+void block_backend_tray_moved(BlockBackend *blk, bool open);
 /* Where its requests live from now on; NULL: the main loop. Drains first. */
 void block_backend_set_context(BlockBackend *blk, BlockContext *context);
 
@@ -143,7 +147,7 @@ typedef struct BlockConf {
     BlockBackend *blk;                      /* drive */
     uint32_t logical_block_size, physical_block_size;       /* 0: from the node, at least 512 */
     uint32_t min_io_size, opt_io_size, discard_granularity; /* discard_granularity ~0: from node */
-    int write_cache;                        /* OnOffAuto: auto, on, off */
+    OnOffAuto write_cache;
     bool share_rw;
     OnOffAuto account_invalid, account_failed;
     int rerror, werror;                     /* BlockErrorPolicy; AUTO: the drive's */
@@ -151,15 +155,18 @@ typedef struct BlockConf {
     uint32_t cyls, heads, secs;             /* 0: guessed */
     uint32_t lcyls, lheads, lsecs;          /* what a BIOS is to show; 0: its own choice */
 } BlockConf;
+/* uint32_t bytes; printed like sizes. */
+extern const PropType prop_size32;
+#define PROP_SIZE32(s, f, ...) PROP_OF(prop_size32, uint32_t, s, f, __VA_ARGS__)
 #define BLOCK_CONF_PROPS(s, f) \
     PROP_DRIVE(s, f.blk, .name = "drive", .help = "node name or id of the drive"), \
-    PROP_UINT32(s, f.logical_block_size, .name = "logical_block_size", \
+    PROP_SIZE32(s, f.logical_block_size, .name = "logical_block_size", \
                 .help = "sector size the guest sees, bytes"), \
-    PROP_UINT32(s, f.physical_block_size, .name = "physical_block_size", \
+    PROP_SIZE32(s, f.physical_block_size, .name = "physical_block_size", \
                 .help = "physical sector size the guest sees, bytes"), \
-    PROP_UINT32(s, f.min_io_size, .name = "min_io_size", .help = "smallest good transfer, bytes"), \
-    PROP_UINT32(s, f.opt_io_size, .name = "opt_io_size", .help = "best transfer, bytes"), \
-    PROP_UINT32(s, f.discard_granularity, .name = "discard_granularity", .def = UINT32_MAX, \
+    PROP_SIZE32(s, f.min_io_size, .name = "min_io_size", .help = "smallest good transfer, bytes"), \
+    PROP_SIZE32(s, f.opt_io_size, .name = "opt_io_size", .help = "best transfer, bytes"), \
+    PROP_SIZE32(s, f.discard_granularity, .name = "discard_granularity", .def = UINT32_MAX, \
                 .help = "smallest range worth discarding, bytes"), \
     PROP_ON_OFF_AUTO(s, f.write_cache, .name = "write-cache", \
                      .help = "the guest sees a volatile write cache"), \
@@ -168,13 +175,16 @@ typedef struct BlockConf {
                      .help = "count refused requests"), \
     PROP_ON_OFF_AUTO(s, f.account_failed, .name = "account-failed", \
                      .help = "count failed requests")
+extern const char *const block_error_policy_names[];       /* by BlockErrorPolicy */
+#define BLOCK_ERROR_PROPS(s, f) \
+    PROP_ENUM(s, f.rerror, .name = "rerror", .def = BLOCK_ERROR_AUTO, \
+              .names = block_error_policy_names, .help = "what a read error does"), \
+    PROP_ENUM(s, f.werror, .name = "werror", .def = BLOCK_ERROR_AUTO, \
+              .names = block_error_policy_names, .help = "what a write error does")
 #define BLOCK_GEOMETRY_PROPS(s, f) \
-    PROP_UINT32(s, f.cyls, .name = "cyls", .help = "cylinders; 0: guessed"), \
-    PROP_UINT32(s, f.heads, .name = "heads", .help = "heads; 0: guessed"), \
-    PROP_UINT32(s, f.secs, .name = "secs", .help = "sectors of a track; 0: guessed"), \
-    PROP_UINT32(s, f.lcyls, .name = "lcyls", .help = "cylinders the BIOS shows"), \
-    PROP_UINT32(s, f.lheads, .name = "lheads", .help = "heads the BIOS shows"), \
-    PROP_UINT32(s, f.lsecs, .name = "lsecs", .help = "sectors of a track the BIOS shows")
+    PROP_UINT32(s, f.cyls, .name = "cyls", .help = "cylinders"), \
+    PROP_UINT32(s, f.heads, .name = "heads", .help = "heads"), \
+    PROP_UINT32(s, f.secs, .name = "secs", .help = "sectors of a track")
 /* Checks block sizes, fills in what was left to the node, attaches. In realize. */
 bool block_conf_realize(BlockConf *conf, const BlockAttach *attach, GError **error);
 /* Cylinders, heads and sectors for ATA and SCSI: asked for, from an MBR, or by size. */
@@ -205,10 +215,22 @@ bool block_node_delete(const char *node_name, GError **error);      /* refused w
 BlockNode *block_node_find(const char *node_name);
 const GPtrArray *block_nodes(void);         /* BlockNode *, oldest first; every named node */
 
-/* ---- removable media: change, eject, blockdev-change-medium ---- */
+/*
+ * ---- removable media: change, eject, blockdev-change-medium ----
+ * A door's "device" is a drive's id, its "id" the id or path of the guest's device.
+ */
+BlockBackend *block_backend_lookup(const char *device, const char *id, GError **error);
+bool block_backend_is_removable(const BlockBackend *blk);
+bool block_backend_has_tray(const BlockBackend *blk);
+bool block_backend_is_tray_open(const BlockBackend *blk);
+bool block_backend_is_locked(const BlockBackend *blk);
+const char *block_backend_io_status(const BlockBackend *blk);   /* "ok", "failed", "nospace" */
+bool block_backend_insert_medium(BlockBackend *blk, const char *node_name, GError **error);
+bool block_backend_remove_medium(BlockBackend *blk, GError **error);
+bool block_backend_resize(BlockBackend *blk, uint64_t size, GError **error);
 bool block_backend_eject(BlockBackend *blk, bool force, GError **error);
 bool block_backend_change(BlockBackend *blk, const char *filename, const char *format,
-                          const char *read_only_mode, GError **error);
+                          const char *read_only_mode, bool force, GError **error);
 bool block_backend_open_tray(BlockBackend *blk, bool force, GError **error);
 bool block_backend_close_tray(BlockBackend *blk, GError **error);
 
@@ -216,3 +238,5 @@ bool block_backend_close_tray(BlockBackend *blk, GError **error);
 BlockContext *block_context_main(void);
 BlockContext *block_context_new(GMainContext *context);     /* sources run on that context's thread */
 void block_context_free(BlockContext *context);
+/* The one that goes with an iothread, made when first asked for; freed with the iothread. */
+BlockContext *block_context_of(struct IoThread *iothread);
