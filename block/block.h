@@ -21,6 +21,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "iothread.h"
 #include "keyval.h"
 #include "vm_core.h"
 
@@ -69,6 +70,17 @@ void block_submit(BlockBackend *blk, BlockReq *req);
 /* Between these, requests are collected and handed to the kernel together. Same thread; nest. */
 void block_plug(BlockBackend *blk);
 void block_unplug(BlockBackend *blk);
+/*
+ * From done(): end(opaque) is called once when everything that ended together has been told, so
+ * that a guest gets one interrupt for it.  The struct is the caller's, and is queued or not.
+ */
+typedef struct BlockBatch {
+    void (*end)(void *opaque);
+    void *opaque;
+    struct BlockBatch *next;
+    bool queued;
+} BlockBatch;
+void block_batch_add(BlockBackend *blk, BlockBatch *batch);
 
 /*
  * Waits until nothing is under way but requests parked by werror=stop.  Main thread, machine lock
@@ -184,7 +196,10 @@ extern const char *const block_error_policy_names[];       /* by BlockErrorPolic
 #define BLOCK_GEOMETRY_PROPS(s, f) \
     PROP_UINT32(s, f.cyls, .name = "cyls", .help = "cylinders"), \
     PROP_UINT32(s, f.heads, .name = "heads", .help = "heads"), \
-    PROP_UINT32(s, f.secs, .name = "secs", .help = "sectors of a track")
+    PROP_UINT32(s, f.secs, .name = "secs", .help = "sectors of a track"), \
+    PROP_UINT32(s, f.lcyls, .name = "lcyls", .help = "cylinders the BIOS shows"), \
+    PROP_UINT32(s, f.lheads, .name = "lheads", .help = "heads the BIOS shows"), \
+    PROP_UINT32(s, f.lsecs, .name = "lsecs", .help = "sectors of a track the BIOS shows")
 /* Checks block sizes, fills in what was left to the node, attaches. In realize. */
 bool block_conf_realize(BlockConf *conf, const BlockAttach *attach, GError **error);
 /* Cylinders, heads and sectors for ATA and SCSI: asked for, from an MBR, or by size. */
@@ -239,4 +254,4 @@ BlockContext *block_context_main(void);
 BlockContext *block_context_new(GMainContext *context);     /* sources run on that context's thread */
 void block_context_free(BlockContext *context);
 /* The one that goes with an iothread, made when first asked for; freed with the iothread. */
-BlockContext *block_context_of(struct IoThread *iothread);
+BlockContext *block_context_of(IoThread *iothread);

@@ -1,0 +1,385 @@
+/* Requests of a backend: checks, statistics, and what is done about errors. */
+#include <errno.h>
+#include <string.h>
+
+#include "backend.h"
+#include "rhea_error.h"
+
+static int64_t now_ns(void)
+{
+    return g_get_monotonic_time() * 1000;
+}
+
+/* ---- statistics ---- */
+
+static void count(uint64_t *counter, uint64_t by)
+{
+    __atomic_fetch_add(counter, by, __ATOMIC_RELAXED);
+}
+
+static void account(BlockBackend *blk, const BlockReq *req, int ret, bool refused)
+{
+    int64_t now = now_ns();
+    uint64_t end = req->offset + req->len;
+
+    if (ret < 0) {
+        if (!refused || blk->account_invalid) {
+            __atomic_store_n(&blk->last_access_ns, now, __ATOMIC_RELAXED);
+        }
+        count(refused ? &blk->stats.invalid[req->op] : &blk->stats.failed[req->op], 1);
+        return;
+    }
+    __atomic_store_n(&blk->last_access_ns, now, __ATOMIC_RELAXED);
+    count(&blk->stats.bytes[req->op], req->len);
+    count(&blk->stats.operations[req->op], 1);
+    count(&blk->stats.time_ns[req->op], now - req->begin_ns);
+    if ((req->op == BLOCK_WRITE || req->op == BLOCK_ZERO) &&
+        end > __atomic_load_n(&blk->stats.write_highest_offset, __ATOMIC_RELAXED)) {
+        __atomic_store_n(&blk->stats.write_highest_offset, end, __ATOMIC_RELAXED);
+    }
+}
+
+const BlockStats *block_backend_stats(const BlockBackend *blk)
+{
+    BlockBackend *own = (BlockBackend *)blk;
+    const uint64_t *from = (const uint64_t *)&blk->stats;
+    uint64_t *to = (uint64_t *)&own->snapshot;
+
+    G_STATIC_ASSERT(sizeof(BlockStats) % sizeof(uint64_t) == 0);
+    for (size_t i = 0; i < sizeof(BlockStats) / sizeof(uint64_t); i++) {
+        to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+    }
+    return &own->snapshot;
+}
+
+int64_t block_backend_idle_ns(const BlockBackend *blk)
+{
+    return now_ns() - __atomic_load_n(&blk->last_access_ns, __ATOMIC_RELAXED);
+}
+
+/* ---- telling of errors ---- */
+
+/* On its way to the main loop, which alone may emit. */
+typedef struct ErrorReport {
+    BlockWork work;
+    Vm *vm;
+    char *device, *node_name;
+    bool read, nospace, stop;
+    const char *action;
+    int error;
+} ErrorReport;
+
+static void report_finished(BlockWork *work)
+{
+    ErrorReport *report = (ErrorReport *)work;
+    VmEvent event = {
+        .kind = VM_EVENT_BLOCK_IO_ERROR, .device = report->device,
+        .node_name = report->node_name, .operation = report->read ? "read" : "write",
+        .action = report->action, .nospace = report->nospace, .reason = g_strerror(report->error),
+    };
+
+    vm_emit(report->vm, &event);
+    if (report->stop) {
+        vm_request_stop(report->vm, RUN_STATE_IO_ERROR);
+    }
+    g_free(report->device);
+    g_free(report->node_name);
+    g_free(report);
+}
+
+static void report_error_of(BlockBackend *blk, const BlockReq *req, int error, const char *action)
+{
+    ErrorReport *report;
+
+    if (blk->vm == NULL) {
+        return;
+    }
+    report = g_new0(ErrorReport, 1);
+    report->work.finished = report_finished;
+    report->vm = blk->vm;
+    report->device = g_strdup(blk->name);
+    report->node_name = blk->use != NULL ? g_strdup(backend_node(blk)->name) : NULL;
+    report->read = req->op == BLOCK_READ;
+    report->nospace = error == ENOSPC;
+    report->stop = g_str_equal(action, "stop");
+    report->action = action;
+    report->error = error;
+    block_context_defer(block_context_main(), &report->work);
+}
+
+static BlockErrorPolicy policy_for(const BlockBackend *blk, const BlockReq *req, int error)
+{
+    BlockErrorPolicy policy = req->op == BLOCK_READ ? blk->rerror : blk->werror;
+
+    if (policy == BLOCK_ERROR_AUTO) {
+        policy = req->op == BLOCK_READ ? BLOCK_ERROR_REPORT : BLOCK_ERROR_ENOSPC;
+    }
+    if (policy == BLOCK_ERROR_ENOSPC) {
+        policy = error == ENOSPC ? BLOCK_ERROR_STOP : BLOCK_ERROR_REPORT;
+    }
+    if (policy == BLOCK_ERROR_STOP && blk->vm == NULL) {
+        policy = BLOCK_ERROR_REPORT;                    /* nothing to stop */
+    }
+    return policy;
+}
+
+static void note_status(BlockBackend *blk, int error)
+{
+    __atomic_store_n(&blk->io_status, error == ENOSPC ? BLOCK_IO_NOSPACE : BLOCK_IO_FAILED,
+                     __ATOMIC_RELAXED);
+}
+
+/* ---- ends ---- */
+
+/* One more under way. */
+static void enter(BlockBackend *blk)
+{
+    if (blk->context == block_context_main()) {
+        blk->in_flight++;
+        return;
+    }
+    g_mutex_lock(&blk->lock);
+    blk->in_flight++;
+    g_mutex_unlock(&blk->lock);
+}
+
+/* One less under way.  On an iothread the last may be waited for, to free the backend. */
+static void wake_drain(BlockBackend *blk)
+{
+    if (blk->context == block_context_main()) {
+        blk->in_flight--;
+        return;
+    }
+    g_mutex_lock(&blk->lock);
+    if (--blk->in_flight == 0) {
+        g_cond_broadcast(&blk->idle);
+    }
+    g_mutex_unlock(&blk->lock);
+}
+
+static void park(BlockBackend *blk, BlockReq *req, int error)
+{
+    note_status(blk, error);
+    req->next = NULL;
+    g_mutex_lock(&blk->lock);
+    *blk->parked_last = req;
+    blk->parked_last = &req->next;
+    g_mutex_unlock(&blk->lock);
+    report_error_of(blk, req, error, "stop");
+}
+
+/* True: the guest does not hear of it now. */
+static bool handle_error(BlockBackend *blk, BlockReq *req, int *ret)
+{
+    int error = -*ret;
+
+    switch (policy_for(blk, req, error)) {
+    case BLOCK_ERROR_STOP:
+        park(blk, req, error);
+        return true;
+    case BLOCK_ERROR_IGNORE:
+        report_error_of(blk, req, error, "ignore");
+        *ret = 0;
+        return false;
+    default:
+        report_error_of(blk, req, error, "report");
+        return false;
+    }
+}
+
+void block_request_done(BlockReq *req, int ret, bool refused)
+{
+    BlockBackend *blk = req->blk;
+
+    account(blk, req, ret, refused);
+    if (ret >= 0 || refused || ret == -ECANCELED || !handle_error(blk, req, &ret)) {
+        req->done(req, ret);
+    }
+    wake_drain(blk);
+}
+
+/* ---- beginnings ---- */
+
+static int check_request(const BlockBackend *blk, const BlockReq *req)
+{
+    BlockNode *node = backend_node(blk);
+    uint64_t size = node != NULL ? block_node_size(node) : 0;
+
+    if (node == NULL) {
+        return -ENOMEDIUM;
+    }
+    if (req->op == BLOCK_FLUSH) {
+        return 0;
+    }
+    if (req->op != BLOCK_READ && (blk->read_only || node->read_only)) {
+        return -EPERM;
+    }
+    if (req->offset > size || req->len > size - req->offset ||
+        ((req->op == BLOCK_READ || req->op == BLOCK_WRITE) && req->len > BLOCK_MAX_REQUEST)) {
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static void start(BlockReq *req)
+{
+    int ret = check_request(req->blk, req);
+
+    if (ret < 0) {
+        block_request_defer(req, ret);
+    } else {
+        block_request_start(req);
+    }
+}
+
+void block_submit(BlockBackend *blk, BlockReq *req)
+{
+    req->blk = blk;
+    req->begin_ns = now_ns();
+    if ((req->op == BLOCK_WRITE || req->op == BLOCK_ZERO) && !blk->write_cache) {
+        req->flags |= BLOCK_REQ_FUA;
+    }
+    enter(blk);
+    start(req);
+}
+
+void block_plug(BlockBackend *blk)
+{
+    block_context_plug(blk->context);
+}
+
+void block_unplug(BlockBackend *blk)
+{
+    block_context_unplug(blk->context);
+}
+
+void block_batch_add(BlockBackend *blk, BlockBatch *batch)
+{
+    block_context_batch(blk->context, batch);
+}
+
+/* ---- parked requests ---- */
+
+static BlockReq *take_parked(BlockBackend *blk)
+{
+    BlockReq *list;
+
+    g_mutex_lock(&blk->lock);
+    list = blk->parked;
+    blk->parked = NULL;
+    blk->parked_last = &blk->parked;
+    g_mutex_unlock(&blk->lock);
+    return list;
+}
+
+typedef struct ParkedWork {
+    BlockWork work;
+    BlockBackend *blk;
+    bool drop;
+} ParkedWork;
+
+static void parked_finished(BlockWork *work)
+{
+    ParkedWork *parked = (ParkedWork *)work;
+    BlockBackend *blk = parked->blk;
+    BlockReq *list = take_parked(blk), *req;
+
+    block_context_plug(blk->context);
+    while ((req = list) != NULL) {
+        list = req->next;
+        if (parked->drop) {
+            req->done(req, -ECANCELED);
+        } else {
+            enter(blk);
+            start(req);
+        }
+    }
+    block_context_unplug(blk->context);
+    g_free(parked);
+    wake_drain(blk);
+}
+
+/* On the context's thread, which a drain waits for like for a request. */
+static void post_parked(BlockBackend *blk, bool drop)
+{
+    ParkedWork *parked;
+    bool any;
+
+    g_mutex_lock(&blk->lock);
+    any = blk->parked != NULL;
+    g_mutex_unlock(&blk->lock);
+    if (!any) {
+        return;
+    }
+    parked = g_new0(ParkedWork, 1);
+    parked->work.finished = parked_finished;
+    parked->blk = blk;
+    parked->drop = drop;
+    enter(blk);
+    block_context_defer(blk->context, &parked->work);
+}
+
+void block_backend_resume(BlockBackend *blk)
+{
+    __atomic_store_n(&blk->io_status, BLOCK_IO_OK, __ATOMIC_RELAXED);
+    post_parked(blk, false);
+}
+
+void block_drop_parked(BlockBackend *blk)
+{
+    post_parked(blk, true);
+    block_drain(blk);
+}
+
+/* ---- draining ---- */
+
+static void drain_other_thread(BlockBackend *blk)
+{
+    g_mutex_lock(&blk->lock);
+    while (blk->in_flight > 0) {
+        g_cond_wait(&blk->idle, &blk->lock);
+    }
+    g_mutex_unlock(&blk->lock);
+}
+
+void block_drain(BlockBackend *blk)
+{
+    if (blk->context != block_context_main()) {
+        drain_other_thread(blk);
+        return;
+    }
+    while (blk->in_flight > 0) {
+        block_context_wait(blk->context);
+    }
+}
+
+void block_drain_all(void)
+{
+    for (guint i = 0; i < block_backends()->len; i++) {
+        block_drain(g_ptr_array_index(block_backends(), i));
+    }
+}
+
+/* ---- blocking ---- */
+
+int block_pread(BlockBackend *blk, uint64_t offset, void *buf, uint64_t len)
+{
+    BlockNode *node = backend_node(blk);
+
+    return node != NULL ? block_node_pread(node, offset, buf, len) : -ENOMEDIUM;
+}
+
+int block_pwrite(BlockBackend *blk, uint64_t offset, const void *buf, uint64_t len, unsigned flags)
+{
+    BlockNode *node = backend_node(blk);
+    struct iovec iov = { (void *)buf, len };
+
+    return node != NULL ? block_node_pwritev(node, offset, &iov, 1, len, flags) : -ENOMEDIUM;
+}
+
+int block_flush(BlockBackend *blk)
+{
+    BlockNode *node = backend_node(blk);
+
+    return node != NULL ? block_node_flush(node) : -ENOMEDIUM;
+}
