@@ -106,6 +106,7 @@ static const MachineSwitch machine_switches[] = {
     { "hpet", offsetof(VmConfig, hpet) },
     { "pit", offsetof(VmConfig, pit) },
     { "smm", offsetof(VmConfig, smm) },
+    { "usb", offsetof(VmConfig, usb) },
     {}
 };
 
@@ -147,9 +148,6 @@ static bool set_machine_prop(Options *options, const char *key, const char *valu
         option_replace(*key == 'k' ? &options->config.kernel :
                 *key == 'i' ? &options->config.initrd : &options->config.append, value);
         return true;
-    }
-    if (g_str_equal(key, "usb") && g_str_equal(value, "off")) {
-        return true;                                    /* there is no USB on the board */
     }
     if (!set_machine_switch(options, key, value, &known, error)) {
         return false;

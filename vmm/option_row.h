@@ -14,7 +14,7 @@ typedef struct Option {
 } Option;
 
 extern const Option machine_options[], boot_options[], device_options[], monitor_options[],
-    run_options[], historic_options[], absent_options[];
+    run_options[], net_options[], historic_options[], absent_options[], usb_options[];
 
 bool option_wants_help(const char *arg);                    /* "help" or "?" */
 void option_replace(char **field, const char *value);       /* with a copy, or NULL */

@@ -43,6 +43,8 @@ static const struct { const char *title; const Option *options; } sections[] = {
     { "Machine", machine_options },
     { "Boot", boot_options },
     { "Devices", device_options },
+    { "USB", usb_options },
+    { "Network", net_options },
     { "Monitors and displays", monitor_options },
     { "Running", run_options },
     { "Old spellings", historic_options },

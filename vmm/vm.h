@@ -56,6 +56,9 @@ X86Cpu *vm_cpu(Vm *vm, unsigned index);                 /* NULL: none. State is 
  */
 Device *vm_device_add(Vm *vm, KeyVal *kv, GError **error);
 bool vm_device_help(const char *opts, char **text, GError **error);
+char *vm_device_types_text(bool all);           /* `all`: those of boards too */
+/* device_del: by id or path. */
+bool vm_device_del(Vm *vm, const char *id_or_path, GError **error);
 
 /* cont/stop/reset/… with QMP's error texts (e.g. resetting after shutdown). */
 bool vm_cmd_cont(Vm *vm, GError **error);
@@ -72,6 +75,7 @@ const char *const *vm_key_names(void);                  /* NULL-terminated, for 
 
 /* Texts of info topics that only the inner parts know; QEMU's layout. */
 void vm_print_pci(Vm *vm, GString *out);
+bool vm_print_usb(Vm *vm, GString *out);                /* false: the machine has no USB */
 void vm_print_mtree(Vm *vm, bool flat, GString *out);
 void vm_print_roms(Vm *vm, GString *out);
 void vm_print_qom_tree(Vm *vm, const char *path, GString *out);

@@ -4,6 +4,7 @@
 #include "machine.h"
 #include "pci.h"
 #include "rom.h"
+#include "usb.h"
 #include "vm.h"
 
 bool vm_machine_type(unsigned n, VmMachineType *type)
@@ -25,6 +26,11 @@ void vm_print_pci(Vm *vm, GString *out)
     if (root != NULL) {
         pci_print(root, out);
     }
+}
+
+bool vm_print_usb(Vm *vm, GString *out)
+{
+    return usb_print(vm, out);
 }
 
 void vm_print_roms(Vm *vm, GString *out)

@@ -34,6 +34,7 @@ typedef struct VmConfig {
     char *data_dir;                         /* -L */
     char *kernel_irqchip;                   /* on|off|split or NULL */
     bool hpet, acpi, smm, graphics, pit;    /* -machine suboptions; graphics: -nographic clears */
+    bool usb;                               /* a USB controller on the board */
     char *boot_order;                       /* -boot order= ; boot_set changes it */
     char *boot_once, *boot_splash;          /* -boot once=, splash= */
     bool boot_menu, boot_strict;
