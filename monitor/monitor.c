@@ -10,10 +10,15 @@
 static const Command *const command_tables[] = {
     monitor_help_commands, monitor_machine_commands, monitor_memory_commands, monitor_log_commands,
     monitor_chardev_commands,
+    monitor_device_commands,
+    monitor_input_commands,
+    monitor_net_commands,
 };
 
 static const Command *const topic_tables[] = {
     info_machine_topics, info_cpu_topics, info_device_topics,
+    info_net_topics,
+    info_input_topics,
 };
 
 /* ---- the list of all ---- */

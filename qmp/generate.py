@@ -20,7 +20,7 @@ C_SCALARS = {
 }
 C_KEYWORDS = set("auto break case char const continue default do double else enum extern float for "
                  "goto if inline int long register restrict return short signed sizeof static struct "
-                 "switch typedef union unsigned void volatile while".split())
+                 "switch typedef union unsigned void volatile while linux unix".split())
 MAX_PLAIN_ARGS = 4              # past these a handler gets its arguments as one struct
 
 
@@ -282,6 +282,7 @@ class Emitter:
             params.append(f"const {self.args_struct(entry)} *args")
         else:
             params += [self.parameter(member) for member in entry.members]
+            params += ["json_object *all"] if entry.open else []
         kind = "bool "
         if entry.returns == "any":
             params.append("json_object **value")
@@ -300,6 +301,7 @@ class Emitter:
                 if self.has_flag(member) and member.type != "any":
                     field = f"args->has_{c_name(member.name)} ? &{field} : NULL"
                 values.append(field)
+            values += ["args->all"] if entry.open else []
         if entry.returns == "any":
             values.append("&any")
         return f"qmp_{c_name(entry.name)}({', '.join(values)}, error)"
@@ -307,7 +309,7 @@ class Emitter:
     def emit_runner(self, entry):
         lower = c_name(entry.name)
         body = []
-        if entry.boxed or entry.members:
+        if entry.boxed or entry.members or entry.open:
             body.append(f"    const {self.args_struct(entry)} *args = opaque;")
         if entry.returns == "any":
             body += ["    json_object *any = NULL;", "", f"    if (!{self.call(entry)}) {{",
@@ -355,14 +357,18 @@ class Emitter:
             saved, self.h = self.h, self.h if public else self.c
             self.h.append(f"typedef struct {struct} {{")
             self.emit_fields(entry.members)
-            if not entry.members:
+            is_open = what == "args" and entry.open
+            if is_open:
+                self.h.append("    json_object *all;  /* every argument, borrowed */")
+            elif not entry.members:
                 self.h.append("    char empty;")
             self.h.append(f"}} {struct};\n")
             self.h = saved
             self.emit_members(lower, struct, entry.members)
             self.emit_row(lower, struct, [
                 ".kind = QMP_STRUCT", ".slot_size = sizeof(void *)", f".size = sizeof({struct})",
-                f".members = {lower}_members"])
+                f".members = {lower}_members"]
+                + ([f".open = true, .all_offset = offsetof({struct}, all)"] if is_open else []))
 
     # ---- events ----
 

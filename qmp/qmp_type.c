@@ -301,9 +301,12 @@ static bool parse_struct(const QmpType *type, const Place *place, json_object *v
     }
     *slot = g_malloc0(type->size);
     if (!parse_members(type, inside, value, *slot, error) ||
-        !refuse_unknown(type, inside, value, *slot, error)) {
+        (!type->open && !refuse_unknown(type, inside, value, *slot, error))) {
         qmp_value_clear(type, slot);
         return false;
+    }
+    if (type->open) {
+        *(json_object **)((char *)*slot + type->all_offset) = value;
     }
     return true;
 }

@@ -44,6 +44,9 @@ struct QmpType {
     const char *const *values;          /* ENUM: NULL-terminated */
     const QmpType *element;             /* ARRAY */
     const QmpMember *members;           /* STRUCT: in order; ALTERNATE: one for each choice */
+    /* STRUCT: members beyond these may be there; the whole object, borrowed, is at all_offset */
+    bool open;
+    size_t all_offset;
     /*
      * unions: `tag` is an enum member; cases[value] (NULL: nothing more) is the struct at u_offset
      */

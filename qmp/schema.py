@@ -16,7 +16,7 @@ KINDS = {
     "struct": (r"[A-Z][A-Za-z0-9]*", ("members",), ("features",)),
     "union": (r"[A-Z][A-Za-z0-9]*", ("members", "tag", "cases"), ("features",)),
     "alternate": (r"[A-Z][A-Za-z0-9]*", ("choices",), ("features",)),
-    "command": (r"[a-z][a-z0-9_-]*", (), ("args", "returns", "oob", "session", "features")),
+    "command": (r"[a-z][a-z0-9_-]*", (), ("args", "open", "returns", "oob", "session", "features")),
     "event": (r"[A-Z][A-Z0-9_]*", (), ("data", "rate_ms", "rate_key", "features")),
 }
 MEMBER_NAME = r"[A-Za-z][A-Za-z0-9_.-]*"
@@ -220,6 +220,9 @@ class Schema:
                 entry.fail(f"'args' names '{args}', which is neither a struct nor a union")
         else:
             entry.members = self._read_members(entry, args, "args")
+        entry.open = entry.raw.get("open", False)
+        if not isinstance(entry.open, bool) or (entry.open and entry.boxed):
+            entry.fail("'open' must be true or false, and true only where 'args' lists members")
         returns = entry.raw.get("returns")
         if returns is None:
             entry.returns = None

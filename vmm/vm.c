@@ -7,7 +7,9 @@
 
 #include "machine.h"
 #include "mem_backend.h"
+#include "net.h"
 #include "options.h"
+#include "vm_net.h"
 
 static Vm machine;
 static AccelChoice choice;
@@ -285,8 +287,12 @@ static bool settle_memory(Vm *vm, GError **error)
     const MemBackend *memory =
         config->mem_backend != NULL ? mem_backend_find(config->mem_backend) : NULL;
 
+    if (memory == NULL && config->mem_backend != NULL) {
+        set_error(error, "Memory backend '%s' not found", config->mem_backend);
+        return false;
+    }
     if (memory == NULL) {
-        return true;                                    /* the board knows what to say */
+        return true;
     }
     if (config->ram_bytes != 0 && config->ram_bytes != memory->size) {
         set_error(error, "Machine memory size does not match the size of the memory backend");
@@ -305,6 +311,7 @@ static bool build(Vm *vm, Options *options, GError **error)
            run_stage(vm, options, OPTION_STAGE_CHARDEV, error) &&
            run_stage(vm, options, OPTION_STAGE_BLOCK, error) &&
            run_stage(vm, options, OPTION_STAGE_NET, error) && vm->board->build(vm, error) &&
+           vm_make_nics(vm, options, error) &&
            each_late(vm, options->serials, make_serial, error) &&
            each_late(vm, options->debugcons, make_debugcon, error) &&
            run_stage(vm, options, OPTION_STAGE_DEVICE, error) && vcpus_create(vm, error);
@@ -332,6 +339,7 @@ bool vm_create(Vm *vm, Options *options, GPtrArray **monitors, GError **error)
         return false;
     }
     device_globals_check();
+    net_check_peers();
     vm->built = true;
     vm_reset(vm, SHUTDOWN_CAUSE_NONE);
     return true;

@@ -71,6 +71,7 @@ bool vm_cmd_boot_set(Vm *vm, const char *order, GError **error);
 
 /* Key events by QEMU's key names ("ctrl-alt-delete"), for sendkey. hold_ms 0: 100 ms. */
 bool vm_send_keys(Vm *vm, const char *keys, unsigned hold_ms, GError **error);
+unsigned vm_key_number(const char *name);               /* for input.h; 0: no such key */
 const char *const *vm_key_names(void);                  /* NULL-terminated, for completion */
 
 /* Texts of info topics that only the inner parts know; QEMU's layout. */

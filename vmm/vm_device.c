@@ -17,6 +17,9 @@ static void print_type(GString *out, const DeviceType *type)
     if (type->help != NULL) {
         g_string_append_printf(out, ", desc \"%s\"", type->help);
     }
+    if (type->board_only) {
+        g_string_append(out, ", no-user");
+    }
     g_string_append_c(out, '\n');
 }
 
@@ -31,12 +34,12 @@ static int by_name(const void *a, const void *b)
     return g_strcmp0((*(const DeviceType *const *)a)->name, (*(const DeviceType *const *)b)->name);
 }
 
-static void list_category(GString *out, const char *category, const char *title)
+static void list_category(GString *out, const char *category, const char *title, bool all)
 {
     g_autoptr(GPtrArray) found = g_ptr_array_new();
 
     for (const DeviceType *const *type = device_type_list(); *type != NULL; type++) {
-        if (!(*type)->board_only && g_strcmp0((*type)->category, category) == 0) {
+        if ((all || !(*type)->board_only) && g_strcmp0((*type)->category, category) == 0) {
             g_ptr_array_add(found, (void *)*type);
         }
     }
@@ -50,12 +53,12 @@ static void list_category(GString *out, const char *category, const char *title)
     }
 }
 
-static char *list_types(void)
+char *vm_device_types_text(bool all)
 {
     GString *out = g_string_new(NULL);
 
     for (size_t i = 0; i < G_N_ELEMENTS(categories); i++) {
-        list_category(out, categories[i].category, categories[i].title);
+        list_category(out, categories[i].category, categories[i].title, all);
     }
     return g_string_free(out, FALSE);
 }
@@ -111,7 +114,7 @@ bool vm_device_help(const char *opts, char **text, GError **error)
     }
     driver = keyval_get(kv, "driver");
     if (driver != NULL && (g_str_equal(driver, "help") || g_str_equal(driver, "?"))) {
-        *text = list_types();
+        *text = vm_device_types_text(false);
         return true;
     }
     if (driver == NULL || (!keyval_has(kv, "help") && !keyval_has(kv, "?"))) {
@@ -131,29 +134,12 @@ bool vm_device_help(const char *opts, char **text, GError **error)
 
 /* ---- adding ---- */
 
-static bool id_is_wellformed(const char *id)
-{
-    if (!g_ascii_isalpha(*id)) {
-        return false;
-    }
-    for (; *id != '\0'; id++) {
-        if (!g_ascii_isalnum(*id) && strchr("-._", *id) == NULL) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool check_id(Vm *vm, const char *id, GError **error)
 {
     if (id == NULL) {
         return true;
     }
-    if (!id_is_wellformed(id)) {
-        set_error(error, "Parameter 'id' expects an identifier");
-        error_add_hint(error,
-                       "Identifiers consist of letters, digits, '-', '.', '_', starting with a "
-                       "letter.");
+    if (!object_check_id(id, error)) {
         return false;
     }
     if (device_find(vm, id) != NULL) {
@@ -182,10 +168,7 @@ static bool find_bus(Vm *vm, const char *name, Bus **bus, GError **error)
     if (name == NULL) {
         return true;
     }
-    *bus = bus_find(vm, name, NULL);
-    if (*bus == NULL) {
-        set_error(error, "Bus '%s' not found", name);
-    }
+    *bus = bus_find_path(vm, name, error);
     return *bus != NULL;
 }
 
@@ -212,4 +195,20 @@ Device *vm_device_add(Vm *vm, KeyVal *kv, GError **error)
         return NULL;
     }
     return device_realize(dev, bus, error) ? dev : NULL;
+}
+
+bool vm_device_del(Vm *vm, const char *id_or_path, GError **error)
+{
+    Device *dev = device_find(vm, id_or_path);
+
+    if (dev == NULL && *id_or_path == '/' && object_resolve(id_or_path, NULL) != NULL) {
+        set_error(error, "%s is not a hotpluggable device", id_or_path);
+        return false;
+    }
+    if (dev == NULL) {
+        g_set_error(error, RHEA_ERROR, RHEA_ERROR_DEVICE_NOT_FOUND, "Device '%s' not found",
+                    id_or_path);
+        return false;
+    }
+    return device_unplug(dev, error);
 }

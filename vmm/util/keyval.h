@@ -21,6 +21,9 @@ KeyVal *keyval_parse(const char *text, const char *implied_key, GError **error);
  * "host-cpus.0"), booleans on and off.  Depth and size are limited.
  */
 KeyVal *keyval_parse_json(const char *text, GError **error);
+struct json_object;
+/* The same from an object that has been read; borrowed. */
+KeyVal *keyval_from_json(struct json_object *object, GError **error);
 /* `text` is JSON if it begins with a brace, else an option string. */
 KeyVal *keyval_parse_either(const char *text, const char *implied_key, GError **error);
 KeyVal *keyval_new(void);

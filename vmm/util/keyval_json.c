@@ -58,13 +58,23 @@ static bool add_value(KeyVal *kv, const char *key, struct json_object *value, GE
     }
 }
 
+KeyVal *keyval_from_json(struct json_object *object, GError **error)
+{
+    KeyVal *kv = keyval_new();
+
+    if (!add_object(kv, "", object, error)) {
+        keyval_free(kv);
+        return NULL;
+    }
+    return kv;
+}
+
 KeyVal *keyval_parse_json(const char *text, GError **error)
 {
     struct json_tokener *tokener = json_tokener_new_ex(MAX_DEPTH);
     size_t len = strlen(text);
     struct json_object *object = NULL;
-    KeyVal *kv = keyval_new();
-    bool ok = false;
+    KeyVal *kv = NULL;
 
     json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
     if (len < MAX_TEXT) {
@@ -77,13 +87,9 @@ KeyVal *keyval_parse_json(const char *text, GError **error)
     } else if (json_object_get_type(object) != json_type_object) {
         set_error(error, "a JSON object is expected");
     } else {
-        ok = add_object(kv, "", object, error);
+        kv = keyval_from_json(object, error);
     }
     json_object_put(object);
     json_tokener_free(tokener);
-    if (!ok) {
-        keyval_free(kv);
-        return NULL;
-    }
     return kv;
 }
