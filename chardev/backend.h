@@ -50,6 +50,7 @@ struct ChardevType {
     void (*detach)(Chardev *chr, CharFrontend *fe);
     void (*set_echo)(Chardev *chr, bool echo);
     void (*send_break)(Chardev *chr, bool on);
+    void (*set_line)(Chardev *chr, const CharLine *line);
     char *(*filename)(Chardev *chr);        /* NULL: the type's name */
     bool (*is_terminal)(const Chardev *chr);
 };
@@ -75,12 +76,10 @@ struct Chardev {
 
 extern const ChardevType chardev_null_type, chardev_stdio_type, chardev_file_type,
     chardev_pipe_type, chardev_pty_type, chardev_socket_type, chardev_udp_type,
-    chardev_ringbuf_type, chardev_memory_type, chardev_mux_type;
+    chardev_ringbuf_type, chardev_memory_type, chardev_mux_type, chardev_serial_type;
 
 /* ---- chardev.c ---- */
 Chardev *chardev_new(const ChardevType *type, const CharOpts *opts, GError **error);
-/* Opens what `opts` ask for, with mux=on as two: the mux and "<id>-base" below it. */
-Chardev *chardev_open_opts(const CharOpts *opts, GError **error);
 void chardev_set_open(Chardev *chr, bool open);     /* the peer came or left: tells the front end */
 size_t chardev_can_deliver(Chardev *chr);           /* bytes the front end takes now */
 void chardev_deliver(Chardev *chr, const uint8_t *buf, size_t len);

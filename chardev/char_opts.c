@@ -9,19 +9,18 @@
 static const ChardevType *const types[] = {
     &chardev_null_type, &chardev_socket_type, &chardev_udp_type, &chardev_stdio_type,
     &chardev_file_type, &chardev_pipe_type, &chardev_pty_type, &chardev_ringbuf_type,
-    &chardev_memory_type,
+    &chardev_memory_type, &chardev_serial_type,
 };
 
 static const char *const type_names[] = {
-    "null", "socket", "udp", "stdio", "file", "pipe", "pty", "ringbuf", "memory", NULL
+    "null", "socket", "udp", "stdio", "file", "pipe", "pty", "ringbuf", "memory", "serial",
+    NULL
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(type_names) == G_N_ELEMENTS(types) + 1);
 
 /* Known to QEMU's users and absent here; the text says what is missing. */
 static const struct { const char *name, *why; } absent[] = {
     { "vc", "there is no display to show it on" },
-    { "serial", "host serial ports are not supported" },
-    { "tty", "host serial ports are not supported" },
     { "parallel", "host parallel ports are not supported" },
     { "parport", "host parallel ports are not supported" },
     { "msmouse", "serial mice are not supported" },
@@ -49,6 +48,9 @@ static const ChardevType *type_find(const char *name, GError **error)
 {
     const char *near;
 
+    if (g_str_equal(name, "tty")) {
+        name = "serial";                                /* its older name */
+    }
     for (size_t i = 0; i < G_N_ELEMENTS(types); i++) {
         if (g_str_equal(types[i]->name, name)) {
             return types[i];
@@ -266,6 +268,23 @@ static bool set_piece(CharOpts *opts, char *piece, bool warn, GError **error)
     return char_opts_set(opts, piece, value, error);
 }
 
+static bool check_id(const char *id, GError **error)
+{
+    if (!char_id_valid(id)) {
+        set_error(error, "Parameter 'id' expects an identifier");
+        error_add_hint(error, "An id is a letter, then letters, digits, '-', '.' and '_'.");
+        return false;
+    }
+    return true;
+}
+
+CharOpts *char_opts_for(const char *backend, const char *id, GError **error)
+{
+    const ChardevType *type = type_find(backend, error);
+
+    return type != NULL && check_id(id, error) ? char_opts_new(type, id) : NULL;
+}
+
 /* The id may stand anywhere, and options are checked against the back end: find both first. */
 CharOpts *char_opts_parse(const char *text, GError **error)
 {
@@ -293,9 +312,7 @@ CharOpts *char_opts_parse(const char *text, GError **error)
         set_error(error, "chardev: no id specified");
         return NULL;
     }
-    if (!char_id_valid(id)) {
-        set_error(error, "Parameter 'id' expects an identifier");
-        error_add_hint(error, "An id is a letter, then letters, digits, '-', '.' and '_'.");
+    if (!check_id(id, error)) {
         return NULL;
     }
     opts = char_opts_new(type, id);
@@ -396,6 +413,14 @@ static bool legacy_path(CharOpts *opts, const char *text, GError **error)
     return char_opts_set(opts, "path", text, error);
 }
 
+/* /dev/NAME is its own path. */
+static bool legacy_device(CharOpts *opts, const char *text, GError **error)
+{
+    g_autofree char *path = g_strconcat("/dev/", text, NULL);
+
+    return char_opts_set(opts, "path", path, error);
+}
+
 typedef struct LegacyWord {
     const char *prefix;                     /* a whole word where `set` is NULL */
     const char *type;
@@ -415,7 +440,7 @@ static const LegacyWord legacy_words[] = {
     { "file:", "file", legacy_path },
     { "pipe:", "pipe", legacy_path },
     { "/dev/parport", "parallel", legacy_path },
-    { "/dev/", "serial", legacy_path },
+    { "/dev/", "serial", legacy_device },
 };
 
 /* Protocols over tcp: that QEMU has. */

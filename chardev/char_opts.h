@@ -45,5 +45,13 @@ CharOpts *char_opts_parse(const char *text, GError **error);
  * a mux.
  */
 CharOpts *char_opts_from_legacy(const char *label, const char *word, GError **error);
+/* Options to be set one by one, for a back end by name. */
+CharOpts *char_opts_for(const char *backend, const char *id, GError **error);
+
+/* Opens what `opts` ask for, with mux=on as two: the mux and "<id>-base" below it. */
+Chardev *chardev_open_opts(const CharOpts *opts, GError **error);
+/* Puts a new back end under the front end of the one with that id. Refused for a mux. */
+bool chardev_change(const CharOpts *opts, GError **error);
+
 /* Is `text` an id: a letter, then letters, digits, '-', '.', '_'. */
 bool char_id_valid(const char *text);

@@ -156,6 +156,40 @@ Chardev *chardev_new_from_legacy(const char *label, const char *word, bool with_
     return opts != NULL ? chardev_open_opts(opts, error) : NULL;
 }
 
+/* The new one takes label and front end only once it stands; until then nothing has changed. */
+bool chardev_change(const CharOpts *opts, GError **error)
+{
+    g_autofree char *interim = g_strconcat(opts->id, "-next", NULL);
+    CharOpts next = { .type = opts->type, .id = interim, .values = opts->values };
+    Chardev *old = chardev_find(opts->id), *chr;
+    CharFrontend *fe;
+
+    if (old == NULL) {
+        set_error(error, "Chardev '%s' does not exist", opts->id);
+        return false;
+    }
+    if (chardev_is_mux(old) || chardev_mux_in_use(old) || char_opts_bool(opts, "mux", false)) {
+        set_error(error, "Chardev '%s' cannot be changed: a mux has several users", opts->id);
+        return false;
+    }
+    chr = chardev_new(opts->type, &next, error);
+    if (chr == NULL) {
+        return false;
+    }
+    fe = old->fe;
+    if (fe != NULL) {
+        chardev_set_open(old, false);
+        chardev_detach(fe);
+    }
+    chardev_free(old);
+    g_free(chr->label);
+    chr->label = g_strdup(opts->id);
+    if (fe != NULL) {
+        chardev_attach(fe, chr, NULL);
+    }
+    return true;
+}
+
 bool chardev_remove(const char *label, GError **error)
 {
     Chardev *chr = chardev_find(label), *base;
@@ -380,6 +414,25 @@ void chardev_send_break(CharFrontend *fe, bool on)
     if (fe->chr != NULL && fe->chr->type->send_break != NULL) {
         fe->chr->type->send_break(fe->chr, on);
     }
+}
+
+void chardev_set_line(CharFrontend *fe, const CharLine *line)
+{
+    if (fe->chr != NULL && fe->chr->type->set_line != NULL) {
+        fe->chr->type->set_line(fe->chr, line);
+    }
+}
+
+bool chardev_inject_break(const char *label, GError **error)
+{
+    Chardev *chr = chardev_find(label);
+
+    if (chr == NULL) {
+        set_error(error, "Chardev '%s' not found", label);
+        return false;
+    }
+    chardev_deliver_event(chr, CHAR_EVENT_BREAK);
+    return true;
 }
 
 /* ---- property: a chardev by label ---- */

@@ -66,6 +66,13 @@ void chardev_notify_room(CharFrontend *fe, void (*fn)(void *opaque), void *opaqu
 void chardev_accept_input(CharFrontend *fe);
 void chardev_set_echo(CharFrontend *fe, bool echo);
 void chardev_send_break(CharFrontend *fe, bool on);
+/* How the guest programmed its port: a host's serial port follows; others need not know. */
+typedef enum CharParity { CHAR_PARITY_NONE, CHAR_PARITY_ODD, CHAR_PARITY_EVEN } CharParity;
+typedef struct CharLine {
+    unsigned bits_per_s, data_bits, stop_bits;
+    CharParity parity;
+} CharLine;
+void chardev_set_line(CharFrontend *fe, const CharLine *line);
 
 /* ---- back ends ---- */
 typedef struct ChardevInfo { const char *label; char *filename; bool frontend_open; } ChardevInfo;
@@ -82,6 +89,8 @@ Chardev *chardev_new_from_legacy(const char *label, const char *word, bool with_
                                  GError **error);
 Chardev *chardev_find(const char *label);                   /* NULL: none */
 bool chardev_remove(const char *label, GError **error);     /* refused while in use */
+/* The user of the device sees a line break, as if its peer had sent one. */
+bool chardev_inject_break(const char *label, GError **error);
 const GPtrArray *chardev_list(void);                        /* Chardev *, newest first */
 void chardev_info(Chardev *chr, ChardevInfo *info);
 const char *chardev_label(const Chardev *chr);

@@ -1,6 +1,7 @@
 /* Commands about character devices. */
 #include <string.h>
 
+#include "char_opts.h"
 #include "qmp_api.h"
 #include "vm.h"
 
@@ -33,6 +34,188 @@ GPtrArray *qmp_query_chardev_backends(Vm *vm, GError **error)
         g_ptr_array_add(list, entry);
     }
     return list;
+}
+
+/* ---- from the typed description to the options -chardev fills in ---- */
+
+/* Options on their way; the first mistake stays in `error` and ends it. */
+typedef struct Fill {
+    CharOpts *opts;
+    GError **error;
+    bool ok;
+} Fill;
+
+static void put(Fill *fill, const char *name, const char *value)
+{
+    if (fill->ok && value != NULL) {
+        fill->ok = char_opts_set(fill->opts, name, value, fill->error);
+    }
+}
+
+static void put_bool(Fill *fill, const char *name, bool given, bool value)
+{
+    put(fill, name, !given ? NULL : value ? "on" : "off");
+}
+
+static void put_number(Fill *fill, const char *name, bool given, int64_t value)
+{
+    g_autofree char *text = g_strdup_printf("%" G_GINT64_FORMAT, value);
+
+    put(fill, name, given ? text : NULL);
+}
+
+static void put_inet(Fill *fill, const QmpInetSocketAddress *inet)
+{
+    put(fill, "host", inet->host);
+    put(fill, "port", inet->port);
+    put_number(fill, "to", inet->has_to, inet->to);
+    put_bool(fill, "ipv4", inet->has_ipv4, inet->ipv4);
+    put_bool(fill, "ipv6", inet->has_ipv6, inet->ipv6);
+}
+
+static void put_address(Fill *fill, const QmpSocketAddressLegacy *addr)
+{
+    const QmpUnixSocketAddress *path;
+
+    switch (addr->type) {
+    case QMP_SOCKET_ADDRESS_TYPE_INET:
+        put_inet(fill, addr->u.inet.data);
+        break;
+    case QMP_SOCKET_ADDRESS_TYPE_UNIX:
+        path = addr->u.unix_.data;
+        put(fill, "path", path->path);
+        put_bool(fill, "abstract", path->has_abstract, path->abstract);
+        put_bool(fill, "tight", path->has_tight, path->tight);
+        break;
+    case QMP_SOCKET_ADDRESS_TYPE_FD:
+        put(fill, "fd", addr->u.fd.data->str);
+        break;
+    }
+}
+
+/* The protocol's defaults differ from the command line's: a server, and no waiting. */
+static void put_socket(Fill *fill, const QmpChardevSocket *data)
+{
+    bool server = !data->has_server || data->server;
+
+    put_address(fill, data->addr);
+    put_bool(fill, "server", true, server);
+    put_bool(fill, "wait", server || data->has_wait, data->has_wait && data->wait);
+    put_bool(fill, "nodelay", data->has_nodelay, data->nodelay);
+    put_bool(fill, "telnet", data->has_telnet, data->telnet);
+    put_bool(fill, "websocket", data->has_websocket, data->websocket);
+    put_number(fill, "reconnect", data->has_reconnect, data->reconnect);
+}
+
+static void put_udp(Fill *fill, const QmpChardevUdp *data)
+{
+    if (data->remote->type != QMP_SOCKET_ADDRESS_TYPE_INET ||
+        (data->local != NULL && data->local->type != QMP_SOCKET_ADDRESS_TYPE_INET)) {
+        set_error(fill->error, "chardev: udp: addresses of type 'inet' are expected");
+        fill->ok = false;
+        return;
+    }
+    put_inet(fill, data->remote->u.inet.data);
+    if (data->local != NULL) {
+        put(fill, "localaddr", data->local->u.inet.data->host);
+        put(fill, "localport", data->local->u.inet.data->port);
+    }
+}
+
+static void put_log(Fill *fill, const char *logfile, bool has_append, bool append)
+{
+    put(fill, "logfile", logfile);
+    put_bool(fill, "logappend", has_append, append);
+}
+#define PUT_LOG(fill_, data_) \
+    put_log(fill_, (data_)->logfile, (data_)->has_logappend, (data_)->logappend)
+
+static void put_backend(Fill *fill, const QmpChardevBackend *backend)
+{
+    switch (backend->type) {
+    case QMP_CHARDEV_BACKEND_KIND_FILE:
+        put(fill, "path", backend->u.file.data->out);
+        put(fill, "input-path", backend->u.file.data->in);
+        put_bool(fill, "append", backend->u.file.data->has_append, backend->u.file.data->append);
+        PUT_LOG(fill, backend->u.file.data);
+        break;
+    case QMP_CHARDEV_BACKEND_KIND_SERIAL:
+    case QMP_CHARDEV_BACKEND_KIND_PIPE:
+        put(fill, "path", backend->u.pipe.data->device);
+        PUT_LOG(fill, backend->u.pipe.data);
+        break;
+    case QMP_CHARDEV_BACKEND_KIND_SOCKET:
+        put_socket(fill, backend->u.socket.data);
+        PUT_LOG(fill, backend->u.socket.data);
+        break;
+    case QMP_CHARDEV_BACKEND_KIND_UDP:
+        put_udp(fill, backend->u.udp.data);
+        PUT_LOG(fill, backend->u.udp.data);
+        break;
+    case QMP_CHARDEV_BACKEND_KIND_STDIO:
+        put_bool(fill, "signal", backend->u.stdio.data->has_signal,
+                 backend->u.stdio.data->signal);
+        PUT_LOG(fill, backend->u.stdio.data);
+        break;
+    case QMP_CHARDEV_BACKEND_KIND_RINGBUF:
+    case QMP_CHARDEV_BACKEND_KIND_MEMORY:
+        put_number(fill, "size", backend->u.ringbuf.data->has_size,
+                   backend->u.ringbuf.data->size);
+        PUT_LOG(fill, backend->u.ringbuf.data);
+        break;
+    case QMP_CHARDEV_BACKEND_KIND_PTY:
+    case QMP_CHARDEV_BACKEND_KIND_NULL:
+        PUT_LOG(fill, backend->u.null.data);
+        break;
+    }
+}
+
+static CharOpts *opts_from_backend(const char *id, const QmpChardevBackend *backend,
+                                   GError **error)
+{
+    g_autoptr(CharOpts) opts =
+        char_opts_for(qmp_chardev_backend_kind_names[backend->type], id, error);
+    Fill fill = { opts, error, true };
+
+    if (opts == NULL) {
+        return NULL;
+    }
+    put_backend(&fill, backend);
+    return fill.ok ? g_steal_pointer(&opts) : NULL;
+}
+
+static QmpChardevReturn *made(const char *id)
+{
+    QmpChardevReturn *result = g_new0(QmpChardevReturn, 1);
+    ChardevInfo info = { 0 };
+
+    chardev_info(chardev_find(id), &info);
+    if (g_str_has_prefix(info.filename, "pty:")) {
+        result->pty = g_strdup(info.filename + strlen("pty:"));
+    }
+    g_free(info.filename);
+    return result;
+}
+
+QmpChardevReturn *qmp_chardev_add(Vm *vm, const char *id, const QmpChardevBackend *backend,
+                                  GError **error)
+{
+    g_autoptr(CharOpts) opts = opts_from_backend(id, backend, error);
+
+    return opts != NULL && chardev_open_opts(opts, error) != NULL ? made(id) : NULL;
+}
+
+QmpChardevReturn *qmp_chardev_change(Vm *vm, const char *id, const QmpChardevBackend *backend,
+                                     GError **error)
+{
+    g_autoptr(CharOpts) opts = opts_from_backend(id, backend, error);
+
+    return opts != NULL && chardev_change(opts, error) ? made(id) : NULL;
+}
+
+bool qmp_chardev_send_break(Vm *vm, const char *id, GError **error)
+{
+    return chardev_inject_break(id, error);
 }
 
 bool qmp_chardev_remove(Vm *vm, const char *id, GError **error)

@@ -18,6 +18,7 @@ C_SCALARS = {
     "bool": "bool", "int": "int64_t", "size": "uint64_t", "number": "double", "null": "uint8_t",
     "str": "char *", "any": "json_object *",
 }
+# Words a member cannot be called; GNU C predefines the last two.
 C_KEYWORDS = set("auto break case char const continue default do double else enum extern float for "
                  "goto if inline int long register restrict return short signed sizeof static struct "
                  "switch typedef union unsigned void volatile while linux unix".split())

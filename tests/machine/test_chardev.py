@@ -5,6 +5,8 @@ import re
 import socket
 import struct
 
+import pytest
+
 from rhea import Machine, Stream, connect
 
 
@@ -79,3 +81,73 @@ def test_a_browser_that_asks_for_a_page_is_told(tmp_path):
         peer = Stream(path)
         peer.send(b'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
         assert re.search(r'400 Bad Request', peer.expect(rb'only\n'))
+
+
+def test_chardevs_are_added_changed_and_removed(tmp_path):
+    first, second = str(tmp_path / 'first'), str(tmp_path / 'second')
+    with Machine('-accel', 'tcg', '-S', '-nodefaults') as machine:
+        inet = {'type': 'inet', 'data': {'host': '127.0.0.1', 'port': str(free_port())}}
+        backends = {
+            'n': {'type': 'null', 'data': {}},
+            'f': {'type': 'file', 'data': {'out': first, 'logfile': second}},
+            's': {'type': 'socket', 'data': {'addr': {'type': 'unix', 'data': {'path': str(tmp_path / 's')}}}},
+            't': {'type': 'socket', 'data': {'addr': inet, 'telnet': True}},
+            'r': {'type': 'ringbuf', 'data': {'size': 4096}},
+        }
+        for name, backend in backends.items():
+            assert machine.qmp.command('chardev-add', id=name, backend=backend) == {}
+        path = machine.qmp.command('chardev-add', id='p', backend={'type': 'pty', 'data': {}})['pty']
+        assert path.startswith('/dev/pts/')
+        shown = {info['label']: info['filename'] for info in machine.qmp.command('query-chardev')}
+        assert shown['p'] == 'pty:' + path
+        assert shown['s'] == 'disconnected:unix:%s,server=on' % (tmp_path / 's')
+        assert shown['t'].startswith('disconnected:telnet:127.0.0.1:')
+        for name in list(backends) + ['p']:
+            machine.qmp.command('chardev-remove', id=name)
+        assert len(machine.qmp.command('query-chardev')) == len(shown) - 6
+        for arguments, text in [
+                ({'id': '1', 'backend': {'type': 'null', 'data': {}}}, 'identifier'),
+                ({'id': 'b', 'backend': {'type': 'socket', 'data': {'addr': inet, 'server': False}}}, 'connect'),
+                ({'id': 'b', 'backend': {'type': 'udp', 'data': {
+                    'remote': {'type': 'unix', 'data': {'path': '/x'}}}}}, "'inet'"),
+                ({'id': 'b', 'backend': {'type': 'ringbuf', 'data': {'size': 3}}}, 'power')]:
+            assert text in machine.qmp.execute('chardev-add', **arguments)['error']['desc']
+        assert machine.qmp.hmp('chardev-add null,id=h') == ''
+        assert machine.qmp.hmp('chardev-change h file,path=%s' % first) == ''
+        assert 'h: filename=file' in machine.qmp.hmp('info chardev')
+        assert 'not found' in machine.qmp.hmp('chardev-remove bogus')
+
+
+def test_a_monitor_moves_to_another_socket(tmp_path):
+    paths = [str(tmp_path / name) for name in 'ab']
+    with Machine('-accel', 'tcg', '-S', '-nodefaults', '-chardev',
+                 'socket,id=c,path=%s,server=on,wait=off' % paths[0], '-mon', 'c') as machine:
+        Stream(paths[0]).expect(rb'\(qemu\) ')
+        address = {'type': 'unix', 'data': {'path': paths[1]}}
+        machine.qmp.command('chardev-change', id='c', backend={'type': 'socket', 'data': {'addr': address}})
+        assert not os.path.exists(paths[0])
+        peer = Stream(paths[1])
+        peer.expect(rb'\(qemu\) ')
+        peer.send(b'info status\n')
+        peer.expect(rb'prelaunch')
+        bad = {'type': 'socket', 'data': {'addr': {'type': 'unix', 'data': {'path': '/nonexistent/x'}}}}
+        assert 'error' in machine.qmp.execute('chardev-change', id='c', backend=bad)
+        peer.send(b'info name\n')                       # the failed change took nothing away
+        peer.expect(rb'\(qemu\) ')
+
+
+@pytest.mark.slow
+def test_a_guest_talks_through_a_terminal_device(demo):
+    master, slave = os.openpty()
+    with Machine('-accel', 'tcg', '-nodefaults', '-m', '256', '-kernel', os.path.join(demo, 'vmlinuz'),
+                 '-initrd', os.path.join(demo, 'initrd'), '-append', 'console=ttyS0 quiet',
+                 '-serial', os.ttyname(slave)) as machine:
+        text = b''
+        while b'/ # ' not in text:
+            text += os.read(master, 4096)
+        os.write(master, b'echo sum-$((40+2))\r')
+        while b'sum-42' not in text:
+            text += os.read(master, 4096)
+        assert machine.qmp.command('query-status')['running']
+    os.close(slave)
+    os.close(master)

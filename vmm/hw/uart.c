@@ -30,6 +30,10 @@ enum { REG_RBR_THR_DLL, REG_IER_DLM, REG_IIR_FCR, REG_LCR, REG_MCR, REG_LSR, REG
 #define FCR_CLEAR_TX    0x04
 #define FCR_KEPT        0xc9            /* enable, DMA mode, trigger level */
 
+#define LCR_BITS        0x03            /* 5 to 8 */
+#define LCR_STOP        0x04
+#define LCR_PARITY      0x08
+#define LCR_EVEN        0x10
 #define LCR_BREAK       0x40
 #define LCR_DLAB        0x80
 
@@ -317,12 +321,27 @@ static void write_fcr(Uart *uart, uint8_t value)
     chardev_accept_input(&uart->chr);
 }
 
+/* Drivers write the divisor first and leave DLAB after it, so that LCR is the last word. */
+static void set_line(Uart *uart)
+{
+    CharLine line = {
+        .bits_per_s = uart->baudbase / MAX(uart->divisor, 1),
+        .data_bits = 5 + (uart->lcr & LCR_BITS),
+        .stop_bits = uart->lcr & LCR_STOP ? 2 : 1,
+        .parity = !(uart->lcr & LCR_PARITY) ? CHAR_PARITY_NONE :
+                  uart->lcr & LCR_EVEN ? CHAR_PARITY_EVEN : CHAR_PARITY_ODD,
+    };
+
+    chardev_set_line(&uart->chr, &line);
+}
+
 static void write_lcr(Uart *uart, uint8_t value)
 {
     if ((value ^ uart->lcr) & LCR_BREAK) {
         chardev_send_break(&uart->chr, (value & LCR_BREAK) != 0);
     }
     uart->lcr = value;
+    set_line(uart);
 }
 
 /* The wires of loop-back mode, 8.8. */
