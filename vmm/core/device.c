@@ -603,7 +603,7 @@ static void print_one(const Device *dev, GString *out, int indent)
 static void print_bus(const Bus *bus, GString *out, int indent)
 {
     g_string_append_printf(out, "%*sbus: %s\n%*s  type %s\n", indent, "", bus->name, indent, "",
-                           bus->type->name);
+                           bus->obj.type_name);
     for (guint i = bus->devices->len; i-- > 0;) {       /* newest first, as QEMU lists them */
         print_one(g_ptr_array_index(bus->devices, i), out, indent + 2);
     }
