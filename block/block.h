@@ -228,6 +228,7 @@ bool block_backend_delete(BlockBackend *blk, GError **error);
 BlockNode *block_node_add(KeyVal *kv, GError **error);
 bool block_node_delete(const char *node_name, GError **error);      /* refused while in use */
 BlockNode *block_node_find(const char *node_name);
+const char *block_node_filename(const BlockNode *node);
 const GPtrArray *block_nodes(void);         /* BlockNode *, oldest first; every named node */
 
 /*

@@ -29,6 +29,11 @@ BlockNode *block_node_find(const char *node_name)
     return NULL;
 }
 
+const char *block_node_filename(const BlockNode *node)
+{
+    return node->filename != NULL ? node->filename : "";
+}
+
 /* ---- permissions ---- */
 
 static const char *const perm_names[] = { "consistent read", "write", "write unchanged", "resize" };

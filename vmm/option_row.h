@@ -14,8 +14,10 @@ typedef struct Option {
 } Option;
 
 extern const Option machine_options[], boot_options[], device_options[], monitor_options[],
-    run_options[], net_options[], historic_options[], absent_options[], usb_options[];
+    run_options[], net_options[], historic_options[], absent_options[], usb_options[],
+    block_options[];
 
+bool option_disk_image(Options *options, const char *file);         /* a bare file name */
 bool option_wants_help(const char *arg);                    /* "help" or "?" */
 void option_replace(char **field, const char *value);       /* with a copy, or NULL */
 void option_add_late(GPtrArray *list, const char *option, const char *text);    /* LateOption */

@@ -43,6 +43,7 @@ static const struct { const char *title; const Option *options; } sections[] = {
     { "Machine", machine_options },
     { "Boot", boot_options },
     { "Devices", device_options },
+    { "Disks", block_options },
     { "USB", usb_options },
     { "Network", net_options },
     { "Monitors and displays", monitor_options },
@@ -154,10 +155,8 @@ static bool parse_one(Options *options, int argc, char **argv, int *at, GError *
     const char *name = *word == '\0' ? word : word + 1 + (word[1] == '-');
     const Option *option;
 
-    if (*word != '-' || *name == '\0') {
-        set_error(error, "%s: disk images are not supported: expected an option (-help lists them)",
-                  word);
-        return false;
+    if (*word != '-') {
+        return option_disk_image(options, word);
     }
     option = option_find(name);
     if (option == NULL) {

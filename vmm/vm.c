@@ -9,6 +9,7 @@
 #include "mem_backend.h"
 #include "net.h"
 #include "options.h"
+#include "vm_block.h"
 #include "vm_net.h"
 
 static Vm machine;
@@ -311,10 +312,11 @@ static bool build(Vm *vm, Options *options, GError **error)
            run_stage(vm, options, OPTION_STAGE_CHARDEV, error) &&
            run_stage(vm, options, OPTION_STAGE_BLOCK, error) &&
            run_stage(vm, options, OPTION_STAGE_NET, error) && vm->board->build(vm, error) &&
-           vm_make_nics(vm, options, error) &&
+           vm_make_nics(vm, options, error) && vm_make_ide_drives(vm, options, error) &&
            each_late(vm, options->serials, make_serial, error) &&
            each_late(vm, options->debugcons, make_debugcon, error) &&
-           run_stage(vm, options, OPTION_STAGE_DEVICE, error) && vcpus_create(vm, error);
+           run_stage(vm, options, OPTION_STAGE_DEVICE, error) &&
+           vm_make_virtio_drives(vm, error) && vcpus_create(vm, error);
 }
 
 bool vm_create(Vm *vm, Options *options, GPtrArray **monitors, GError **error)

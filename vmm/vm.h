@@ -7,6 +7,7 @@
 #pragma once
 
 #include "accel.h"
+#include "block.h"
 #include "chardev.h"
 #include "cpuid.h"
 #include "disas.h"

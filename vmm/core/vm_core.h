@@ -44,6 +44,7 @@ typedef struct VmConfig {
     char *rtc_base; bool rtc_clock_vm, rtc_slew;    /* -rtc: "utc", "localtime" or a date */
     char *panic_action;                     /* -action panic= */
     bool nodefaults;
+    bool snapshot;                          /* -snapshot: drives write to temporary files */
     bool mem_lock;                          /* -overcommit mem-lock */
     struct SmbiosConfig *smbios;            /* -smbios (machine/smbios.h); NULL: nothing said */
 } VmConfig;
