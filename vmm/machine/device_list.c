@@ -10,6 +10,7 @@
 #include "i8254.h"
 #include "i8257.h"
 #include "i8259.h"
+#include "ide.h"
 #include "ioapic.h"
 #include "kvm_devices.h"
 #include "machine.h"
@@ -20,6 +21,8 @@
 #include "port92.h"
 #include "ps2.h"
 #include "pvpanic.h"
+#include "rtl8139.h"
+#include "scsi.h"
 #include "serial.h"
 #include "testdev.h"
 #include "usb.h"
@@ -36,6 +39,8 @@ const DeviceType *const device_types[] = {
     &i8254_type,
     &i8257_type,
     &i8259_type,
+    &ide_cd_type,
+    &ide_hd_type,
     &ioapic_type,
     &isa_debug_exit_type,
     &isa_debugcon_type,
@@ -46,6 +51,7 @@ const DeviceType *const device_types[] = {
     &kvm_pit_type,
     &mc146818_type,
     &pcspk_type,
+    &piix3_ide_type,
     &piix3_type,
     &piix3_uhci_type,
     &piix4_pm_type,
@@ -53,6 +59,9 @@ const DeviceType *const device_types[] = {
     &ps2_kbd_type,
     &ps2_mouse_type,
     &pvpanic_type,
+    &rtl8139_type,
+    &scsi_cd_type,
+    &scsi_hd_type,
     &testdev_type,
     &usb_hub_type,
     &usb_kbd_type,

@@ -1,11 +1,11 @@
 /*
  * The pc board: i440FX and PIIX3/PIIX4, the PC of 1996 that every operating system knows.
  *
- *   CPUs — LAPICs — memory — i440FX — PCI 0: PIIX3 (ISA: timers, RTC, keyboard, serial), PIIX4 PM
- *                     |
+ *   CPUs — LAPICs — memory — i440FX — PCI 0: PIIX3 (ISA: timers, RTC, keyboard, serial), IDE, USB,
+ *                     |                       PIIX4 PM
  *                     IOAPIC, HPET, fw_cfg
  *
- * Not on it yet: IDE, USB, floppy, display.
+ * Not on it yet: floppy, display.
  */
 #include <string.h>
 

@@ -19,7 +19,7 @@
 typedef struct PcBoard {
     Vm *vm;
     /* parts; NULL: not on this machine */
-    Device *host, *piix3, *pm, *rtc, *pic[2], *pit, *ioapic, *hpet, *kbd;
+    Device *host, *piix3, *ide, *pm, *rtc, *pic[2], *pit, *ioapic, *hpet, *kbd;
     PciBus *pci;
     MemRegion below_4g, above_4g, rom, bios, isa_bios, port80, port_f0;
     bool has_bios;

@@ -6,6 +6,7 @@
 
 #include "apic.h"
 #include "cpuid.h"
+#include "ide.h"
 #include "pc.h"
 #include "piix3.h"
 #include "piix4_pm.h"
@@ -76,6 +77,7 @@ static void setup_pci(PcBoard *pc)
         piix3_set_route(pc->piix3, input, pirq_irqs[input]);
     }
     piix4_pm_firmware_init(pc->pm, PC_PM_BASE, PC_SMBUS_BASE);
+    piix3_ide_firmware_init(pc->ide);
     pci_assign_resources(pc->pci, &windows, irq_of_input);
     /* The PM function's pin is wired to interrupt 9 whatever the router says. */
     ((PciDevice *)pc->pm)->config[PCI_INTERRUPT_LINE] = 9;

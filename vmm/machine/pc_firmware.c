@@ -4,8 +4,10 @@
  */
 #include <string.h>
 
+#include "acpi_pci_hotplug.h"
 #include "fw_cfg.h"
 #include "i440fx.h"
+#include "ide.h"
 #include "mc146818.h"
 #include "pc.h"
 #include "piix4_pm.h"
@@ -24,10 +26,13 @@
 #define OPTION_ROM_SIZE 0x20000
 
 enum {
+    CMOS_DISK_TYPES = 0x12, CMOS_DISK_C_TYPE = 0x19, CMOS_DISK_C_TABLE = 0x1b,
+    CMOS_DISK_D_TABLE = 0x24, CMOS_DISK_TRANSLATIONS = 0x39,
     CMOS_EQUIPMENT = 0x14, CMOS_BASE_KIB = 0x15, CMOS_EXTENDED_KIB = 0x17,
     CMOS_EXTENDED_KIB_2 = 0x30, CMOS_ABOVE_16M = 0x34, CMOS_BOOT_THIRD = 0x38,
     CMOS_BOOT_FIRST = 0x3d, CMOS_ABOVE_4G = 0x5b, CMOS_CPUS = 0x5f,
 };
+#define DISK_TYPE_OWN   47              /* has a table of its own in CMOS */
 #define EQUIPMENT_FPU   0x02
 #define EQUIPMENT_MOUSE 0x04
 
@@ -89,6 +94,39 @@ static void cmos_set(PcBoard *pc, uint8_t at, uint64_t value, unsigned bytes)
     }
 }
 
+/* The table of a disk whose type says "look here": cylinders, heads, landing zone, sectors. */
+static void cmos_disk_table(PcBoard *pc, uint8_t at, const IdeDiskGeometry *disk)
+{
+    cmos_set(pc, at, disk->cyls, 2);
+    cmos_set(pc, at + 2, disk->heads, 1);
+    cmos_set(pc, at + 3, UINT16_MAX, 2);            /* no write precompensation */
+    cmos_set(pc, at + 5, 0xc0 | (disk->heads > 8) << 3, 1);
+    cmos_set(pc, at + 6, disk->cyls, 2);
+    cmos_set(pc, at + 8, disk->secs, 1);
+}
+
+static void cmos_disks(PcBoard *pc)
+{
+    static const uint8_t tables[] = { CMOS_DISK_C_TABLE, CMOS_DISK_D_TABLE };
+    uint8_t types = 0, translations = 0;
+
+    for (unsigned n = 0; n < 4; n++) {
+        IdeDiskGeometry disk;
+
+        if (!piix3_ide_geometry(pc->ide, n, &disk)) {
+            continue;
+        }
+        translations |= disk.translation << (2 * n);
+        if (n < G_N_ELEMENTS(tables)) {
+            types |= 0xf0 >> (4 * n);
+            cmos_set(pc, CMOS_DISK_C_TYPE + n, DISK_TYPE_OWN, 1);
+            cmos_disk_table(pc, tables[n], &disk);
+        }
+    }
+    cmos_set(pc, CMOS_DISK_TYPES, types, 1);
+    cmos_set(pc, CMOS_DISK_TRANSLATIONS, translations, 1);
+}
+
 void pc_fill_cmos(PcBoard *pc)
 {
     const Vm *vm = pc->vm;
@@ -103,6 +141,7 @@ void pc_fill_cmos(PcBoard *pc)
     cmos_set(pc, CMOS_ABOVE_4G, vm->ram_above_4g / (64 * KIB), 3);
     cmos_set(pc, CMOS_CPUS, vm->cpus->len - 1, 1);
     cmos_set(pc, CMOS_EQUIPMENT, EQUIPMENT_FPU | (pc->kbd ? EQUIPMENT_MOUSE : 0), 1);
+    cmos_disks(pc);
 }
 
 /* Up to three of: a, b floppy; c disk; d CD-ROM; n to p network. */
@@ -181,6 +220,7 @@ AcpiTables *pc_make_acpi(PcBoard *pc)
     AcpiConfig config = {
         .pci_hole_start = vm->ram_below_4g, .pci_hole_last = PC_PCI_HOLE_LAST,
         .pci_hole64_start = (ram_end + GIB - 1) & ~(GIB - 1), .pci_hole64_size = 2 * GIB,
+        .hotplug_slots = pc->pci->bus.hotplug ? acpi_pci_hotplug_removable(pc->pci) : 0,
         .com_ports = survey.com_ports, .hpet = pc->hpet, .keyboard = pc->kbd,
         .s3 = !survey.s3_off, .s4 = !survey.s4_off, .s4_type = survey.s4_type,
         .pvpanic_port = survey.pvpanic_port, .apic_ids = ids, .n_cpus = vm->cpus->len,

@@ -218,6 +218,10 @@ bool pc_make_parts(PcBoard *pc, GError **error)
         !make_isa_parts(pc, piix3_isa_bus(pc->piix3), error)) {
         return false;
     }
+    pc->ide = make_part(pc, "piix3-ide", NULL, (Bus *)pc->pci, PROPS("addr", "1.1"), error);
+    if (!pc->ide) {
+        return false;
+    }
     if (vm->config.usb && !make_part(pc, "piix3-usb-uhci", NULL, (Bus *)pc->pci,
                                      PROPS("addr", "1.2"), error)) {
         return false;
