@@ -128,7 +128,7 @@ typedef struct NetSocketOptions {
     NetSocketKind kind;                     /* NONE: nothing with this prefix was given */
     char *type, *host, *port, *path, *str;
     char *ipv4, *ipv6;                      /* "on", "off" or NULL */
-    bool abstract, tight, keep_alive, mptcp;
+    bool abstract, tight, keep_alive, mptcp, numeric;
     unsigned last_port;                     /* to= */
 } NetSocketOptions;
 

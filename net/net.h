@@ -165,5 +165,6 @@ bool net_hostfwd_remove(const char *netdev, const char *rule, GError **error);
 /* Warns of ends without a peer and of hubs that lead nowhere, once the machine stands. */
 void net_check_peers(void);
 
+char *netdev_help_text(void);               /* -netdev help; new string */
 void net_print(GString *out);                   /* info network */
 void net_print_user(GString *out);              /* info usernet */

@@ -52,6 +52,13 @@ const NetBackend *net_backend_find(const char *name, GError **error)
     return NULL;
 }
 
+char *netdev_help_text(void)
+{
+    g_autofree char *list = g_strjoinv("\n", (char **)backend_names);
+
+    return g_strdup_printf("Available netdev backend types:\n%s\n", list);
+}
+
 bool netdev_add(Vm *vm, KeyVal *kv, GError **error)
 {
     const char *id = keyval_get(kv, "id"), *type = keyval_get(kv, "type");

@@ -1,4 +1,5 @@
 /* QMP's SocketAddress, as -netdev stream and dgram take it: "addr.type=inet,addr.host=…". */
+#include <gio/gio.h>
 #include <netdb.h>
 #include <string.h>
 
@@ -12,7 +13,7 @@ static const char *const kinds[] = { "inet", "unix", "fd", NULL };
 static const KeyField inet_fields[] = {
     TEXT("type", type), TEXT("host", host), TEXT("port", port), TEXT("ipv4", ipv4),
     TEXT("ipv6", ipv6), { "to", KEY_UINT, offsetof(NetSocketOptions, last_port) },
-    FLAG("keep-alive", keep_alive), FLAG("mptcp", mptcp), {}
+    FLAG("keep-alive", keep_alive), FLAG("mptcp", mptcp), FLAG("numeric", numeric), {}
 };
 static const KeyField unix_fields[] = {
     TEXT("type", type), TEXT("path", path), FLAG("abstract", abstract), FLAG("tight", tight), {}
@@ -44,6 +45,10 @@ static bool take_inet(NetSocketOptions *options, KeyVal *sub, const char *prefix
         !require(prefix, "port", options->port, error) ||
         !is_switch(options->ipv4, prefix, "ipv4", error) ||
         !is_switch(options->ipv6, prefix, "ipv6", error)) {
+        return false;
+    }
+    if (options->numeric && !g_hostname_is_ip_address(options->host)) {
+        set_error(error, "%s.host: '%s' is not a numeric address", prefix, options->host);
         return false;
     }
     if (options->mptcp) {

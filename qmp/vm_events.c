@@ -70,6 +70,36 @@ static void on_wakeup(Vm *vm, const VmEvent *event)
     qmp_event_wakeup();
 }
 
+static void on_stream_connected(Vm *vm, const VmEvent *event)
+{
+    const VmEventAddress *from = event->address;
+    int type = qmp_enum_index(qmp_socket_address_type_names, from->type);
+    QmpSocketAddress addr = { .type = type };
+
+    switch (type) {
+    case QMP_SOCKET_ADDRESS_TYPE_INET:
+        addr.u.inet = (QmpInetSocketAddress){
+            .host = (char *)from->host, .port = (char *)from->port, .has_ipv4 = !from->ipv6,
+            .ipv4 = true, .has_ipv6 = from->ipv6, .ipv6 = true,
+        };
+        break;
+    case QMP_SOCKET_ADDRESS_TYPE_UNIX:
+        addr.u.unix_.path = (char *)from->path;
+        break;
+    case QMP_SOCKET_ADDRESS_TYPE_FD:
+        addr.u.fd.str = (char *)from->str;
+        break;
+    default:
+        return;
+    }
+    qmp_event_netdev_stream_connected(event->device, &addr);
+}
+
+static void on_stream_disconnected(Vm *vm, const VmEvent *event)
+{
+    qmp_event_netdev_stream_disconnected(event->device);
+}
+
 static void on_vm_event(Vm *vm, const VmEvent *event, void *opaque)
 {
     static void (*const handlers[])(Vm *vm, const VmEvent *event) = {
@@ -78,6 +108,8 @@ static void on_vm_event(Vm *vm, const VmEvent *event, void *opaque)
         [VM_EVENT_SUSPEND] = on_suspend, [VM_EVENT_WAKEUP] = on_wakeup,
         [VM_EVENT_GUEST_PANICKED] = on_panic, [VM_EVENT_WATCHDOG] = on_watchdog,
         [VM_EVENT_RTC_CHANGE] = on_rtc_change, [VM_EVENT_DEVICE_DELETED] = on_device_deleted,
+        [VM_EVENT_NETDEV_STREAM_CONNECTED] = on_stream_connected,
+        [VM_EVENT_NETDEV_STREAM_DISCONNECTED] = on_stream_disconnected,
     };
 
     if ((size_t)event->kind < G_N_ELEMENTS(handlers) && handlers[event->kind] != NULL) {

@@ -1,12 +1,14 @@
 /* Every type -object takes, by name.  Here because this folder sees all others. */
 #include "object_list.h"
 
+#include "dump.h"
 #include "iothread_object.h"
 #include "mem_backend.h"
 #include "rng.h"
 #include "secret.h"
 
 const ObjectType *const object_types[] = {
+    &filter_dump_type,
     &iothread_object_type,
     &mem_backend_file_type,
     &mem_backend_memfd_type,

@@ -50,6 +50,7 @@ typedef struct Options {
     GPtrArray *serials, *monitors, *mons, *debugcons;       /* LateOption */
     GPtrArray *globals;                 /* "driver.property=value" */
     bool nographic, daemonize, has_display;
+    bool has_net;                       /* -netdev, -nic or -net: no default NIC */
     char *pidfile, *log_items, *log_file;
     bool done;                          /* -help, -version, -device help …: printed, leave with 0 */
 } Options;
