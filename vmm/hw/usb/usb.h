@@ -7,8 +7,9 @@
  * says USB_NAK, as on the wire, and calls usb_wakeup() once it can; so no packet outlives the call
  * that carries it, and unplugging needs no cancelling.
  *
- * A type fills in a UsbClass (DeviceType.bus_class) with its descriptors and two functions; standard
- * requests and the stages of control transfers are handled here.  Machine lock for everything.
+ * A type fills in a UsbClass (DeviceType.bus_class) with its descriptors and two functions;
+ * standard requests and the stages of control transfers are handled here.  Machine lock for
+ * everything.
  *
  * Not modelled: high speed (every device works at full speed), isochronous transfers, data toggles
  * and bit-level errors (nothing is ever lost between here and there), alternate settings, power.

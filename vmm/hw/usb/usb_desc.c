@@ -174,8 +174,10 @@ static int string_descriptor(const UsbDevice *dev, uint8_t index, Bytes *b)
 
         return text_descriptor(serial, b);
     }
-    return index < desc->n_strings && desc->strings[index] ? text_descriptor(desc->strings[index], b)
-                                                           : USB_STALL;
+    if (index >= desc->n_strings || !desc->strings[index]) {
+        return USB_STALL;
+    }
+    return text_descriptor(desc->strings[index], b);
 }
 
 int usb_descriptor(const UsbDevice *dev, uint8_t type, uint8_t index, uint8_t *out, size_t max)
