@@ -6,7 +6,12 @@
 #include "rhea_error.h"
 #include "vm_core.h"
 
-const BusType system_bus_type = { .name = "System" };
+static char *system_firmware_path(const Device *dev)
+{
+    return g_strdup(dev->type->firmware_name);
+}
+
+const BusType system_bus_type = { .name = "System", .firmware_path = system_firmware_path };
 
 /* ---- types ---- */
 

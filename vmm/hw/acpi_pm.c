@@ -170,6 +170,13 @@ static const MemOps gpe_ops = {
     .read = gpe_read, .write = gpe_write, .min_size = 1, .max_size = 1,
 };
 
+void acpi_pm_raise_gpe(AcpiPm *pm, unsigned n)
+{
+    g_assert(n < 8 * ACPI_GPE_BYTES);
+    pm->gpe_sts[n / 8] |= 1u << (n % 8);
+    acpi_pm_update(pm);
+}
+
 /* ---- what the machine tells us ---- */
 
 static void pm_event(Vm *vm, const VmEvent *event, void *opaque)

@@ -40,5 +40,6 @@ extern const StateDesc acpi_pm_state;
 void acpi_pm_init(AcpiPm *pm, Vm *vm, Object *owner, IrqLine sci);
 void acpi_pm_finish(AcpiPm *pm);
 void acpi_pm_reset(AcpiPm *pm);
+void acpi_pm_raise_gpe(AcpiPm *pm, unsigned n);     /* general purpose event n happened */
 /* SCI_EN, as firmware asks for through the SMI command port. */
 void acpi_pm_set_acpi_mode(AcpiPm *pm, bool on);

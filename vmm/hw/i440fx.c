@@ -336,7 +336,8 @@ MemRegion *i440fx_pci_memory(Device *host)
 const DeviceType i440fx_host_type = {
     .name = "i440FX-pcihost", .help = "440FX host bridge's bus side", .category = "bridge",
     .bus = &system_bus_type, .size = sizeof(I440fxHost), .props = i440fx_host_props,
-    .state = &i440fx_host_state, .board_only = true,
+    .state = &i440fx_host_state, .board_only = true, .no_hotplug = true,
+    .firmware_name = "pci@i0cf8",           /* by its io port */
     .realize = host_realize, .unrealize = host_unrealize, .reset = host_reset,
 };
 
@@ -348,5 +349,6 @@ static const PciClass i440fx_class = {
 const DeviceType i440fx_type = {
     .name = "i440FX", .help = "440FX host bridge", .category = "bridge",
     .bus = &pci_bus_type, .size = sizeof(I440fx), .state = &i440fx_state, .board_only = true,
+    .no_hotplug = true,
     .bus_class = &i440fx_class, .realize = i440fx_realize, .reset = i440fx_reset,
 };

@@ -4,12 +4,14 @@
  * Modelled: PM1a and PM timer blocks at the base of register 40, general purpose events at afe0,
  * the SMI command port b2/b3 with ACPI enable and disable, the SMBus host at the base of register
  * 90.
- * Not modelled: device activity monitors, throttling, PCI and CPU hot-plug.
+ * The chip itself knows no hot-plug; boards have added the ports of acpi_pci_hotplug.h to it.
+ * Not modelled: device activity monitors, throttling, CPU hot-plug.
  */
 #include "piix4_pm.h"
 
 #include <string.h>
 
+#include "acpi_pci_hotplug.h"
 #include "acpi_pm.h"
 #include "pm_smbus.h"
 #include "x86_cpu.h"
@@ -32,13 +34,14 @@ typedef struct Piix4Pm {
     /* configuration */
     uint32_t smb_io_base;
     uint8_t disable_s3, disable_s4, s4_val;
-    bool smm_enabled;
+    bool bridge_hotplug, root_hotplug, smm_enabled;
     /* wiring */
     MemRegion pm_io, apm_io;
     uint16_t smb_reset_base;
     /* guest-visible state, beside configuration space */
     AcpiPm acpi;
     PmSmbus smbus;
+    AcpiPciHotplug hotplug;
     uint8_t apm_control, apm_status;
 } Piix4Pm;
 
@@ -111,6 +114,7 @@ static const StateField piix4_fields[] = {
     STATE_STRUCT(Piix4Pm, smbus, PmSmbus, pm_smbus_state),
     STATE_UINT8(Piix4Pm, apm_control),
     STATE_UINT8(Piix4Pm, apm_status),
+    STATE_STRUCT(Piix4Pm, hotplug, AcpiPciHotplug, acpi_pci_hotplug_state),
     {}
 };
 static const StateDesc piix4_state = {
@@ -124,6 +128,10 @@ static const Property piix4_props[] = {
     PROP_UINT8(Piix4Pm, disable_s4, .name = "disable_s4", .help = "1: no suspend to disk"),
     PROP_UINT8(Piix4Pm, s4_val, .name = "s4_val", .def = 2,
                .help = "sleep type that means suspend to disk"),
+    PROP_BOOL(Piix4Pm, bridge_hotplug, .name = "acpi-pci-hotplug-with-bridge-support", .def = true,
+              .help = "hot-plug behind PCI bridges; there are none on this board"),
+    PROP_BOOL(Piix4Pm, root_hotplug, .name = "acpi-root-pci-hotplug", .def = true,
+              .help = "devices of the root bus can come and go"),
     PROP_BOOL(Piix4Pm, smm_enabled, .name = "smm-enabled",
               .help = "the SMI command port raises SMI"),
     {}
@@ -159,6 +167,9 @@ static bool piix4_realize(Device *dev, GError **error)
     mem_region_init_io(&pm->apm_io, &dev->obj, "apm-io", 2, &apm_ops, pm);
     mem_region_add(io, PIIX4_SMI_PORT, &pm->apm_io);
     mem_region_add(io, PIIX4_GPE_BASE, &pm->acpi.gpe);
+    if (pm->root_hotplug) {
+        acpi_pci_hotplug_init(&pm->hotplug, dev, pm->pci.pci_bus, &pm->acpi);
+    }
     pm_smbus_init(&pm->smbus, &dev->obj);
     mem_region_add(io, pm->smb_io_base, &pm->smbus.io);
     pm->smb_reset_base = pm->smb_io_base & 0xffc0;
@@ -175,6 +186,7 @@ static void piix4_unrealize(Device *dev)
     }
     dev->vm->pm = NULL;
     pm_smbus_finish(&pm->smbus);
+    acpi_pci_hotplug_finish(&pm->hotplug);
     mem_region_finish(&pm->apm_io);
     acpi_pm_finish(&pm->acpi);
     mem_region_finish(&pm->pm_io);
@@ -197,8 +209,14 @@ static void piix4_reset(Device *dev)
     }
     pm->apm_control = pm->apm_status = 0;
     acpi_pm_reset(&pm->acpi);
+    acpi_pci_hotplug_reset(&pm->hotplug);
     pm_smbus_reset(&pm->smbus);
     piix4_update_io(pm);
+}
+
+AcpiPciHotplug *piix4_pm_hotplug(Device *dev)
+{
+    return &DEVICE_CAST(dev, Piix4Pm)->hotplug;
 }
 
 void piix4_pm_firmware_init(Device *dev, uint16_t pm_base, uint16_t smbus_base)
@@ -219,6 +237,6 @@ static const PciClass piix4_class = {
 const DeviceType piix4_pm_type = {
     .name = "PIIX4_PM", .help = "power management", .category = "bridge",
     .bus = &pci_bus_type, .size = sizeof(Piix4Pm), .props = piix4_props, .state = &piix4_state,
-    .board_only = true, .gpios = piix4_gpios, .bus_class = &piix4_class,
+    .board_only = true, .no_hotplug = true, .gpios = piix4_gpios, .bus_class = &piix4_class,
     .realize = piix4_realize, .unrealize = piix4_unrealize, .reset = piix4_reset,
 };

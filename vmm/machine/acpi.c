@@ -247,6 +247,9 @@ static uint32_t build_ssdt(AcpiTables *tables, const AcpiConfig *config)
     for (unsigned i = 0; i < config->n_cpus; i++) {
         aml_cpu_device(aml, i);
     }
+    if (config->hotplug_slots) {
+        aml_pci_slots(aml, config->hotplug_slots);
+    }
     table_end(tables, at);
     return at;
 }

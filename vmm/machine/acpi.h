@@ -17,6 +17,7 @@ typedef struct AcpiConfig {
     uint8_t com_ports;                              /* bit n: COM n+1 */
     bool hpet, keyboard;
     uint16_t pvpanic_port;                          /* 0: none */
+    uint32_t hotplug_slots;                         /* PCI slots whose devices come and go */
     bool s3, s4;
     uint8_t s4_type;
     const uint32_t *apic_ids;                       /* of each CPU */

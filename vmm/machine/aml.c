@@ -4,10 +4,13 @@
 #include <string.h>
 
 enum {
-    AML_NAME_OP = 0x08, AML_BYTE = 0x0a, AML_WORD = 0x0b, AML_DWORD = 0x0c, AML_STRING = 0x0d,
+    AML_ZERO = 0x00, AML_NAME_OP = 0x08, AML_BYTE = 0x0a, AML_WORD = 0x0b, AML_DWORD = 0x0c, AML_STRING = 0x0d,
     AML_QWORD = 0x0e, AML_SCOPE_OP = 0x10, AML_PACKAGE_OP = 0x12, AML_EXT = 0x5b,
-    AML_EXT_DEVICE = 0x82, AML_ROOT = '\\',
+    AML_EXT_DEVICE = 0x82, AML_ROOT = '\\', AML_DUAL_NAME = 0x2e, AML_METHOD_OP = 0x14,
+    AML_ARG0 = 0x68, AML_ARG1, AML_ARG2, AML_ARG3, AML_AND = 0x7b, AML_NOTIFY = 0x86,
+    AML_IF = 0xa0, AML_RETURN = 0xa4,
 };
+#define AML_METHOD_SERIALIZED 0x08
 
 static void aml_byte(GByteArray *aml, uint8_t byte)
 {
@@ -40,14 +43,13 @@ static void aml_int(GByteArray *aml, uint64_t value)
 /* Appends `body` behind its PkgLength (17.2.4), which counts itself. */
 static void aml_package_body(GByteArray *aml, const GByteArray *body)
 {
-    if (body->len + 1 < 0x40) {
-        aml_byte(aml, body->len + 1);
-    } else {
-        uint32_t len = body->len + 2;
+    unsigned bytes = body->len + 1 < 0x40 ? 0 : body->len + 2 < 0x1000 ? 1 : 2;
+    uint32_t len = body->len + 1 + bytes;
 
-        g_assert(len < 0x1000);
-        aml_byte(aml, 0x40 | (len & 0x0f));
-        aml_byte(aml, len >> 4);
+    g_assert(len < 0x100000);
+    aml_byte(aml, bytes == 0 ? len : bytes << 6 | (len & 0x0f));
+    for (unsigned i = 0; i < bytes; i++) {
+        aml_byte(aml, len >> (4 + 8 * i));
     }
     g_byte_array_append(aml, body->data, body->len);
 }
@@ -103,6 +105,95 @@ void aml_cpu_device(GByteArray *aml, unsigned index)
     aml_byte(scope, AML_EXT_DEVICE);
     aml_package_body(scope, device);
 
+    aml_byte(aml, AML_SCOPE_OP);
+    aml_package_body(aml, scope);
+}
+
+/* ---- PCI slots ---- */
+
+static void aml_name_int(GByteArray *aml, const char *segment, uint64_t value)
+{
+    aml_byte(aml, AML_NAME_OP);
+    aml_segment(aml, segment);
+    aml_int(aml, value);
+}
+
+/* Method (segment, n_args) around `body`. */
+static void aml_method(GByteArray *aml, const char *segment, unsigned n_args,
+                       const GByteArray *body)
+{
+    g_autoptr(GByteArray) inner = g_byte_array_new();
+
+    aml_segment(inner, segment);
+    aml_byte(inner, n_args | AML_METHOD_SERIALIZED);
+    g_byte_array_append(inner, body->data, body->len);
+    aml_byte(aml, AML_METHOD_OP);
+    aml_package_body(aml, inner);
+}
+
+/* Method (_EJ0, 1) { SLEJ (_SUN) } and Method (_DSM, 4) { Return (SLDM (Arg0 … Arg3, _SUN)) } */
+static void aml_slot_methods(GByteArray *aml)
+{
+    g_autoptr(GByteArray) eject = g_byte_array_new(), describe = g_byte_array_new();
+
+    aml_segment(eject, "SLEJ");
+    aml_segment(eject, "_SUN");
+    aml_method(aml, "_EJ0", 1, eject);
+    aml_byte(describe, AML_RETURN);
+    aml_segment(describe, "SLDM");
+    for (unsigned arg = AML_ARG0; arg <= AML_ARG3; arg++) {
+        aml_byte(describe, arg);
+    }
+    aml_segment(describe, "_SUN");
+    aml_method(aml, "_DSM", 4, describe);
+}
+
+static void aml_slot_device(GByteArray *aml, unsigned slot)
+{
+    g_autoptr(GByteArray) device = g_byte_array_new();
+    g_autofree char *segment = g_strdup_printf("S%02X_", slot << 3);
+
+    aml_segment(device, segment);
+    aml_name_int(device, "_ADR", slot << 16);
+    aml_name_int(device, "_SUN", slot);
+    aml_slot_methods(device);
+    aml_byte(aml, AML_EXT);
+    aml_byte(aml, AML_EXT_DEVICE);
+    aml_package_body(aml, device);
+}
+
+/* If (Arg0 & bit) { Notify (Snn, Arg1) } */
+static void aml_slot_notify(GByteArray *aml, unsigned slot)
+{
+    g_autoptr(GByteArray) inner = g_byte_array_new();
+    g_autofree char *segment = g_strdup_printf("S%02X_", slot << 3);
+
+    aml_byte(inner, AML_AND);
+    aml_byte(inner, AML_ARG0);
+    aml_int(inner, UINT32_C(1) << slot);
+    aml_byte(inner, AML_ZERO);                          /* no target */
+    aml_byte(inner, AML_NOTIFY);
+    aml_segment(inner, segment);
+    aml_byte(inner, AML_ARG1);
+    aml_byte(aml, AML_IF);
+    aml_package_body(aml, inner);
+}
+
+void aml_pci_slots(GByteArray *aml, uint32_t slots)
+{
+    g_autoptr(GByteArray) scope = g_byte_array_new(), notify = g_byte_array_new();
+
+    aml_byte(scope, AML_ROOT);
+    aml_byte(scope, AML_DUAL_NAME);
+    aml_segment(scope, "_SB_");
+    aml_segment(scope, "PCI0");
+    for (unsigned slot = 0; slot < 32; slot++) {
+        if (slots >> slot & 1) {
+            aml_slot_device(scope, slot);
+            aml_slot_notify(notify, slot);
+        }
+    }
+    aml_method(scope, "SLNT", 2, notify);
     aml_byte(aml, AML_SCOPE_OP);
     aml_package_body(aml, scope);
 }

@@ -13,6 +13,8 @@
 
 /* Where the list of capabilities may begin: behind the header. */
 #define PCI_CAPABILITIES 0x40
+/* What Linux has room for in the name of an onboard device. */
+#define PCI_ACPI_INDEX_MAX (16 * 1024 - 1)
 #define PCI_ROM_MAX (16 * 1024 * 1024)
 
 /* ---- the addr= property: "4", "04.0", "0x1.0x2" ---- */
@@ -474,6 +476,23 @@ static void pci_init_dma(PciDevice *dev)
     address_space_init(&dev->dma, dev->dev.type->name, &dev->bus_master);
 }
 
+static bool pci_check_index(const PciBus *bus, const PciDevice *dev, GError **error)
+{
+    for (unsigned devfn = 0; dev->acpi_index && devfn < G_N_ELEMENTS(bus->slots); devfn++) {
+        const PciDevice *other = bus->slots[devfn];
+
+        if (other && other != dev && other->acpi_index == dev->acpi_index) {
+            set_error(error, "a PCI device with acpi-index = %u already exist", dev->acpi_index);
+            return false;
+        }
+    }
+    if (dev->acpi_index > PCI_ACPI_INDEX_MAX) {
+        set_error(error, "acpi-index should be less or equal to %u", PCI_ACPI_INDEX_MAX);
+        return false;
+    }
+    return true;
+}
+
 static bool pci_plug(Bus *qbus, Device *qdev, GError **error)
 {
     PciBus *bus = (PciBus *)qbus;
@@ -488,7 +507,7 @@ static bool pci_plug(Bus *qbus, Device *qdev, GError **error)
         set_error(error, "ROM size %u is not a power of two", dev->romsize);
         return false;
     }
-    if (!pci_take_slot(bus, dev, error)) {
+    if (!pci_check_index(bus, dev, error) || !pci_take_slot(bus, dev, error)) {
         return false;
     }
     dev->pci_bus = bus;
@@ -506,16 +525,23 @@ static bool pci_realized(Bus *bus, Device *qdev, GError **error)
     return pci_load_rom(DEVICE_CAST(qdev, PciDevice), error);
 }
 
+void pci_detach(PciDevice *dev)
+{
+    pci_reset(dev);
+    if (dev->pci_bus->slots[dev->devfn] == dev) {
+        dev->pci_bus->slots[dev->devfn] = NULL;
+    }
+}
+
 static void pci_unplug(Bus *qbus, Device *qdev)
 {
     PciBus *bus = (PciBus *)qbus;
     PciDevice *dev = DEVICE_CAST(qdev, PciDevice);
 
-    if (dev->pci_bus != bus || bus->slots[dev->devfn] != dev) {
+    if (dev->pci_bus != bus) {
         return;
     }
-    pci_reset(dev);
-    bus->slots[dev->devfn] = NULL;
+    pci_detach(dev);
     address_space_finish(&dev->dma);
     mem_region_finish(&dev->bus_master_alias);
     mem_region_finish(&dev->bus_master);
@@ -525,10 +551,26 @@ static void pci_unplug(Bus *qbus, Device *qdev)
     dev->pci_bus = NULL;
 }
 
+/* PCI Bus Binding to IEEE 1275: "scsi@4", "ide@1,1". */
+static char *pci_firmware_path(const Device *qdev)
+{
+    const PciDevice *dev = (const PciDevice *)qdev;
+    g_autofree char *plain = g_strdup_printf("pci%04x,%04x",
+                                             pci_get_word(dev->config + PCI_VENDOR_ID),
+                                             pci_get_word(dev->config + PCI_DEVICE_ID));
+    const char *name = qdev->type->firmware_name;
+
+    if (!name) {
+        name = pci_class_firmware_name(pci_get_word(dev->config + PCI_CLASS_DEVICE));
+    }
+    return g_strdup_printf(dev->devfn & 7 ? "%s@%x,%x" : "%s@%x", name ? name : plain,
+                           dev->devfn >> 3, dev->devfn & 7);
+}
+
 const BusType pci_bus_type = {
     .name = "PCI", .size = sizeof(PciBus), .device_props = pci_device_props,
     .plug = pci_plug, .realized = pci_realized, .unplug = pci_unplug,
-    .print_device = pci_print_device,
+    .print_device = pci_print_device, .firmware_path = pci_firmware_path,
 };
 
 PciBus *pci_bus_new(Device *parent, const char *name, MemRegion *mem, MemRegion *io)

@@ -123,6 +123,8 @@ enum { PCI_CAP_VENDOR = 0x09, PCI_CAP_MSIX = 0x11 };
 uint8_t pci_add_capability(PciDevice *dev, uint8_t id, unsigned size, GError **error);
 void pci_set_intx(PciDevice *dev, int level);       /* the pin in PCI_INTERRUPT_PIN */
 void pci_update_bars(PciDevice *dev);
+/* The device answers no more cycles and drives no pin; its slot is free. It waits to be freed. */
+void pci_detach(PciDevice *dev);
 void pci_reset(PciDevice *dev);                     /* a type's reset calls this first */
 /* The router's inputs as they are now, after the router's own registers changed. */
 static inline bool pci_bus_input_level(const PciBus *bus, int input)
@@ -146,6 +148,8 @@ void pci_assign_resources(PciBus *root, const PciWindows *windows, uint8_t (*irq
 /* ---- for people (pci_info.c) ---- */
 /* "VGA controller"; NULL: a class without a name. */
 const char *pci_class_name(uint16_t class_id);
+/* "ethernet": what OpenFirmware calls it; NULL: it has no name. */
+const char *pci_class_firmware_name(uint16_t class_id);
 typedef void (*PciDeviceFn)(PciDevice *dev, void *opaque);
 void pci_foreach(PciBus *bus, PciDeviceFn fn, void *opaque);        /* by devfn */
 /*

@@ -3,31 +3,34 @@
 
 #include <inttypes.h>
 
-/* PCI Code and ID Assignment Specification, chapter 1: what a PC is likely to hold. */
-static const struct { uint16_t class_id; const char *name; } pci_classes[] = {
-    { 0x0100, "SCSI controller" },
-    { 0x0101, "IDE controller" },
-    { 0x0102, "Floppy controller" },
-    { 0x0104, "RAID controller" },
-    { 0x0106, "SATA controller" },
-    { 0x0180, "Storage controller" },
-    { 0x0200, "Ethernet controller" },
-    { 0x0280, "Network controller" },
-    { 0x0300, "VGA controller" },
-    { 0x0380, "Display controller" },
-    { 0x0400, "Video controller" },
-    { 0x0401, "Audio controller" },
-    { 0x0403, "Audio controller" },
-    { 0x0500, "RAM controller" },
-    { 0x0580, "Memory controller" },
-    { 0x0600, "Host bridge" },
-    { 0x0601, "ISA bridge" },
-    { 0x0604, "PCI bridge" },
-    { 0x0680, "Bridge" },
-    { 0x0700, "Serial port" },
-    { 0x0701, "Parallel port" },
-    { 0x0c03, "USB controller" },
-    { 0x0c05, "SMBus" },
+/*
+ * PCI Code and ID Assignment Specification, chapter 1: what a PC is likely to hold; and the generic
+ * names of IEEE 1275's PCI binding.
+ */
+static const struct { uint16_t class_id; const char *name, *firmware_name; } pci_classes[] = {
+    { 0x0100, "SCSI controller", "scsi" },
+    { 0x0101, "IDE controller", "ide" },
+    { 0x0102, "Floppy controller", "fdc" },
+    { 0x0104, "RAID controller", NULL },
+    { 0x0106, "SATA controller", NULL },
+    { 0x0180, "Storage controller", NULL },
+    { 0x0200, "Ethernet controller", "ethernet" },
+    { 0x0280, "Network controller", NULL },
+    { 0x0300, "VGA controller", "display" },
+    { 0x0380, "Display controller", "display" },
+    { 0x0400, "Video controller", "video" },
+    { 0x0401, "Audio controller", "sound" },
+    { 0x0403, "Audio controller", NULL },
+    { 0x0500, "RAM controller", "memory" },
+    { 0x0580, "Memory controller", NULL },
+    { 0x0600, "Host bridge", "host" },
+    { 0x0601, "ISA bridge", "isa" },
+    { 0x0604, "PCI bridge", "pci" },
+    { 0x0680, "Bridge", NULL },
+    { 0x0700, "Serial port", "serial" },
+    { 0x0701, "Parallel port", "parallel" },
+    { 0x0c03, "USB controller", "usb" },
+    { 0x0c05, "SMBus", NULL },
 };
 
 const char *pci_class_name(uint16_t class_id)
@@ -35,6 +38,16 @@ const char *pci_class_name(uint16_t class_id)
     for (size_t i = 0; i < G_N_ELEMENTS(pci_classes); i++) {
         if (pci_classes[i].class_id == class_id) {
             return pci_classes[i].name;
+        }
+    }
+    return NULL;
+}
+
+const char *pci_class_firmware_name(uint16_t class_id)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(pci_classes); i++) {
+        if (pci_classes[i].class_id == class_id) {
+            return pci_classes[i].firmware_name;
         }
     }
     return NULL;

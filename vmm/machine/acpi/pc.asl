@@ -211,6 +211,73 @@ DefinitionBlock ("pc.aml", "DSDT", 2, "RHEA  ", "PC      ", 1)
                 Name (_CRS, ResourceTemplate () { IO (Decode16, 0xafe0, 0xafe0, 1, 4) })
             }
 
+            /*
+             * PCI hot-plug: slots that have news, shall be emptied, are let go of.  The slots
+             * themselves and SLNT, which notifies them, are made at run time.
+             */
+            External (\_SB.PCI0.SLNT, MethodObj)
+            OperationRegion (HPRG, SystemIO, 0xae00, 0x18)
+            Field (HPRG, DWordAcc, NoLock, WriteAsZeros)
+            {
+                HPUP, 32, HPDN, 32, HPEJ, 32, HPRM, 32, HPBS, 32, HPIX, 32
+            }
+            Mutex (HPLK, 0)
+            Method (SLEV, 0, Serialized)
+            {
+                If (CondRefOf (\_SB.PCI0.SLNT))
+                {
+                    Acquire (HPLK, 0xffff)
+                    HPBS = 0
+                    Local0 = HPUP
+                    Local1 = HPDN
+                    Release (HPLK)
+                    SLNT (Local0, 1)
+                    SLNT (Local1, 3)
+                }
+            }
+            Method (SLEJ, 1, Serialized)
+            {
+                Acquire (HPLK, 0xffff)
+                HPBS = 0
+                HPEJ = 1 << Arg0
+                Release (HPLK)
+            }
+            /* PCI Firmware Specification 3.2, 4.6.7: function 7 names an onboard device. */
+            Method (SLDM, 5, Serialized)
+            {
+                If (Arg0 != ToUUID ("e5c937d0-3553-4d7a-9117-ea4d19c3434d"))
+                {
+                    Return (Buffer () { 0 })
+                }
+                Acquire (HPLK, 0xffff)
+                HPBS = 0
+                HPIX = 1 << Arg4
+                Local0 = HPIX
+                Release (HPLK)
+                If (Arg2 == 0)
+                {
+                    If (Arg1 >= 2 && Local0 != 0)
+                    {
+                        Return (Buffer () { 0x81 })
+                    }
+                    Return (Buffer () { 0 })
+                }
+                If (Arg2 == 7)
+                {
+                    Local1 = Package (2) { 0, "" }
+                    Local1[0] = Local0
+                    Return (Local1)
+                }
+                Return (Buffer () { 0 })
+            }
+            Device (HPRS)
+            {
+                Name (_HID, EisaId ("PNP0A06"))
+                Name (_UID, "PCI hot-plug")
+                Name (_STA, 0x0b)
+                Name (_CRS, ResourceTemplate () { IO (Decode16, 0xae00, 0xae00, 1, 0x18) })
+            }
+
             Device (FWCF)
             {
                 Name (_HID, "QEMU0002")
@@ -318,5 +385,10 @@ DefinitionBlock ("pc.aml", "DSDT", 2, "RHEA  ", "PC      ", 1)
             Method (_DIS) { }
             Method (_SRS, 1) { }
         }
+    }
+
+    Scope (\_GPE)
+    {
+        Method (_E01) { \_SB.PCI0.SLEV () }
     }
 }
