@@ -125,7 +125,7 @@ static inline void from_wire(const uint8_t *frame, size_t len)
     net_send_buf(wire, frame, len);
 }
 
-/* An IPv4 TCP packet as a driver hands it over for offload: IP sum 0, TCP sum of the pseudo header. */
+/* IPv4 TCP as a driver hands it over: IP sum 0, in the TCP sum the pseudo header. */
 #define TCP_HEADERS 54
 static inline void make_tcp(uint8_t *p, size_t payload, bool with_length)
 {

@@ -111,7 +111,7 @@ typedef struct E1000 {
     VmTimer autoneg_timer, throttle_timer, tx_timer;
     bool transmitting;
     /* guest-visible state */
-    uint32_t mac[E1000_REGS];               /* registers by offset / 4; most keep what was written */
+    uint32_t mac[E1000_REGS];               /* registers, by offset / 4 */
     uint16_t phy[E1000_PHY_REGS];
     uint16_t eeprom[E1000_EEPROM_WORDS];
     uint32_t io_addr;

@@ -34,7 +34,8 @@
 #define UDP_HEADER      8
 
 #define DESCRIPTORS_PER_TURN    512
-#define WORK_PER_TURN           2048    /* frames sent and pages copied */
+#define WORK_PER_TURN           1024    /* frames sent and pages copied */
+#define TURN_PAUSE_NS           (50 * NS_PER_US)
 /* Below this a segment is mostly header; a driver never asks for it, an attacker's would. */
 #define MSS_MIN         32
 
@@ -342,7 +343,7 @@ void e1000_transmit(void *opaque)
     }
     nic->transmitting = false;
     if (waiting(nic)) {
-        vm_timer_set(&nic->tx_timer, vm_clock_ns(nic->pci.dev.vm));
+        vm_timer_set(&nic->tx_timer, vm_clock_ns(nic->pci.dev.vm) + TURN_PAUSE_NS);
     } else {
         causes |= ICR_TXQE;
     }
