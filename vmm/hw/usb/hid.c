@@ -54,7 +54,8 @@ static int get_report(UsbHid *hid, const UsbSetup *setup, uint8_t *data)
     if (setup->value >> 8 != REPORT_INPUT) {
         return USB_STALL;
     }
-    len = MIN(hid_report(hid, report), setup->length);
+    len = hid_report(hid, report);
+    len = MIN(len, setup->length);
     memcpy(data, report, len);
     return len;
 }
@@ -134,7 +135,8 @@ int hid_data(UsbDevice *dev, const UsbPacket *packet)
     if (!report_is_due(hid)) {
         return USB_NAK;
     }
-    len = MIN(hid_report(hid, report), packet->len);
+    len = hid_report(hid, report);
+    len = MIN(len, packet->len);
     memcpy(packet->data, report, len);
     return len;
 }
