@@ -88,6 +88,7 @@ extern const Command monitor_help_commands[], monitor_machine_commands[], monito
     monitor_log_commands[], monitor_chardev_commands[], monitor_device_commands[];
 extern const Command monitor_input_commands[], info_input_topics[];
 extern const Command monitor_net_commands[], info_net_topics[];
+extern const Command monitor_virtio_commands[], info_virtio_topics[];
 extern const Command info_machine_topics[], info_cpu_topics[], info_device_topics[];
 
 /* All commands, sorted by name; all topics of `info`.  Borrowed. */

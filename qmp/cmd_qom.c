@@ -63,6 +63,8 @@ static json_object *value_from_text(PropJson kind, const char *text)
     case PROP_JSON_INT:
         return text[0] == '-' ? json_object_new_int64(g_ascii_strtoll(text, NULL, 0))
                               : json_object_new_uint64(g_ascii_strtoull(text, NULL, 0));
+    case PROP_JSON_VALUE:
+        return json_tokener_parse(text);
     case PROP_JSON_STRING:
         break;
     }
@@ -222,6 +224,7 @@ static json_object *default_value(const Property *prop)
     case PROP_JSON_INT:
         return json_object_new_int64(prop->def);
     case PROP_JSON_STRING:
+    case PROP_JSON_VALUE:
         break;
     }
     if (prop->names != NULL) {

@@ -45,6 +45,16 @@ static void on_device_deleted(Vm *vm, const VmEvent *event)
     qmp_event_device_deleted(event->device, event->path);
 }
 
+static void on_balloon_change(Vm *vm, const VmEvent *event)
+{
+    qmp_event_balloon_change(event->actual_bytes);
+}
+
+static void on_vserport_change(Vm *vm, const VmEvent *event)
+{
+    qmp_event_vserport_change(event->device, event->port_open);
+}
+
 static void on_stop(Vm *vm, const VmEvent *event)
 {
     qmp_event_stop();
@@ -107,6 +117,8 @@ static void on_vm_event(Vm *vm, const VmEvent *event, void *opaque)
         [VM_EVENT_SHUTDOWN] = on_shutdown, [VM_EVENT_POWERDOWN] = on_powerdown,
         [VM_EVENT_SUSPEND] = on_suspend, [VM_EVENT_WAKEUP] = on_wakeup,
         [VM_EVENT_GUEST_PANICKED] = on_panic, [VM_EVENT_WATCHDOG] = on_watchdog,
+        [VM_EVENT_BALLOON_CHANGE] = on_balloon_change,
+        [VM_EVENT_VSERPORT_CHANGE] = on_vserport_change,
         [VM_EVENT_RTC_CHANGE] = on_rtc_change, [VM_EVENT_DEVICE_DELETED] = on_device_deleted,
         [VM_EVENT_NETDEV_STREAM_CONNECTED] = on_stream_connected,
         [VM_EVENT_NETDEV_STREAM_DISCONNECTED] = on_stream_disconnected,

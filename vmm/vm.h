@@ -75,6 +75,10 @@ bool vm_send_keys(Vm *vm, const char *keys, unsigned hold_ms, GError **error);
 unsigned vm_key_number(const char *name);               /* for input.h; 0: no such key */
 const char *const *vm_key_names(void);                  /* NULL-terminated, for completion */
 
+/* The memory balloon (vm_virtio.c): what the guest is asked to get along with, and has. */
+bool vm_balloon(Vm *vm, uint64_t bytes, GError **error);
+bool vm_balloon_actual(Vm *vm, uint64_t *bytes, GError **error);
+
 /* Texts of info topics that only the inner parts know; QEMU's layout. */
 void vm_print_pci(Vm *vm, GString *out);
 bool vm_print_usb(Vm *vm, GString *out);                /* false: the machine has no USB */

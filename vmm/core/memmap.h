@@ -45,6 +45,8 @@ struct RamBlock {
     uint64_t size_bytes;                    /* multiple of the page size */
     uint64_t offset;                        /* position in the space of all RAM (`info ramblock`) */
     int fd;                                 /* memfd, or -1 for anonymous memory */
+    bool shared;                            /* writes reach the file */
+    uint64_t page_bytes;                    /* the host gives and takes it in such pieces */
     unsigned long *dirty[DIRTY_CLIENTS];    /* atomic access only; NULL while the client is off */
 };
 
@@ -65,6 +67,11 @@ static inline bool ram_dirty_test(const RamBlock *block, DirtyClient client, uin
 }
 void ram_dirty_set(RamBlock *block, DirtyClient client, uint64_t page);
 void ram_dirty_clear(RamBlock *block, DirtyClient client, uint64_t page);
+/*
+ * Gives the whole host pages in [offset, offset + len) back to the host; what the guest finds there
+ * next is undefined (zeroes, or a private file's old bytes).
+ */
+void ram_discard(RamBlock *block, uint64_t offset, uint64_t len);
 
 /*
  * Called by ram_mark_dirty() for the part of a write that lies in one page whose DIRTY_CODE bit is

@@ -14,7 +14,10 @@
 
 #include "object.h"
 
-typedef enum PropJson { PROP_JSON_BOOL, PROP_JSON_INT, PROP_JSON_STRING } PropJson;
+/* VALUE: printed as JSON text, of any type */
+typedef enum PropJson {
+    PROP_JSON_BOOL, PROP_JSON_INT, PROP_JSON_STRING, PROP_JSON_VALUE
+} PropJson;
 
 typedef struct PropType {
     const char *name;       /* as in device-list-properties: "uint32", "bool", "str", "OnOffAuto" */

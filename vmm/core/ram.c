@@ -1,7 +1,10 @@
 /* RAM blocks and their dirty bitmaps. */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "epoch.h"
@@ -133,6 +136,31 @@ static bool prealloc(const RamSource *source, uint8_t *host, uint64_t size, GErr
     return why == 0;
 }
 
+/* Of huge pages the host can only take back whole ones. */
+static uint64_t fd_page_size(int fd)
+{
+    struct statfs fs;
+
+    return fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC ? (uint64_t)fs.f_bsize
+                                                                           : PAGE_SIZE_4K;
+}
+
+void ram_discard(RamBlock *block, uint64_t offset, uint64_t len)
+{
+    uint64_t end = (offset + len) & ~(block->page_bytes - 1);
+
+    offset = (offset + block->page_bytes - 1) & ~(block->page_bytes - 1);
+    if (offset >= end) {
+        return;
+    }
+    if (block->shared && block->fd >= 0) {
+        fallocate(block->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, end - offset);
+    } else {
+        madvise(block->host + offset, end - offset, MADV_DONTNEED);
+    }
+    ram_mark_dirty(block, offset, end - offset);
+}
+
 RamBlock *ram_block_new_from(const RamSource *source, GError **error)
 {
     uint64_t bytes = (source->size + PAGE_SIZE_4K - 1) & ~(PAGE_SIZE_4K - 1);
@@ -159,6 +187,8 @@ RamBlock *ram_block_new_from(const RamSource *source, GError **error)
     block->size_bytes = bytes;
     block->offset = next_offset();
     block->fd = source->fd;
+    block->shared = source->shared;
+    block->page_bytes = fd_page_size(source->fd);
     g_ptr_array_add(blocks, block);
     publish_blocks();
     return block;

@@ -36,6 +36,7 @@ typedef enum VmEventKind {
     VM_EVENT_RTC_CHANGE, VM_EVENT_DEVICE_DELETED,
     VM_EVENT_BLOCK_IO_ERROR, VM_EVENT_TRAY_MOVED,
     VM_EVENT_NETDEV_STREAM_CONNECTED, VM_EVENT_NETDEV_STREAM_DISCONNECTED,
+    VM_EVENT_BALLOON_CHANGE, VM_EVENT_VSERPORT_CHANGE,
     VM_EVENT_DEBUG,                     /* a vCPU met a breakpoint; not a QMP event */
     VM_EVENT_RUN_STATE,                 /* any transition; not a QMP event */
     VM_EVENT_EXIT,                      /* the process is about to leave its main loop */
@@ -59,6 +60,8 @@ typedef struct VmEvent {
     int64_t offset_s;                   /* RTC_CHANGE */
     const char *device, *path;          /* DEVICE_*: id (may be NULL) and object path */
     int cpu_index;                      /* DEBUG */
+    uint64_t actual_bytes;              /* BALLOON_CHANGE: memory the guest has */
+    bool port_open;                     /* VSERPORT_CHANGE, of `device` */
     const VmEventAddress *address;      /* NETDEV_STREAM_CONNECTED; `device` is the netdev */
     /* BLOCK_IO_ERROR and TRAY_MOVED (of `device`, a drive) */
     const char *node_name, *operation, *reason;

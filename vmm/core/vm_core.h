@@ -77,6 +77,7 @@ struct Vm {
     IrqLine *gsi;                           /* 24 inputs */
     unsigned n_gsi;
     Device *rtc, *fw_cfg, *pm;              /* found by other parts; NULL: the board has none */
+    Device *balloon;                        /* virtio-balloon; NULL: none */
     Device *pic, *ioapic;                   /* first 8259 */
     /* the interrupt acknowledge of the 8259 pair: vector or -1; set by the board */
     int (*pic_acknowledge)(Vm *vm);

@@ -240,6 +240,17 @@ void vm_print_pci(Vm *vm, GString *out)
     called("pci");
 }
 
+bool vm_balloon(Vm *vm, uint64_t bytes, GError **error)
+{
+    return called("balloon");
+}
+
+bool vm_balloon_actual(Vm *vm, uint64_t *bytes, GError **error)
+{
+    *bytes = 0;
+    return called("balloon-actual");
+}
+
 void vm_print_mtree(Vm *vm, bool flat, GString *out)
 {
     called(flat ? "mtree-flat" : "mtree");

@@ -3,6 +3,8 @@
 
 #include "device.h"
 
+extern const DeviceType virtio_balloon_device_type, virtio_balloon_pci_type,
+    virtio_balloon_pci_transitional_type, virtio_balloon_pci_non_transitional_type;
 extern const DeviceType virtio_blk_device_type, virtio_blk_pci_type,
     virtio_blk_pci_transitional_type, virtio_blk_pci_non_transitional_type;
 extern const DeviceType virtio_rng_device_type, virtio_rng_pci_type,
