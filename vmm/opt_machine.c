@@ -422,6 +422,8 @@ const Option machine_options[] = {
 };
 
 const Option boot_options[] = {
+    { "boot", "[order=]DRIVES[,once=DRIVES][,menu=on|off][,strict=on|off]…",
+      "what firmware boots from", opt_boot },
     { "kernel", "FILE", "boot this Linux, PVH or multiboot image directly", opt_kernel },
     { "initrd", "FILE", "initial RAM disk, or multiboot modules", opt_initrd },
     { "append", "TEXT", "kernel command line", opt_append },

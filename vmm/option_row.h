@@ -23,6 +23,7 @@ void option_replace(char **field, const char *value);       /* with a copy, or N
 void option_add_late(GPtrArray *list, const char *option, const char *text);    /* LateOption */
 
 bool option_uuid(Options *options, const char *text, GError **error);     /* of the machine */
+bool opt_boot(Options *options, const char *arg, GError **error);
 bool opt_object(Options *options, const char *arg, GError **error);
 bool opt_readconfig(Options *options, const char *arg, GError **error);
 bool opt_smbios(Options *options, const char *arg, GError **error);

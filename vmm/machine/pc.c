@@ -167,8 +167,7 @@ static bool pc_finish(Vm *vm, GError **error)
 
     vm_subscribe(vm, pc_event, pc);
     pc_fill_cmos(pc);
-    return pc_set_boot_order(vm, vm->config.boot_order ? vm->config.boot_order : "cad", error) &&
-           pc_fill_fw_cfg(pc, error) && (!vm->config.kernel || pc_prepare_direct(pc, error));
+    return pc_fill_fw_cfg(pc, error) && (!vm->config.kernel || pc_prepare_direct(pc, error));
 }
 
 const Board pc_board_7_2 = {

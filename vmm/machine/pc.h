@@ -32,6 +32,7 @@ typedef struct PcBoard {
     AcpiTables *acpi;
     uint64_t acpi_addr;
     SmbiosTables *smbios;
+    unsigned boots;                     /* resets so far, as far as -boot once= counts */
     bool suspended;                     /* the next reset is a wake-up from suspend to RAM */
 } PcBoard;
 
@@ -50,8 +51,12 @@ bool pc_load_bios(PcBoard *pc, GError **error);
 bool pc_fill_fw_cfg(PcBoard *pc, GError **error);
 void pc_firmware_e820(const PcBoard *pc, E820Map *map);     /* what firmware is told */
 void pc_fill_cmos(PcBoard *pc);
-bool pc_set_boot_order(Vm *vm, const char *order, GError **error);
 AcpiTables *pc_make_acpi(PcBoard *pc);
+
+/* pc_boot.c */
+#define PC_BOOT_ORDER "cad"
+bool pc_set_boot_order(Vm *vm, const char *order, GError **error);
+bool pc_fill_boot(PcBoard *pc, GError **error);
 
 /* pc_direct.c */
 bool pc_prepare_direct(PcBoard *pc, GError **error);

@@ -29,8 +29,7 @@ enum {
     CMOS_DISK_TYPES = 0x12, CMOS_DISK_C_TYPE = 0x19, CMOS_DISK_C_TABLE = 0x1b,
     CMOS_DISK_D_TABLE = 0x24, CMOS_DISK_TRANSLATIONS = 0x39,
     CMOS_EQUIPMENT = 0x14, CMOS_BASE_KIB = 0x15, CMOS_EXTENDED_KIB = 0x17,
-    CMOS_EXTENDED_KIB_2 = 0x30, CMOS_ABOVE_16M = 0x34, CMOS_BOOT_THIRD = 0x38,
-    CMOS_BOOT_FIRST = 0x3d, CMOS_ABOVE_4G = 0x5b, CMOS_CPUS = 0x5f,
+    CMOS_EXTENDED_KIB_2 = 0x30, CMOS_ABOVE_16M = 0x34, CMOS_ABOVE_4G = 0x5b, CMOS_CPUS = 0x5f,
 };
 #define DISK_TYPE_OWN   47              /* has a table of its own in CMOS */
 #define EQUIPMENT_FPU   0x02
@@ -144,32 +143,6 @@ void pc_fill_cmos(PcBoard *pc)
     cmos_disks(pc);
 }
 
-/* Up to three of: a, b floppy; c disk; d CD-ROM; n to p network. */
-bool pc_set_boot_order(Vm *vm, const char *order, GError **error)
-{
-    static const struct { char letter; uint8_t code; } devices[] = {
-        { 'a', 1 }, { 'b', 1 }, { 'c', 2 }, { 'd', 3 }, { 'n', 4 }, { 'o', 4 }, { 'p', 4 },
-    };
-    uint8_t codes[3] = { 0 };
-
-    if (strlen(order) > G_N_ELEMENTS(codes)) {
-        set_error(error, "Too many boot devices for PC");
-        return false;
-    }
-    for (unsigned i = 0; order[i]; i++) {
-        for (size_t n = 0; n < G_N_ELEMENTS(devices); n++) {
-            codes[i] = order[i] == devices[n].letter ? devices[n].code : codes[i];
-        }
-        if (!codes[i]) {
-            set_error(error, "Invalid boot device for PC: '%c'", order[i]);
-            return false;
-        }
-    }
-    cmos_set(pc_board(vm), CMOS_BOOT_FIRST, codes[1] << 4 | codes[0], 1);
-    cmos_set(pc_board(vm), CMOS_BOOT_THIRD, codes[2] << 4, 1);
-    return true;
-}
-
 /* ---- ACPI ---- */
 
 typedef struct DeviceSurvey {
@@ -242,7 +215,6 @@ static void fill_numbers(PcBoard *pc)
     fw_cfg_set_uint(cfg, FW_CFG_RAM_SIZE, vm->config.ram_bytes, 8);
     fw_cfg_set_uint(cfg, FW_CFG_NOGRAPHIC, !vm->config.graphics, 2);
     fw_cfg_set_uint(cfg, FW_CFG_NB_CPUS, vm->cpus->len, 2);
-    fw_cfg_set_uint(cfg, FW_CFG_BOOT_MENU, 0, 2);
     fw_cfg_set_uint(cfg, FW_CFG_MAX_CPUS, apic_ids, 2);
     fw_cfg_set(cfg, FW_CFG_NUMA, numa, (1 + apic_ids) * sizeof(numa[0]));
     fw_cfg_set_uint(cfg, FW_CFG_IRQ0_OVERRIDE, 1, 4);
@@ -304,16 +276,12 @@ static bool fill_acpi(PcBoard *pc, GError **error)
 
 bool pc_fill_fw_cfg(PcBoard *pc, GError **error)
 {
-    /*
-     * S0 to S5: bit 7 supported, low bits the sleep type; then what firmware waits for before it
-     * reboots.
-     */
+    /* S0 to S5: bit 7 supported, low bits the sleep type */
     static const uint8_t states[6] = { 0x80, 0, 0, 0x81, 0x82, 0x80 };
-    static const int32_t never = -1;
     Device *cfg = pc->vm->fw_cfg;
 
     fill_numbers(pc);
     return fill_e820(pc, error) && fill_smbios(pc, error) && fill_acpi(pc, error) &&
            fw_cfg_set_file(cfg, "etc/system-states", states, sizeof(states), error) &&
-           fw_cfg_set_file(cfg, "etc/boot-fail-wait", &never, sizeof(never), error);
+           pc_fill_boot(pc, error);
 }
