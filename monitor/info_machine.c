@@ -102,7 +102,14 @@ static bool info_history(Monitor *mon, const CmdValues *args, GError **error)
     return true;
 }
 
+static bool info_numa(Monitor *mon, const CmdValues *args, GError **error)
+{
+    vm_print_numa(mon->vm, mon->out);
+    return true;
+}
+
 const Command info_machine_topics[] = {
+    { .name = "numa", .run = info_numa, .help = "NUMA nodes, their CPUs and memory" },
     { .name = "status", .run = info_status, .help = "whether the machine runs" },
     { .name = "version", .run = info_version, .help = "version of the interface and of Rhea" },
     { .name = "name", .run = info_name, .help = "the machine's name" },

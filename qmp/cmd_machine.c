@@ -67,6 +67,10 @@ static QmpCpuInstanceProperties *cpu_place(const Vm *vm, unsigned index)
     QmpCpuInstanceProperties *props = g_new0(QmpCpuInstanceProperties, 1);
     const CpuTopology *topo = &vm->config.topo;
 
+    unsigned node;
+
+    props->has_node_id = vm_numa_node(vm, index, &node);
+    props->node_id = node;
     props->has_thread_id = props->has_core_id = props->has_socket_id = true;
     props->thread_id = index % topo->threads;
     index /= topo->threads;

@@ -5,6 +5,7 @@
 #include "accel.h"
 #include "cpuid.h"
 #include "machine.h"
+#include "numa.h"
 #include "option_row.h"
 #include "rhea_error.h"
 #include "sizes.h"
@@ -327,6 +328,11 @@ static bool opt_no_user_config(Options *options, const char *arg, GError **error
     return true;                            /* no configuration file is read in any case */
 }
 
+static bool opt_numa(Options *options, const char *arg, GError **error)
+{
+    return numa_option(&options->config.numa, arg, error);
+}
+
 static bool opt_overcommit(Options *options, const char *arg, GError **error)
 {
     g_autoptr(KeyVal) kv = keyval_parse(arg, NULL, error);
@@ -407,6 +413,8 @@ const Option machine_options[] = {
     { "mem-path", "PATH", "keep guest memory in this file, or in a file in this folder",
       opt_mem_path },
     { "mem-prealloc", NULL, "take all guest memory from the host at once", opt_mem_prealloc },
+    { "numa", "node[,memdev=ID][,cpus=FIRST[-LAST]][,nodeid=N] | dist,src=N,dst=N,val=N",
+      "a NUMA node, or how far one is from another", opt_numa },
     { "name", "NAME[,process=NAME]", "name of the guest", opt_name },
     { "uuid", "UUID", "the machine's UUID", option_uuid },
     { "smbios", "type=N[,FIELD=VALUE]… | file=FILE",

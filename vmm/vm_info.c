@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "machine.h"
+#include "numa.h"
 #include "pci.h"
 #include "rom.h"
 #include "usb.h"
@@ -31,6 +32,17 @@ void vm_print_pci(Vm *vm, GString *out)
 bool vm_print_usb(Vm *vm, GString *out)
 {
     return usb_print(vm, out);
+}
+
+void vm_print_numa(Vm *vm, GString *out)
+{
+    numa_print(vm, out);
+}
+
+bool vm_numa_node(const Vm *vm, unsigned cpu_index, unsigned *node)
+{
+    *node = numa_node_of_cpu(vm, cpu_index);
+    return vm->config.numa != NULL;
 }
 
 void vm_print_roms(Vm *vm, GString *out)

@@ -105,3 +105,24 @@ def test_smbios_strings_reach_the_guest(demo):
         shell(machine, 'mkdir -p /sys; mount -t sysfs none /sys')
         text = shell(machine, 'cd /sys/class/dmi/id; cat sys_vendor product_name product_serial chassis_asset_tag')
         assert 'OpenStack Foundation\nOpenStack Nova\n80590690\nshelf, left\n' in text
+
+
+@pytest.mark.parametrize('memory', [
+    ['-object', 'memory-backend-ram,size=100M,id=m0', '-object', 'memory-backend-memfd,size=156M,id=m1',
+     '-numa', 'node,memdev=m0,cpus=0', '-numa', 'node,memdev=m1,cpus=1'],
+    ['-numa', 'node,mem=100M,cpus=0', '-numa', 'node,mem=156M,cpus=1'],
+], ids=['memdev', 'mem'])
+def test_numa_nodes_reach_the_guest(demo, memory):
+    with boot(demo, '-smp', '2', *memory, '-numa', 'dist,src=0,dst=1,val=30', append='quiet',
+              memory='256') as machine:
+        machine.serial.expect(PROMPT, 120)
+        assert machine.qmp.hmp('info numa') == (
+            '2 nodes\nnode 0 cpus: 0\nnode 0 size: 100 MB\nnode 0 plugged: 0 MB\n'
+            'node 1 cpus: 1\nnode 1 size: 156 MB\nnode 1 plugged: 0 MB\n')
+        nodes = [cpu['props']['node-id'] for cpu in machine.qmp.command('query-cpus-fast')]
+        assert nodes == [0, 1]
+        text = shell(machine, 'cd /sys/devices/system/node; cat node0/cpulist node1/cpulist node0/distance')
+        assert '\n0\n1\n10 30\n' in text
+        text = shell(machine, 'grep MemTotal node0/meminfo node1/meminfo')
+        sizes = [int(size) for size in re.findall(r'MemTotal: +(\d+) kB', text)]
+        assert len(sizes) == 2 and sizes[0] < 102400 and 102400 < sizes[0] + sizes[1] < 262144

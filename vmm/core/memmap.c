@@ -204,6 +204,22 @@ void mem_region_remove_eventfd(MemRegion *mr, const IoEventFd *event)
     }
 }
 
+RamBlock *mem_region_ram_at(const MemRegion *mr, uint64_t offset, uint64_t *at)
+{
+    if (mr->ram != NULL && offset < mr->ram->size_bytes) {
+        *at = offset;
+        return mr->ram;
+    }
+    for (guint i = 0; mr->subregions != NULL && i < mr->subregions->len; i++) {
+        const MemRegion *part = g_ptr_array_index(mr->subregions, i);
+
+        if (offset - part->addr < part->size) {
+            return mem_region_ram_at(part, offset - part->addr, at);
+        }
+    }
+    return NULL;
+}
+
 /* ---- flattening ---- */
 
 /* Puts [first, last] of `mr` into `out` where nothing is yet.  `out` stays sorted. */

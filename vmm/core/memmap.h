@@ -162,6 +162,12 @@ void mem_retire(void *object, GDestroyNotify free_func);
 void mem_transaction_begin(void);
 void mem_transaction_commit(void);
 
+/*
+ * The RAM at `offset` of a RAM region or of a container of some, whatever the guest sees there; its
+ * offset in the block in *at.  NULL: none.
+ */
+RamBlock *mem_region_ram_at(const MemRegion *mr, uint64_t offset, uint64_t *at);
+
 /* ---- RAM allocation ---- */
 /* Where a block's memory comes from, when it is not simply anonymous. */
 typedef struct RamSource {

@@ -46,6 +46,7 @@ typedef struct VmConfig {
     bool nodefaults;
     bool snapshot;                          /* -snapshot: drives write to temporary files */
     bool mem_lock;                          /* -overcommit mem-lock */
+    struct NumaConfig *numa;                /* -numa (machine/numa.h); NULL: none */
     struct SmbiosConfig *smbios;            /* -smbios (machine/smbios.h); NULL: nothing said */
 } VmConfig;
 void vm_config_finish(VmConfig *config);          /* its strings */

@@ -7,6 +7,7 @@
  * and DSDT, APIC, SSDT, and HPET and WAET.
  */
 #include "acpi.h"
+#include "numa.h"
 
 #include <string.h>
 
@@ -277,6 +278,67 @@ static uint32_t build_waet(AcpiTables *tables)
     return at;
 }
 
+/* ---- NUMA: ACPI 6.4 5.2.16, 5.2.17 ---- */
+
+enum { SRAT_LAPIC = 0, SRAT_MEMORY = 1, SRAT_X2APIC = 2 };
+
+static void build_srat_cpu(AcpiTables *tables, uint32_t node, uint32_t apic_id)
+{
+    if (apic_id < 255) {
+        put(tables, (uint8_t[]){ SRAT_LAPIC, 16, node, apic_id, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 },
+            16);
+        return;
+    }
+    uint32_t entry[6] = { SRAT_X2APIC | 24 << 8, node, apic_id, 1, 0, 0 };
+    put(tables, entry, sizeof(entry));
+}
+
+static void build_srat_memory(void *tables, unsigned node, uint64_t addr, uint64_t size)
+{
+    struct __attribute__((packed)) {
+        uint8_t type, length;
+        uint32_t node;
+        uint16_t reserved;
+        uint64_t addr, size;
+        uint32_t reserved2, flags;
+        uint64_t reserved3;
+    } entry = { SRAT_MEMORY, sizeof(entry), node, 0, addr, size, 0, 1, 0 };
+    G_STATIC_ASSERT(sizeof(entry) == 40);
+
+    put(tables, &entry, sizeof(entry));
+}
+
+static uint32_t build_srat(AcpiTables *tables, const AcpiConfig *config)
+{
+    uint32_t at = table_begin(tables, "SRAT", 1);
+    uint32_t reserved[3] = { 1 };
+
+    put(tables, reserved, sizeof(reserved));
+    for (unsigned i = 0; i < config->n_cpus; i++) {
+        build_srat_cpu(tables, numa_node_of_cpu(config->numa, i), config->apic_ids[i]);
+    }
+    numa_ranges(config->numa, build_srat_memory, tables);
+    table_end(tables, at);
+    return at;
+}
+
+static uint32_t build_slit(AcpiTables *tables, const NumaConfig *numa)
+{
+    uint32_t at = table_begin(tables, "SLIT", 1);
+    uint64_t count = numa->count;
+
+    put(tables, &count, sizeof(count));
+    for (unsigned from = 0; from < numa->count; from++) {
+        for (unsigned to = 0; to < numa->count; to++) {
+            uint8_t distance = numa_distance(numa, from, to);
+
+            put(tables, &distance, 1);
+        }
+    }
+    table_end(tables, at);
+    return at;
+}
+
 static uint32_t build_rsdt(AcpiTables *tables, const uint32_t *offsets, unsigned count)
 {
     uint32_t at = table_begin(tables, "RSDT", 1);
@@ -305,7 +367,7 @@ static void build_rsdp(AcpiTables *tables, uint32_t rsdt)
 AcpiTables *acpi_tables_new(const AcpiConfig *config)
 {
     AcpiTables *tables = g_new0(AcpiTables, 1);
-    uint32_t offsets[8], dsdt;
+    uint32_t offsets[10], dsdt;
     unsigned count = 0;
 
     for (int i = 0; i < ACPI_BLOBS; i++) {
@@ -319,6 +381,12 @@ AcpiTables *acpi_tables_new(const AcpiConfig *config)
     offsets[count++] = build_ssdt(tables, config);
     if (config->hpet) {
         offsets[count++] = build_hpet(tables);
+    }
+    if (config->numa) {
+        offsets[count++] = build_srat(tables, config);
+        if (config->numa->config.numa->distances) {
+            offsets[count++] = build_slit(tables, config->numa->config.numa);
+        }
     }
     offsets[count++] = build_waet(tables);
     build_rsdp(tables, build_rsdt(tables, offsets, count));

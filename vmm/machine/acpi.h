@@ -22,6 +22,7 @@ typedef struct AcpiConfig {
     uint8_t s4_type;
     const uint32_t *apic_ids;                       /* of each CPU */
     unsigned n_cpus;
+    const Vm *numa;                                 /* with nodes to describe; NULL: none */
 } AcpiConfig;
 
 typedef enum AcpiBlob { ACPI_TABLES, ACPI_RSDP, ACPI_BLOBS } AcpiBlob;

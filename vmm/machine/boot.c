@@ -273,21 +273,39 @@ void boot_plan_enter(BootPlan *plan)
 
 /* ---- loading ---- */
 
-static bool piece_load(const BootPlan *plan, const BootPiece *piece, GError **error)
+/* Loads what lies `done` bytes into the piece and in one RAM block; *len is cut to that. */
+static bool load_part(const BootPlan *plan, const BootPiece *piece, uint64_t done, uint64_t *len,
+                      GError **error)
 {
-    RamBlock *ram = plan->vm->ram_region->ram;
-    uint8_t *host = ram->host + piece->addr;
+    uint64_t at, left = done < piece->size_bytes ? piece->size_bytes - done : 0;
+    RamBlock *ram = mem_region_ram_at(plan->vm->ram_region, piece->addr + done, &at);
 
-    if (piece->bytes) {
-        memcpy(host, g_bytes_get_data(piece->bytes, NULL), piece->size_bytes);
-    } else if (!boot_file_read(piece->file, piece->file_offset, host, piece->size_bytes, error)) {
+    *len = MIN(left != 0 ? left : *len, ram->size_bytes - at);
+    if (left == 0) {
+        /* Fresh memory is zero already; writing it would only make the host commit it. */
+        if (plan->loaded_before) {
+            memset(ram->host + at, 0, *len);
+        }
+    } else if (piece->bytes) {
+        memcpy(ram->host + at, (const uint8_t *)g_bytes_get_data(piece->bytes, NULL) + done, *len);
+    } else if (!boot_file_read(piece->file, piece->file_offset + done, ram->host + at, *len,
+                               error)) {
         return false;
     }
-    /* Fresh memory is zero already; writing it would only make the host commit it. */
-    if (plan->loaded_before) {
-        memset(host + piece->size_bytes, 0, piece->zero_bytes);
+    ram_mark_dirty(ram, at, *len);
+    return true;
+}
+
+static bool piece_load(const BootPlan *plan, const BootPiece *piece, GError **error)
+{
+    uint64_t total = piece->size_bytes + piece->zero_bytes;
+
+    for (uint64_t done = 0, len; done < total; done += len) {
+        len = total - done;
+        if (!load_part(plan, piece, done, &len, error)) {
+            return false;
+        }
     }
-    ram_mark_dirty(ram, piece->addr, piece->size_bytes + piece->zero_bytes);
     return true;
 }
 

@@ -14,6 +14,7 @@
 #include "machine.h"
 #include "mc146818.h"
 #include "mem_backend.h"
+#include "numa.h"
 #include "pc.h"
 #include "rhea_error.h"
 #include "sizes.h"
@@ -34,6 +35,7 @@ static bool pc_make_ram(PcBoard *pc, GError **error)
     Vm *vm = pc->vm;
     uint64_t size = vm->config.ram_bytes;
     Object *owner = object_container("/machine/unattached");
+    g_autoptr(GError) why = NULL;
     MemBackend *memory;
     MemRegion *ram;
 
@@ -43,11 +45,19 @@ static bool pc_make_ram(PcBoard *pc, GError **error)
     }
     vm->ram_below_4g = size >= PC_LOW_RAM_LIMIT ? PC_LOW_RAM_SPLIT : size;
     vm->ram_above_4g = size - vm->ram_below_4g;
-    memory = mem_backend_for_machine(vm, "pc.ram", error);
-    if (!memory) {
+    if (!numa_check(vm, error)) {
         return false;
     }
-    ram = vm->ram_region = &memory->region;
+    ram = numa_make_ram(vm, "pc.ram", &why);
+    if (!ram && !why) {
+        memory = mem_backend_for_machine(vm, "pc.ram", &why);
+        ram = memory ? &memory->region : NULL;
+    }
+    if (!ram) {
+        g_propagate_error(error, g_steal_pointer(&why));
+        return false;
+    }
+    vm->ram_region = ram;
     mem_region_init_alias(&pc->below_4g, owner, "ram-below-4g", ram, 0, vm->ram_below_4g);
     mem_region_add(&vm->system_memory, 0, &pc->below_4g);
     if (vm->ram_above_4g) {

@@ -108,15 +108,16 @@ static void setup_mtrrs(PcBoard *pc, X86Cpu *cpu)
 
 /* ---- tables ---- */
 
+/* The first MiB is one block: no node is smaller. */
 static void *low_memory(PcBoard *pc, uint64_t addr)
 {
-    return pc->vm->ram_region->ram->host + addr;
+    return mem_region_ram_at(pc->vm->ram_region, addr, &addr)->host + addr;
 }
 
 static void write_low(PcBoard *pc, uint64_t addr, const void *data, size_t len)
 {
     memcpy(low_memory(pc, addr), data, len);
-    ram_mark_dirty(pc->vm->ram_region->ram, addr, len);
+    ram_mark_dirty(mem_region_ram_at(pc->vm->ram_region, addr, &addr), addr, len);
 }
 
 /* BIOS data area: serial ports, EBDA segment, equipment, conventional memory. */

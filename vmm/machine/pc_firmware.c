@@ -9,6 +9,7 @@
 #include "i440fx.h"
 #include "ide.h"
 #include "mc146818.h"
+#include "numa.h"
 #include "pc.h"
 #include "piix4_pm.h"
 #include "pvpanic.h"
@@ -197,18 +198,39 @@ AcpiTables *pc_make_acpi(PcBoard *pc)
         .com_ports = survey.com_ports, .hpet = pc->hpet, .keyboard = pc->kbd,
         .s3 = !survey.s3_off, .s4 = !survey.s4_off, .s4_type = survey.s4_type,
         .pvpanic_port = survey.pvpanic_port, .apic_ids = ids, .n_cpus = vm->cpus->len,
+        .numa = vm->config.numa ? vm : NULL,
     };
     return acpi_tables_new(&config);
 }
 
 /* ---- fw_cfg ---- */
 
+/* { nodes, node of each APIC id …, memory of each node … } */
+static void fill_numa(const Vm *vm, uint64_t *numa, uint32_t apic_ids)
+{
+    const NumaConfig *config = vm->config.numa;
+
+    if (!config) {
+        return;
+    }
+    numa[0] = config->count;
+    for (guint i = 0; i < vm->cpus->len; i++) {
+        const X86Cpu *cpu = g_ptr_array_index(vm->cpus, i);
+
+        numa[1 + cpu->apic_id] = numa_node_of_cpu(vm, i);
+    }
+    for (unsigned n = 0; n < config->count; n++) {
+        numa[1 + apic_ids + n] = config->nodes[n].mem_bytes;
+    }
+}
+
 static void fill_numbers(PcBoard *pc)
 {
     Vm *vm = pc->vm;
     Device *cfg = vm->fw_cfg;
     uint32_t apic_ids = ((X86Cpu *)g_ptr_array_index(vm->cpus, vm->cpus->len - 1))->apic_id + 1;
-    g_autofree uint64_t *numa = g_new0(uint64_t, 1 + apic_ids);
+    unsigned nodes = vm->config.numa ? vm->config.numa->count : 0;
+    g_autofree uint64_t *numa = g_new0(uint64_t, 1 + apic_ids + nodes);
     uint8_t hpet[121] = { 0xff };
 
     fw_cfg_set(cfg, FW_CFG_UUID, vm->config.uuid, sizeof(vm->config.uuid));
@@ -216,7 +238,8 @@ static void fill_numbers(PcBoard *pc)
     fw_cfg_set_uint(cfg, FW_CFG_NOGRAPHIC, !vm->config.graphics, 2);
     fw_cfg_set_uint(cfg, FW_CFG_NB_CPUS, vm->cpus->len, 2);
     fw_cfg_set_uint(cfg, FW_CFG_MAX_CPUS, apic_ids, 2);
-    fw_cfg_set(cfg, FW_CFG_NUMA, numa, (1 + apic_ids) * sizeof(numa[0]));
+    fill_numa(vm, numa, apic_ids);
+    fw_cfg_set(cfg, FW_CFG_NUMA, numa, (1 + apic_ids + nodes) * sizeof(numa[0]));
     fw_cfg_set_uint(cfg, FW_CFG_IRQ0_OVERRIDE, 1, 4);
     if (pc->hpet) {
         /* { count, then { block id, address, minimum tick, page protection } packed } */
