@@ -2,6 +2,7 @@
  * Hubs: every port sends on what it receives to all the others.
  *
  * A port takes packets as long as one other port can; where none can, its sender is told to wait.
+ * Hubs may form a ring, so a question that comes round to the port that asked it ends there.
  */
 #include "backend.h"
 #include "sizes.h"
@@ -14,26 +15,31 @@ typedef struct Hub {
 typedef struct HubPort {
     NetClient client;
     Hub *hub;
+    bool asking, flushing;                  /* inside can_receive(), peer_ready() */
 } HubPort;
 
 static GPtrArray *hubs;                     /* Hub *, newest first as QEMU lists them */
 
 static bool port_can_receive(NetClient *client)
 {
-    const Hub *hub = ((HubPort *)client)->hub;
-    bool others = false;
+    HubPort *self = (HubPort *)client;
+    const GPtrArray *ports = self->hub->ports;
+    bool others = false, can = false;
 
-    for (guint i = 0; i < hub->ports->len; i++) {
-        NetClient *port = g_ptr_array_index(hub->ports, i);
+    if (self->asking) {
+        return true;
+    }
+    self->asking = true;
+    for (guint i = 0; i < ports->len && !can; i++) {
+        NetClient *port = g_ptr_array_index(ports, i);
 
         if (port != client && port->peer != NULL) {
             others = true;
-            if (net_can_send(port)) {
-                return true;
-            }
+            can = net_can_send(port);
         }
     }
-    return !others;
+    self->asking = false;
+    return can || !others;
 }
 
 static ssize_t port_receive(NetClient *client, const struct iovec *iov, unsigned niov, size_t len)
@@ -53,16 +59,22 @@ static ssize_t port_receive(NetClient *client, const struct iovec *iov, unsigned
 /* What waits at the other ports can come in again. */
 static void port_peer_ready(NetClient *client)
 {
-    const Hub *hub = ((HubPort *)client)->hub;
+    HubPort *self = (HubPort *)client;
+    const GPtrArray *ports = self->hub->ports;
 
-    for (guint i = 0; i < hub->ports->len; i++) {
-        NetClient *port = g_ptr_array_index(hub->ports, i);
+    if (self->flushing) {
+        net_queue_kick();
+        return;
+    }
+    self->flushing = true;
+    for (guint i = 0; i < ports->len; i++) {
+        NetClient *port = g_ptr_array_index(ports, i);
 
-        if (port != client && !port->delivering && port->peer != NULL &&
-            port->peer->queue->length > 0) {
+        if (port != client && port->peer != NULL && port->peer->queue->length > 0) {
             net_flush(port);
         }
     }
+    self->flushing = false;
 }
 
 static void port_close(NetClient *client)
