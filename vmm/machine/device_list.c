@@ -79,5 +79,11 @@ const DeviceType *const device_types[] = {
     &virtio_rng_pci_non_transitional_type,
     &virtio_rng_pci_transitional_type,
     &virtio_rng_pci_type,
+    &virtio_serial_device_type,
+    &virtio_serial_pci_non_transitional_type,
+    &virtio_serial_pci_transitional_type,
+    &virtio_serial_pci_type,
+    &virtconsole_type,
+    &virtserialport_type,
     NULL
 };

@@ -204,8 +204,11 @@ bool virtqueue_empty(VirtQueue *vq);
 bool virtqueue_ready(const VirtQueue *vq);          /* set up, and the device may use it */
 /* Elements in flight: popped, not yet given back. */
 unsigned virtqueue_inflight(const VirtQueue *vq);
-/* Whether buffers for `in_bytes` of input are there; looks at no more than `max` elements. */
-bool virtqueue_has_room(VirtQueue *vq, size_t in_bytes, unsigned max);
+/*
+ * Room for input in the elements that wait: stops looking at `enough` bytes, or after `max` elements.
+ * A driver may queue buffers without any.
+ */
+size_t virtqueue_in_bytes(VirtQueue *vq, size_t enough, unsigned max);
 
 /* ---- for monitors and transports: virtio_info.c, virtqueue.h ---- */
 VirtioDevice *virtio_device_of(Device *dev);        /* itself or the one inside; NULL: neither */

@@ -7,6 +7,8 @@
 #include "virtio_devices.h"
 #include "virtio_pci.h"
 
+enum { RNG_QUEUE_SIZE = 8 };
+
 typedef struct VirtioRng {
     VirtioDevice vdev;
     /* configuration */
@@ -53,16 +55,22 @@ static void serve(VirtioRng *vrng)
         }
         return;
     }
-    while ((vrng->waiting = virtqueue_pop(vrng->queue)) != NULL) {
+    for (unsigned n = 0; n < RNG_QUEUE_SIZE; n++) {
+        vrng->waiting = virtqueue_pop(vrng->queue);
+        if (vrng->waiting == NULL) {
+            return;
+        }
         size_t len = MIN(MIN(vrng->waiting->in_len, vrng->quota), RNG_MAX_REQUEST);
 
         if (len > 0) {
             rng_request(source(vrng), len, got_bytes, vrng);
             return;
         }
-        virtqueue_push(vrng->queue, vrng->waiting, 0);
+        virtqueue_push(vrng->queue, vrng->waiting, 0);      /* a buffer without room */
+        vrng->waiting = NULL;
         virtqueue_notify(vrng->queue);
     }
+    virtqueue_reschedule(vrng->queue);
 }
 
 static void rng_handle(VirtioDevice *vdev, VirtQueue *vq)
@@ -129,7 +137,7 @@ static bool rng_realize(Device *dev, GError **error)
         object_add_child(&dev->obj, "default-backend", &vrng->own_rng->obj);
     }
     virtio_init(&vrng->vdev, 0);
-    vrng->queue = virtio_add_queue(&vrng->vdev, 8, rng_handle, sizeof(VirtElem));
+    vrng->queue = virtio_add_queue(&vrng->vdev, RNG_QUEUE_SIZE, rng_handle, sizeof(VirtElem));
     vm_timer_init(&vrng->timer, dev->vm, rng_next_period, vrng);
     vrng->quota = vrng->max_bytes;
     return true;

@@ -342,7 +342,7 @@ void *virtqueue_pop(VirtQueue *vq)
     if (!usable(vq) || available(vq) <= 0) {
         return NULL;
     }
-    if (vq->inflight >= vq->num) {
+    if (vq->inflight + vq->filled >= vq->num) {
         virtio_error(vq->vdev, "queue %u: more elements than entries", vq->index);
         return NULL;
     }
@@ -493,25 +493,25 @@ bool virtqueue_empty(VirtQueue *vq)
     return !usable(vq) || available(vq) <= 0;
 }
 
-bool virtqueue_has_room(VirtQueue *vq, size_t in_bytes, unsigned max)
+size_t virtqueue_in_bytes(VirtQueue *vq, size_t enough, unsigned max)
 {
     uint16_t at = vq->last_avail;
     size_t room = 0;
 
     if (!usable(vq)) {
-        return false;
+        return 0;
     }
     vq->shadow_avail = avail_idx(vq);
-    for (int n = available(vq); n > 0 && max > 0 && room < in_bytes; n--, max--) {
+    for (int n = available(vq); n > 0 && max > 0 && room < enough; n--, max--) {
         Chain chain;
         uint16_t head;
 
         if (!chain_open(vq, at++, &chain, &head)) {
-            return false;
+            return 0;
         }
         room += chain.in_len;
     }
-    return room >= in_bytes;
+    return room;
 }
 
 unsigned virtqueue_inflight(const VirtQueue *vq)
