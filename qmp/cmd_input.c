@@ -1,4 +1,4 @@
-/* Commands that type on the guest's keyboard. */
+/* Commands that use the guest's keyboard and mouse. */
 #include <inttypes.h>
 
 #include "qmp_api.h"
@@ -38,4 +38,96 @@ bool qmp_send_key(Vm *vm, const GPtrArray *keys, const int64_t *hold_time, GErro
         }
     }
     return text->len == 0 || vm_send_keys(vm, text->str, hold_time != NULL ? *hold_time : 0, error);
+}
+
+/* ---- query-mice ---- */
+
+static void add_mouse(const InputHandler *handler, bool current, void *opaque)
+{
+    QmpMouseInfo *info = g_new0(QmpMouseInfo, 1);
+
+    info->name = g_strdup(handler->name);
+    info->index = handler->index;
+    info->current = current;
+    info->absolute = handler->mask & INPUT_MASK(INPUT_ABS);
+    g_ptr_array_add(opaque, info);
+}
+
+GPtrArray *qmp_query_mice(Vm *vm, GError **error)
+{
+    GPtrArray *list = qmp_mouse_info_list_new();
+
+    input_foreach_pointer(vm, add_mouse, list);
+    return list;
+}
+
+/* ---- input-send-event ---- */
+
+static bool read_key(const QmpKeyValue *key, unsigned *number, GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    if (!append_key(text, key, error)) {
+        return false;
+    }
+    *number = vm_key_number(text->str);
+    return true;                            /* a key nobody has reaches nobody */
+}
+
+/* The schema and the input core count kinds, buttons and axes in the same order. */
+static bool read_event(const QmpInputEvent *from, InputEvent *to, GError **error)
+{
+    const QmpInputMoveEvent *move;
+
+    switch (from->type) {
+    case QMP_INPUT_EVENT_KIND_KEY:
+        *to = (InputEvent){ .kind = INPUT_KEY, .value = from->u.key.data->down };
+        return read_key(from->u.key.data->key, &to->code, error);
+    case QMP_INPUT_EVENT_KIND_BTN:
+        *to = (InputEvent){ INPUT_BUTTON, (unsigned)from->u.btn.data->button,
+                            from->u.btn.data->down };
+        return true;
+    default:
+        move = from->type == QMP_INPUT_EVENT_KIND_REL ? from->u.rel.data : from->u.abs.data;
+        if (move->value < INT32_MIN || move->value > INT32_MAX) {
+            set_error(error, "Parameter 'value' expects a 32-bit number");
+            return false;
+        }
+        *to = (InputEvent){ from->type == QMP_INPUT_EVENT_KIND_REL ? INPUT_REL : INPUT_ABS,
+                            (unsigned)move->axis, move->value };
+        return true;
+    }
+}
+
+bool qmp_input_send_event(Vm *vm, const char *device, const int64_t *head, const GPtrArray *events,
+                          GError **error)
+{
+    g_autofree InputEvent *list = g_new0(InputEvent, events->len + 1);
+
+    if (device != NULL) {
+        g_set_error(error, RHEA_ERROR, RHEA_ERROR_DEVICE_NOT_FOUND, "Device '%s' not found",
+                    device);
+        return false;
+    }
+    if (!vm_is_running(vm) && vm->run_state != RUN_STATE_SUSPENDED) {
+        set_error(error, "VM not running");
+        return false;
+    }
+    for (guint i = 0; i < events->len; i++) {
+        const QmpInputEvent *event = g_ptr_array_index(events, i);
+
+        if (!read_event(event, &list[i], error)) {
+            return false;
+        }
+        if (!input_takes(vm, list[i].kind)) {
+            set_error(error, "Input handler not found for event type %s",
+                      qmp_input_event_kind_names[event->type]);
+            return false;
+        }
+    }
+    for (guint i = 0; i < events->len; i++) {
+        input_send(vm, &list[i]);
+    }
+    input_sync(vm);
+    return true;
 }

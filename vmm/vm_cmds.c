@@ -133,6 +133,11 @@ bool vm_send_keys(Vm *vm, const char *keys, unsigned hold_ms, GError **error)
     return keys_send(vm, keys, hold_ms, error);
 }
 
+unsigned vm_key_number(const char *name)
+{
+    return key_find(name);
+}
+
 const char *const *vm_key_names(void)
 {
     return key_names();

@@ -162,17 +162,32 @@ bool input_is_absolute(Vm *vm)
     return handler != NULL && handler->mask & INPUT_MASK(INPUT_ABS);
 }
 
-bool input_select_pointer(Vm *vm, unsigned index)
+static InputHandler *find_index(const Input *input, unsigned index)
 {
-    for (guint i = 0; i < vm->input->handlers->len; i++) {
-        InputHandler *handler = g_ptr_array_index(vm->input->handlers, i);
+    for (guint i = 0; i < input->handlers->len; i++) {
+        InputHandler *handler = g_ptr_array_index(input->handlers, i);
 
-        if (handler->index == index && handler->mask & INPUT_MASK_POINTER) {
-            input_activate(handler);
-            return true;
+        if (handler->index == index) {
+            return handler;
         }
     }
-    return false;
+    return NULL;
+}
+
+const InputHandler *input_find(Vm *vm, unsigned index)
+{
+    return find_index(vm->input, index);
+}
+
+bool input_select_pointer(Vm *vm, unsigned index)
+{
+    InputHandler *handler = find_index(vm->input, index);
+
+    if (handler == NULL || !(handler->mask & INPUT_MASK_POINTER)) {
+        return false;
+    }
+    input_activate(handler);
+    return true;
 }
 
 void input_foreach_pointer(Vm *vm, InputPointerFn fn, void *opaque)

@@ -26,7 +26,7 @@ typedef enum InputKind { INPUT_KEY, INPUT_BUTTON, INPUT_REL, INPUT_ABS } InputKi
 typedef enum InputButton {
     INPUT_BUTTON_LEFT, INPUT_BUTTON_MIDDLE, INPUT_BUTTON_RIGHT, INPUT_BUTTON_WHEEL_UP,
     INPUT_BUTTON_WHEEL_DOWN, INPUT_BUTTON_SIDE, INPUT_BUTTON_EXTRA, INPUT_BUTTON_WHEEL_LEFT,
-    INPUT_BUTTON_WHEEL_RIGHT, INPUT_BUTTON_TOUCH, INPUT_BUTTONS
+    INPUT_BUTTON_WHEEL_RIGHT, INPUT_BUTTONS
 } InputButton;
 
 typedef enum InputAxis { INPUT_AXIS_X, INPUT_AXIS_Y, INPUT_AXES } InputAxis;
@@ -78,6 +78,7 @@ bool input_type_keys(Vm *vm, const unsigned *keys, size_t n, int64_t hold_ns);
 
 /* The pointer in use wants positions (a tablet) rather than motion. */
 bool input_is_absolute(Vm *vm);
+const InputHandler *input_find(Vm *vm, unsigned index);     /* of any kind; NULL: none */
 /* Makes the pointer of that index the one in use; false: there is none. */
 bool input_select_pointer(Vm *vm, unsigned index);
 typedef void (*InputPointerFn)(const InputHandler *handler, bool current, void *opaque);

@@ -240,6 +240,11 @@ void vm_print_pci(Vm *vm, GString *out)
     called("pci");
 }
 
+bool vm_print_usb(Vm *vm, GString *out)
+{
+    return called("usb");
+}
+
 bool vm_balloon(Vm *vm, uint64_t bytes, GError **error)
 {
     return called("balloon");
