@@ -600,7 +600,7 @@ static void print_one(const Device *dev, GString *out, int indent)
     if (dev->bus->type->print_device != NULL) {
         dev->bus->type->print_device(dev->bus, dev, out, indent);
     }
-    for (guint i = 0; dev->buses != NULL && i < dev->buses->len; i++) {
+    for (guint i = dev->buses != NULL ? dev->buses->len : 0; i-- > 0;) {
         print_bus(g_ptr_array_index(dev->buses, i), out, indent);
     }
 }

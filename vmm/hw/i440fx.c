@@ -239,7 +239,6 @@ static void host_init_smram(I440fxHost *host)
     mem_region_add_priority(&vm->system_memory, SMRAM_BASE, &host->smram_region, 1);
     mem_region_init(&host->smram, NULL, "smram", UINT64_C(1) << 32);
     mem_region_set_enabled(&host->smram, false);
-    object_add_child(object_container("/machine"), "smram", &host->smram.obj);
     mem_region_init_alias(&host->smram_low, owner, "smram-low", vm->ram_region, SMRAM_BASE,
                           SMRAM_SIZE);
     mem_region_add(&host->smram, SMRAM_BASE, &host->smram_low);
@@ -260,6 +259,7 @@ static bool host_realize(Device *dev, GError **error)
     g_assert(vm->ram_region);
     mem_transaction_begin();
     mem_region_init(&host->pci_memory, NULL, "pci", MEM_SIZE_ALL);
+    object_add_child(object_container("/machine/unattached"), "pci[*]", &host->pci_memory.obj);
     mem_region_add_priority(&vm->system_memory, 0, &host->pci_memory, -1);
     host->bus = pci_bus_new(dev, "pci.0", &host->pci_memory, &vm->system_io);
     mem_region_init_io(&host->conf_idx, &dev->obj, "pci-conf-idx", 4, &conf_idx_ops, host);
@@ -304,10 +304,26 @@ static void host_reset(Device *dev)
     DEVICE_CAST(dev, I440fxHost)->config_address = 0;
 }
 
+/* The regions of SMRAM are the bridge's: its register opens and closes them. */
+static void i440fx_take_smram(I440fx *bridge)
+{
+    I440fxHost *host = i440fx_host(bridge);
+    const struct { const char *name; MemRegion *mr; } regions[] = {
+        { "smram-region[*]", &host->smram_region }, { "smram[*]", &host->smram },
+        { "smram-low[*]", &host->smram_low },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(regions); i++) {
+        object_remove(&regions[i].mr->obj);
+        object_add_child(&bridge->pci.dev.obj, regions[i].name, &regions[i].mr->obj);
+    }
+}
+
 static bool i440fx_realize(Device *dev, GError **error)
 {
     PciDevice *pci = DEVICE_CAST(dev, PciDevice);
 
+    i440fx_take_smram(DEVICE_CAST(dev, I440fx));
     memset(pci->wmask + 0x40, 0xff, PCI_CONFIG_SIZE - 0x40);
     pci->config[I440FX_SMRAM] = SMRAM_C_BASE_SEG;
     return true;

@@ -388,10 +388,11 @@ static const Property i8042_props[] = {
 /* ---- life ---- */
 
 /* Keyboard and mouse belong to the system bus, and go with it. */
-static Device *add_port(I8042 *kbc, const DeviceType *type, GError **error)
+static Device *add_port(I8042 *kbc, const DeviceType *type, const char *name, GError **error)
 {
     Device *dev = device_new(kbc->dev.vm, type, NULL);
 
+    object_add_child(&kbc->dev.obj, name, &dev->obj);
     if (!device_realize(dev, NULL, error)) {
         return NULL;
     }
@@ -404,8 +405,9 @@ static bool i8042_realize(Device *dev, GError **error)
     I8042 *kbc = DEVICE_CAST(dev, I8042);
     Vm *vm = dev->vm;
 
-    kbc->kbd = add_port(kbc, &ps2_kbd_type, error);
-    kbc->aux = kbc->kbd != NULL ? add_port(kbc, &ps2_mouse_type, error) : NULL;
+    kbc->kbd = add_port(kbc, &ps2_kbd_type, "ps2kbd", error);
+    kbc->aux = kbc->kbd != NULL ? add_port(kbc, &ps2_mouse_type, "ps2mouse", error)
+                                : NULL;
     if (kbc->aux == NULL) {
         return false;
     }

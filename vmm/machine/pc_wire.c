@@ -86,15 +86,25 @@ static bool make_lapics(PcBoard *pc, GError **error)
     return true;
 }
 
+/* In the tree of objects the IOAPIC is the host bridge's. */
+static Device *new_ioapic(PcBoard *pc, GError **error)
+{
+    Device *dev = pc->irqchip == IRQCHIP_KERNEL
+                      ? make_part(pc, "kvm-ioapic", NULL, NULL, NULL, error)
+                      : ioapic_new(pc->vm, PC_IOAPIC_BASE, error);
+
+    if (dev) {
+        object_remove(&dev->obj);
+        object_add_child(&pc->host->obj, "ioapic", &dev->obj);
+    }
+    return dev;
+}
+
 static bool make_ioapic(PcBoard *pc, GError **error)
 {
-    if (pc->irqchip == IRQCHIP_KERNEL) {
-        pc->ioapic = make_part(pc, "kvm-ioapic", NULL, NULL, NULL, error);
+    pc->ioapic = new_ioapic(pc, error);
+    if (!pc->ioapic || pc->irqchip == IRQCHIP_KERNEL) {
         return pc->ioapic != NULL;
-    }
-    pc->ioapic = ioapic_new(pc->vm, PC_IOAPIC_BASE, error);
-    if (!pc->ioapic) {
-        return false;
     }
     for (unsigned n = 0; n < PC_GSIS; n++) {
         pc->ioapic_in[n] = ioapic_input(pc->ioapic, n);
