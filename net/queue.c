@@ -19,6 +19,7 @@ typedef struct Packet {
 } Packet;
 
 static GSource *kick_source;                /* NULL: nothing to deliver later */
+static unsigned depth;                      /* deliveries inside one another */
 
 static size_t iov_size(const struct iovec *iov, unsigned niov)
 {
@@ -89,7 +90,9 @@ static bool deliver(NetClient *sender, const struct iovec *iov, unsigned niov, s
     ssize_t taken;
 
     sender->delivering = receiver->delivering = true;
+    depth++;
     taken = receiver->type->receive(receiver, iov, niov, len);
+    depth--;
     sender->delivering = was_sending;
     receiver->delivering = false;
     return taken != 0;
@@ -135,7 +138,7 @@ bool net_send(NetClient *client, const struct iovec *iov, unsigned niov,
         return true;
     }
     enqueue(client, iov, niov, &(Packet){ sent, opaque, len });
-    if (client->peer->delivering) {
+    if (depth > 0) {                        /* the peer may be busy with this very delivery */
         net_queue_kick();
     }
     return sent == NULL;
