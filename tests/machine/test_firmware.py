@@ -45,7 +45,8 @@ def test_seabios_finds_the_machine(accel, memory, cpus, ranges, tmp_path):
     assert 'QEMU fw_cfg DMA interface supported' in log
     assert 'Found %d cpu(s) max supported %d cpu(s)' % (cpus, cpus) in log
     assert re.findall(r'init bdf=(\S+ id=\S+)', log) == [
-        '00:00.0 id=8086:1237', '00:01.0 id=8086:7000', '00:01.3 id=8086:7113']
+        '00:00.0 id=8086:1237', '00:01.0 id=8086:7000', '00:01.1 id=8086:7010',
+        '00:01.3 id=8086:7113']
     assert re.search(r'table\(50434146\)=0x[0-9a-f]+ \(via rsdt\)', log)
     assert 'parse error' not in log
     for text in ranges:
