@@ -89,6 +89,12 @@ Device *block_backend_device(const BlockBackend *blk)
     return blk->dev;
 }
 
+void block_backend_accounting(const BlockBackend *blk, bool *invalid, bool *failed)
+{
+    *invalid = blk->account_invalid;
+    *failed = blk->account_failed;
+}
+
 bool block_backend_read_only(const BlockBackend *blk)
 {
     return blk->use != NULL ? backend_node(blk)->read_only : blk->read_only;

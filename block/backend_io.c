@@ -54,7 +54,9 @@ const BlockStats *block_backend_stats(const BlockBackend *blk)
 
 int64_t block_backend_idle_ns(const BlockBackend *blk)
 {
-    return now_ns() - __atomic_load_n(&blk->last_access_ns, __ATOMIC_RELAXED);
+    int64_t last = __atomic_load_n(&blk->last_access_ns, __ATOMIC_RELAXED);
+
+    return last != 0 ? now_ns() - last : 0;
 }
 
 /* ---- telling of errors ---- */

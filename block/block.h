@@ -123,7 +123,8 @@ const char *block_backend_name(const BlockBackend *blk);    /* "": anonymous, ma
 BlockNode *block_backend_node(const BlockBackend *blk);     /* NULL: no medium */
 Device *block_backend_device(const BlockBackend *blk);      /* NULL: none */
 const BlockStats *block_backend_stats(const BlockBackend *blk);     /* as it was when asked */
-int64_t block_backend_idle_ns(const BlockBackend *blk);     /* since the last request ended */
+int64_t block_backend_idle_ns(const BlockBackend *blk);     /* since the last request ended; 0: none did */
+void block_backend_accounting(const BlockBackend *blk, bool *invalid, bool *failed);
 bool block_backend_read_only(const BlockBackend *blk);
 bool block_backend_write_cache(const BlockBackend *blk);    /* off: every write is as FUA */
 void block_backend_set_write_cache(BlockBackend *blk, bool on);
@@ -218,6 +219,10 @@ typedef struct BlockDriveInfo {
     bool cdrom;
 } BlockDriveInfo;
 void block_drive_info(const BlockBackend *blk, BlockDriveInfo *info);
+/*
+ * HMP's drive_del, of a drive or a -blockdev node: a device that has it finds no medium from now on.
+ */
+bool block_drive_delete(const char *id, GError **error);
 /* Deletes a backend no device has. */
 bool block_backend_delete(BlockBackend *blk, GError **error);
 

@@ -159,6 +159,7 @@ struct BlockNode {
     uint32_t memory_alignment;                  /* of buffers */
     uint64_t max_zero, discard_alignment;       /* 0: any */
     bool aio_uring;                             /* aio=io_uring (also native); else worker threads */
+    uint64_t write_highest_offset;              /* atomic: end of the furthest write; protocols */
     bool probed_raw;                            /* raw, because no format was given or found */
     /* graph.c's */
     GPtrArray *uses;                            /* BlockUse *: who uses this node */

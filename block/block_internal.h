@@ -37,6 +37,7 @@ bool block_node_set_backing(BlockNode *node, BlockNode *child, GError **error);
 BlockNode *block_node_open_reference(const char *name, GError **error);     /* new reference */
 /* Tells of a raw image nobody said was raw, in the words people know. */
 void block_warn_probed_raw(const char *filename);
+void block_node_note_write(BlockNode *node, uint64_t end);      /* write_highest_offset */
 /* The format whose magic stands in `head`; raw if none does. */
 const BlockDriver *block_probe(const uint8_t *head, size_t len, const char *filename);
 

@@ -419,3 +419,25 @@ BlockBackend *block_drive_new(KeyVal *kv, const char *default_if, bool snapshot,
     }
     return make_backend(&line, id, node, error);
 }
+
+bool block_drive_delete(const char *id, GError **error)
+{
+    BlockBackend *blk = block_backend_find(id);
+
+    if (blk == NULL && block_node_find(id) != NULL) {
+        return block_node_delete(id, error);
+    }
+    if (blk == NULL) {
+        g_set_error(error, RHEA_ERROR, RHEA_ERROR_DEVICE_NOT_FOUND, "Device '%s' not found", id);
+        return false;
+    }
+    if (blk->dev == NULL && blk->claims == 0) {
+        block_backend_free(blk);
+        return true;
+    }
+    block_drop_parked(blk);
+    block_backend_remove(blk);
+    g_free(blk->name);
+    blk->name = g_strdup("");                   /* the device keeps what is left */
+    return true;
+}

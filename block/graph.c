@@ -319,7 +319,7 @@ bool block_node_delete(const char *node_name, GError **error)
         return false;
     }
     if (node->refs > 1) {
-        set_error(error, "Block device %s is in use", node_name);
+        set_error(error, "Node %s is in use", node_name);
         return false;
     }
     block_node_unref(node);

@@ -242,6 +242,7 @@ bool block_backend_change(BlockBackend *blk, const char *filename, const char *f
 
 bool block_backend_resize(BlockBackend *blk, uint64_t size, GError **error)
 {
+    unsigned perm, shared;
     bool ok;
 
     if (blk->use == NULL) {
@@ -249,7 +250,12 @@ bool block_backend_resize(BlockBackend *blk, uint64_t size, GError **error)
         return false;
     }
     block_drain(blk);
+    block_backend_perms(blk, &perm, &shared);
+    if (!block_use_set(blk->use, perm | BLOCK_PERM_RESIZE, shared, error)) {
+        return false;
+    }
     ok = block_node_truncate(backend_node(blk), size, BLOCK_PREALLOC_OFF, error);
+    block_use_set(blk->use, perm, shared, NULL);        /* asking for less is never refused */
     if (ok && blk->ops != NULL && blk->ops->resized != NULL) {
         blk->ops->resized(blk->opaque);
     }

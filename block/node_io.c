@@ -95,12 +95,26 @@ int block_node_pread(BlockNode *node, uint64_t offset, void *buf, uint64_t len)
 
 /* ---- writing ---- */
 
+void block_node_note_write(BlockNode *node, uint64_t end)
+{
+    uint64_t seen = __atomic_load_n(&node->write_highest_offset, __ATOMIC_RELAXED);
+
+    while (seen < end &&
+           !__atomic_compare_exchange_n(&node->write_highest_offset, &seen, end, true,
+                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+        continue;
+    }
+}
+
 static int driver_pwrite(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned niov,
                          uint64_t len, unsigned flags)
 {
     unsigned native = node->driver->fua ? flags : flags & ~BLOCK_REQ_FUA;
     int ret = node->driver->pwrite(node, offset, iov, niov, len, native);
 
+    if (ret >= 0 && node->driver->protocol) {
+        block_node_note_write(node, offset + len);
+    }
     return ret >= 0 && native != flags ? block_node_flush(node) : ret;
 }
 

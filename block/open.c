@@ -23,6 +23,7 @@ typedef struct OpenArgs {
     const char *filename, *format;      /* NULL: from the options, or guessed */
     KeyVal *opts;                       /* taken */
     unsigned flags, depth;
+    bool strict;                        /* -blockdev: in the words of QMP's arguments */
     Inherit inherit;
     const struct OpenArgs *overlay;     /* whose backing file this is; NULL: none */
     const char *backing_of;             /* its file name, against loops */
@@ -278,7 +279,7 @@ static BlockNode *open_file(KeyVal *opts, const OpenArgs *args, const Inherit *i
     const char *reference = keyval_get(opts, "file");
     KeyVal *sub = keyval_take_prefix(opts, "file");
     OpenArgs file = { .filename = args->filename, .opts = sub, .flags = args->flags,
-                      .depth = args->depth + 1, .inherit = *inherit };
+                      .depth = args->depth + 1, .strict = args->strict, .inherit = *inherit };
     const BlockDriver *protocol;
 
     file.inherit.discard = true;
@@ -380,12 +381,16 @@ static bool open_backing(BlockNode *node, const OpenArgs *args, const Inherit *i
 
 /* ---- one node ---- */
 
-static bool check_options(BlockNode *node, GError **error)
+static bool check_options(BlockNode *node, bool strict, GError **error)
 {
     const char *unknown = keyval_first_unknown(node->options);
 
     if (unknown == NULL) {
         return true;
+    }
+    if (strict) {
+        set_error(error, "Parameter '%s' is unexpected", unknown);
+        return false;
     }
     set_error(error, node->driver->protocol ? "Block protocol '%s' doesn't support the option '%s'"
                                             : "Block format '%s' does not support the option '%s'",
@@ -431,7 +436,7 @@ static bool setup_node(BlockNode *node, BlockNode *file, const OpenArgs *args, I
         return false;
     }
     node->gate = node->request_alignment > 1 ? block_gate_new() : NULL;
-    return check_options(node, error) &&
+    return check_options(node, args->strict, error) &&
            block_node_insert(node, keyval_get(node->options, "node-name"), error);
 }
 
@@ -541,21 +546,26 @@ BlockNode *block_node_open(const char *filename, const char *format, KeyVal *opt
 
 BlockNode *block_node_add(KeyVal *kv, GError **error)
 {
-    g_autoptr(KeyVal) opts = keyval_new();
+    OpenArgs args = { .flags = BLOCK_OPEN_RDWR, .strict = true };
     BlockNode *node;
 
-    for (size_t i = 0; i < keyval_count(kv); i++) {
-        keyval_add(opts, keyval_key(kv, i), keyval_value(kv, i));
-    }
     if (!keyval_has(kv, "driver")) {
         set_error(error, "Parameter 'driver' is missing");
+        return NULL;
+    }
+    if (block_driver_find(keyval_get(kv, "driver")) == NULL) {
+        set_error(error, "Parameter 'driver' does not accept value '%s'", keyval_get(kv, "driver"));
         return NULL;
     }
     if (!keyval_has(kv, "node-name")) {
         set_error(error, "'node-name' must be specified for the root node");
         return NULL;
     }
-    node = block_node_open(NULL, NULL, g_steal_pointer(&opts), BLOCK_OPEN_RDWR, error);
+    args.opts = keyval_new();                           /* every key, to be judged by the driver */
+    for (size_t i = 0; i < keyval_count(kv); i++) {
+        keyval_add(args.opts, keyval_key(kv, i), keyval_value(kv, i));
+    }
+    node = open_node(&args, error);
     if (node != NULL) {
         node->by_monitor = true;
     }

@@ -46,8 +46,11 @@ static bool raw_open(BlockNode *node, GError **error)
         !block_node_option_size(node, "size", &size, error) || !check_window(node, size, error)) {
         return false;
     }
-    node->size_bytes =
-        RAW(node)->has_size ? size : block_node_size(node->file) - RAW(node)->offset;
+    if (!RAW(node)->has_size) {
+        size = block_node_size(node->file) - RAW(node)->offset;
+    }
+    /* Disks have whole sectors; what the file lacks of the last one reads as zeroes. */
+    node->size_bytes = (size + BLOCK_SECTOR_SIZE - 1) & ~(uint64_t)(BLOCK_SECTOR_SIZE - 1);
     if (node->probed_raw && !node->read_only) {
         block_warn_probed_raw(node->filename);
     }

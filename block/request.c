@@ -182,6 +182,9 @@ static void part_ring_finished(BlockWork *work)
     const BlockReq *req = part->io->req;
 
     if (result == (int64_t)part->len) {
+        if (req->op == BLOCK_WRITE) {
+            block_node_note_write(part->node, part->offset + part->len);
+        }
         part_over(part, 0);
     } else if (result == 0 && req->op == BLOCK_READ) {          /* behind the file's end */
         block_iov_fill(req->iov, req->niov, part->skip, part->len);

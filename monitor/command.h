@@ -39,6 +39,7 @@ void monitor_run_line(Monitor *mon, const char *line);
 typedef enum CmdArgKind {
     ARG_WORD,                           /* up to a space, or quoted */
     ARG_FILE,                           /* the same, a file's name */
+    ARG_DRIVE,                          /* the same, a drive's id */
     ARG_REST,                           /* the rest of the line */
     ARG_INT32, ARG_INT64,               /* an expression */
     ARG_SIZE,                           /* 64k, 1.5G; a bare number counts in `unit` */
@@ -87,6 +88,7 @@ typedef struct Command {
 extern const Command monitor_help_commands[], monitor_machine_commands[], monitor_memory_commands[],
     monitor_log_commands[], monitor_chardev_commands[], monitor_device_commands[];
 extern const Command monitor_input_commands[], info_input_topics[];
+extern const Command monitor_block_commands[], info_block_topics[];
 extern const Command monitor_net_commands[], info_net_topics[];
 extern const Command monitor_virtio_commands[], info_virtio_topics[];
 extern const Command info_machine_topics[], info_cpu_topics[], info_device_topics[];

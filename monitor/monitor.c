@@ -12,12 +12,14 @@ static const Command *const command_tables[] = {
     monitor_chardev_commands,
     monitor_device_commands,
     monitor_input_commands,
+    monitor_block_commands,
     monitor_net_commands,
     monitor_virtio_commands,
 };
 
 static const Command *const topic_tables[] = {
     info_machine_topics, info_cpu_topics, info_device_topics,
+    info_block_topics,
     info_net_topics,
     info_virtio_topics,
     info_input_topics,

@@ -98,7 +98,8 @@ static bool read_word(ArgReader *r, const CmdArg *arg, GError **error)
     if (why == NULL && arg->optional) {
         return true;
     }
-    set_error(error, "%s: %s expected", r->name, arg->kind == ARG_FILE ? "filename" : "string");
+    set_error(error, "%s: %s expected", r->name, arg->kind == ARG_FILE ? "filename" :
+              arg->kind == ARG_DRIVE ? "block device name" : "string");
     if (why != NULL) {
         error_add_hint(error, "%s", why->message);
     }
@@ -255,7 +256,8 @@ static bool read_flag(ArgReader *r, const CmdArg *arg, GError **error)
 }
 
 static bool (*const readers[])(ArgReader *r, const CmdArg *arg, GError **error) = {
-    [ARG_WORD] = read_word, [ARG_FILE] = read_word, [ARG_REST] = read_rest,
+    [ARG_WORD] = read_word, [ARG_FILE] = read_word, [ARG_DRIVE] = read_word,
+    [ARG_REST] = read_rest,
     [ARG_INT32] = read_integer, [ARG_INT64] = read_integer, [ARG_SIZE] = read_size,
     [ARG_BOOL] = read_bool, [ARG_FORMAT] = read_format, [ARG_FLAG] = read_flag,
     [ARG_DOT_INT32] = read_integer,

@@ -110,6 +110,20 @@ static void on_stream_disconnected(Vm *vm, const VmEvent *event)
     qmp_event_netdev_stream_disconnected(event->device);
 }
 
+static void on_block_io_error(Vm *vm, const VmEvent *event)
+{
+    int operation = qmp_enum_index(qmp_io_operation_type_names, event->operation);
+    int action = qmp_enum_index(qmp_block_error_action_names, event->action);
+
+    qmp_event_block_io_error(event->device, event->node_name, operation, action, &event->nospace,
+                             event->reason);
+}
+
+static void on_tray_moved(Vm *vm, const VmEvent *event)
+{
+    qmp_event_device_tray_moved(event->device, event->path, event->tray_open);
+}
+
 static void on_vm_event(Vm *vm, const VmEvent *event, void *opaque)
 {
     static void (*const handlers[])(Vm *vm, const VmEvent *event) = {
@@ -119,6 +133,7 @@ static void on_vm_event(Vm *vm, const VmEvent *event, void *opaque)
         [VM_EVENT_GUEST_PANICKED] = on_panic, [VM_EVENT_WATCHDOG] = on_watchdog,
         [VM_EVENT_BALLOON_CHANGE] = on_balloon_change,
         [VM_EVENT_VSERPORT_CHANGE] = on_vserport_change,
+        [VM_EVENT_BLOCK_IO_ERROR] = on_block_io_error, [VM_EVENT_TRAY_MOVED] = on_tray_moved,
         [VM_EVENT_RTC_CHANGE] = on_rtc_change, [VM_EVENT_DEVICE_DELETED] = on_device_deleted,
         [VM_EVENT_NETDEV_STREAM_CONNECTED] = on_stream_connected,
         [VM_EVENT_NETDEV_STREAM_DISCONNECTED] = on_stream_disconnected,

@@ -50,6 +50,10 @@ static bool add_value(KeyVal *kv, const char *key, struct json_object *value, GE
         keyval_add(kv, key, json_object_get_boolean(value) ? "on" : "off");
         return true;
     case json_type_null:
+        if (g_str_equal(key, "backing") || g_str_has_suffix(key, ".backing")) {
+            keyval_add(kv, key, "");                    /* blockdev-add's way to say none */
+            return true;
+        }
         set_error(error, "Parameter '%s' expects a value, not null", key);
         return false;
     default:

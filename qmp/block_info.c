@@ -1,0 +1,225 @@
+/* What QMP tells of drives, nodes and images. */
+#include "block_info.h"
+
+#include <json.h>
+#include <string.h>
+
+#include "block_driver.h"
+
+/* ---- images ---- */
+
+/* "lazy refcounts" is lazy-refcounts on the wire; values look like what they are. */
+static json_object *specific_value(const char *text)
+{
+    if (g_str_equal(text, "true") || g_str_equal(text, "false")) {
+        return json_object_new_boolean(*text == 't');
+    }
+    if (*text != '\0' && strspn(text, "0123456789") == strlen(text)) {
+        return json_object_new_int64(g_ascii_strtoll(text, NULL, 10));
+    }
+    return json_object_new_string(text);
+}
+
+static json_object *specific_to_json(const char *format, const GPtrArray *pairs)
+{
+    json_object *specific = json_object_new_object(), *data = json_object_new_object();
+
+    for (guint i = 0; i + 1 < pairs->len; i += 2) {
+        g_autofree char *key = g_strdelimit(g_strdup(g_ptr_array_index(pairs, i)), " ", '-');
+
+        json_object_object_add(data, key, specific_value(g_ptr_array_index(pairs, i + 1)));
+    }
+    json_object_object_add(specific, "type", json_object_new_string(format));
+    json_object_object_add(specific, "data", data);
+    return specific;
+}
+
+static GPtrArray *snapshots_to_list(const GArray *snapshots)
+{
+    GPtrArray *list = qmp_snapshot_info_list_new();
+
+    for (guint i = 0; i < snapshots->len; i++) {
+        const BlockSnapshotInfo *from = &g_array_index(snapshots, BlockSnapshotInfo, i);
+        QmpSnapshotInfo *to = g_new0(QmpSnapshotInfo, 1);
+
+        to->id = g_strdup(from->id);
+        to->name = g_strdup(from->name);
+        to->vm_state_size = from->vm_state_size;
+        to->date_sec = from->date_sec;
+        to->date_nsec = from->date_nsec;
+        to->vm_clock_sec = from->vm_clock_nsec / 1000000000;
+        to->vm_clock_nsec = from->vm_clock_nsec % 1000000000;
+        to->has_icount = from->icount != UINT64_MAX;
+        to->icount = from->icount;
+        g_ptr_array_add(list, to);
+    }
+    return list;
+}
+
+static void fill_format(QmpImageInfo *to, BlockNode *node)
+{
+    BlockInfo info = { 0 };
+
+    if (node->driver->info == NULL) {
+        return;
+    }
+    node->driver->info(node, &info);
+    to->has_cluster_size = info.cluster_size != 0;
+    to->cluster_size = info.cluster_size;
+    to->dirty_flag = info.dirty;
+    if (info.snapshots != NULL && info.snapshots->len > 0) {
+        to->snapshots = snapshots_to_list(info.snapshots);
+    }
+    if (info.specific != NULL && info.specific->len > 0) {
+        to->has_format_specific = true;
+        to->format_specific = specific_to_json(node->driver->name, info.specific);
+    }
+    block_info_clear(&info);
+}
+
+QmpImageInfo *qmp_image_info_of(BlockNode *node, bool with_backing)
+{
+    QmpImageInfo *to = g_new0(QmpImageInfo, 1);
+    uint64_t allocated = block_node_allocated_bytes(node);
+
+    to->filename = g_strdup(block_node_filename(node));
+    to->format = g_strdup(node->driver->name);
+    to->has_dirty_flag = true;
+    to->has_actual_size = allocated != UINT64_MAX;
+    to->actual_size = allocated;
+    to->virtual_size = block_node_size(node);
+    if (node->backing_filename != NULL) {
+        to->backing_filename = g_strdup(node->backing_filename);
+        to->full_backing_filename = block_backing_path(node->filename, node->backing_filename);
+        to->backing_filename_format = g_strdup(node->backing_format);
+    }
+    fill_format(to, node);
+    if (with_backing && node->backing != NULL) {
+        to->backing_image = qmp_image_info_of(node->backing, true);
+    }
+    return to;
+}
+
+/* ---- nodes and drives ---- */
+
+QmpBlockDeviceInfo *qmp_block_device_info_of(BlockNode *node, bool write_cache, bool with_backing)
+{
+    QmpBlockDeviceInfo *to = g_new0(QmpBlockDeviceInfo, 1);
+
+    to->file = g_strdup(block_node_filename(node));
+    to->node_name = g_strdup(node->name);
+    to->ro = node->read_only;
+    to->drv = g_strdup(node->driver->name);
+    to->backing_file = node->backing != NULL ? g_strdup(block_node_filename(node->backing)) : NULL;
+    for (const BlockNode *below = node->backing; below != NULL; below = below->backing) {
+        to->backing_file_depth++;
+    }
+    to->detect_zeroes = node->detect_zeroes_unmap ? QMP_BLOCKDEV_DETECT_ZEROES_OPTIONS_UNMAP :
+                        node->detect_zeroes ? QMP_BLOCKDEV_DETECT_ZEROES_OPTIONS_ON :
+                        QMP_BLOCKDEV_DETECT_ZEROES_OPTIONS_OFF;
+    to->image = qmp_image_info_of(node, with_backing);
+    to->cache = g_new0(QmpBlockdevCacheInfo, 1);
+    to->cache->writeback = write_cache;
+    to->cache->direct = node->direct;
+    to->cache->no_flush = node->no_flush;
+    return to;
+}
+
+static char *device_path(const BlockBackend *blk)
+{
+    Device *dev = block_backend_device(blk);
+
+    return dev != NULL ? object_path(&dev->obj) : NULL;
+}
+
+QmpBlockInfo *qmp_block_info_of(const BlockBackend *blk)
+{
+    QmpBlockInfo *to = g_new0(QmpBlockInfo, 1);
+    BlockNode *node = block_backend_node(blk);
+
+    to->device = g_strdup(block_backend_name(blk));
+    to->qdev = device_path(blk);
+    to->type = g_strdup("unknown");
+    to->removable = block_backend_is_removable(blk);
+    to->locked = block_backend_is_locked(blk);
+    if (node != NULL) {
+        to->inserted = qmp_block_device_info_of(node, block_backend_write_cache(blk), true);
+    }
+    to->has_tray_open = block_backend_has_tray(blk);
+    to->tray_open = block_backend_is_tray_open(blk);
+    to->has_io_status = block_backend_device(blk) != NULL;
+    to->io_status = qmp_enum_index(qmp_block_device_io_status_names, block_backend_io_status(blk));
+    return to;
+}
+
+/* ---- statistics ---- */
+
+static QmpBlockDeviceStats *stats_new(void)
+{
+    QmpBlockDeviceStats *stats = g_new0(QmpBlockDeviceStats, 1);
+
+    stats->timed_stats = qmp_block_device_timed_stats_list_new();
+    return stats;
+}
+
+static QmpBlockDeviceStats *backend_stats(const BlockBackend *blk)
+{
+    const BlockStats *from = block_backend_stats(blk);
+    QmpBlockDeviceStats *to = stats_new();
+    int64_t idle_ns = block_backend_idle_ns(blk);
+
+    to->rd_bytes = from->bytes[BLOCK_READ];
+    to->wr_bytes = from->bytes[BLOCK_WRITE];
+    to->unmap_bytes = from->bytes[BLOCK_DISCARD];
+    to->rd_operations = from->operations[BLOCK_READ];
+    to->wr_operations = from->operations[BLOCK_WRITE] + from->operations[BLOCK_ZERO];
+    to->flush_operations = from->operations[BLOCK_FLUSH];
+    to->unmap_operations = from->operations[BLOCK_DISCARD];
+    to->rd_total_time_ns = from->time_ns[BLOCK_READ];
+    to->wr_total_time_ns = from->time_ns[BLOCK_WRITE] + from->time_ns[BLOCK_ZERO];
+    to->flush_total_time_ns = from->time_ns[BLOCK_FLUSH];
+    to->unmap_total_time_ns = from->time_ns[BLOCK_DISCARD];
+    to->wr_highest_offset = from->write_highest_offset;
+    to->failed_rd_operations = from->failed[BLOCK_READ];
+    to->failed_wr_operations = from->failed[BLOCK_WRITE] + from->failed[BLOCK_ZERO];
+    to->failed_flush_operations = from->failed[BLOCK_FLUSH];
+    to->failed_unmap_operations = from->failed[BLOCK_DISCARD];
+    to->invalid_rd_operations = from->invalid[BLOCK_READ];
+    to->invalid_wr_operations = from->invalid[BLOCK_WRITE] + from->invalid[BLOCK_ZERO];
+    to->invalid_flush_operations = from->invalid[BLOCK_FLUSH];
+    to->invalid_unmap_operations = from->invalid[BLOCK_DISCARD];
+    to->has_idle_time_ns = idle_ns != 0;
+    to->idle_time_ns = idle_ns;
+    block_backend_accounting(blk, &to->account_invalid, &to->account_failed);
+    return to;
+}
+
+/* Nodes count nothing but how far they were written. */
+static uint64_t highest_offset(const BlockNode *node)
+{
+    return __atomic_load_n(&node->write_highest_offset, __ATOMIC_RELAXED);
+}
+
+QmpBlockStats *qmp_block_stats_of_node(const BlockNode *node)
+{
+    QmpBlockStats *to = g_new0(QmpBlockStats, 1);
+
+    to->node_name = g_strdup(node->name);
+    to->stats = stats_new();
+    to->stats->wr_highest_offset = highest_offset(node);
+    to->parent = node->file != NULL ? qmp_block_stats_of_node(node->file) : NULL;
+    to->backing = node->backing != NULL ? qmp_block_stats_of_node(node->backing) : NULL;
+    return to;
+}
+
+QmpBlockStats *qmp_block_stats_of(const BlockBackend *blk)
+{
+    const BlockNode *node = block_backend_node(blk);
+    QmpBlockStats *to = node != NULL ? qmp_block_stats_of_node(node) : g_new0(QmpBlockStats, 1);
+
+    to->device = g_strdup(block_backend_name(blk));
+    to->qdev = device_path(blk);
+    qmp_block_device_stats_free(to->stats);
+    to->stats = backend_stats(blk);
+    return to;
+}
