@@ -1,0 +1,386 @@
+"""Network back ends: options, monitors, and guests that use them."""
+import hashlib
+import http.server
+import os
+import re
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from rhea import Machine, run
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+USERNET = '  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ\n'
+
+
+def stopped(*args, **options):
+    return Machine('-S', '-nodefaults', '-accel', 'tcg', *args, **options)
+
+
+def free_port(kind=socket.SOCK_STREAM):
+    with socket.socket(socket.AF_INET, kind) as sock:
+        sock.bind(('127.0.0.1', 0))
+        return sock.getsockname()[1]
+
+
+# ---- the command line ----
+
+@pytest.mark.parametrize('args,error', [
+    (['-netdev', 'user'], "-netdev user: Parameter 'id' is missing"),
+    (['-netdev', 'bogus,id=n0'],
+     "-netdev bogus,id=n0: Parameter 'type' does not accept value 'bogus'"),
+    (['-netdev', 'usr,id=n0'], "Did you mean 'user'?"),
+    (['-netdev', 'vde,id=n0'], "does not accept value 'vde'"),
+    (['-netdev', 'bridge,id=n0'], "use 'tap' with ifname= or fd="),
+    (['-netdev', 'user,id=n0,bogus=1'], "-netdev user,id=n0,bogus=1: Invalid parameter 'bogus'"),
+    (['-netdev', 'user,id=n0,restrct=on'], "Did you mean 'restrict'?"),
+    (['-netdev', 'user,id=a,net=10.0.2.0/33'],
+     'Invalid netmask provided (must be in range 4-32)'),
+    (['-netdev', 'user,id=a,ipv4=off,ipv6=off'], 'IPv4 and IPv6 disabled'),
+    (['-netdev', 'user,id=a,ipv4=off,net=10.0.2.0/24'],
+     'IPv4 disabled but netmask/host/dns provided'),
+    (['-netdev', 'user,id=a,smb=/tmp'], 'smb= is not supported'),
+    (['-netdev', 'user,id=a,domainname=' + 'x' * 300],
+     "'domainname' parameter cannot exceed 255 bytes"),
+    (['-netdev', 'user,id=a,hostfwd=tcp::5555'],
+     "Invalid host forwarding rule 'tcp::5555' (Bad host port separator)"),
+    (['-netdev', 'user,id=a,guestfwd=foo'], "Invalid guest forwarding rule 'foo'"),
+    (['-netdev', 'user,id=a,guestfwd=tcp:1.2.3.4:80-cmd:cat'],
+     "Conflicting/invalid host:port in guest forwarding rule 'tcp:1.2.3.4:80-cmd:cat'"),
+    (['-netdev', 'user,id=a', '-netdev', 'user,id=a'], "Duplicate ID 'a' for netdev"),
+    (['-netdev', 'tap,id=a,ifname=x,script=/nowhere/x'], '/nowhere/x'),
+    (['-nic', 'user,model=e100'], 'Unsupported NIC model: e100'),
+    (['-nic', 'user,mac=zz'], 'invalid syntax for ethernet address'),
+    (['-net', 'nic,model=bogus'], 'Unsupported NIC model: bogus'),
+    (['-net', 'nic,netdev=zz'], "netdev 'zz' not found"),
+    (['-net', 'bogus'], "Parameter 'type' does not accept value 'bogus'"),
+    (['-redir', 'tcp:5555::22'], 'Use -nic user,hostfwd=tcp::5555-:22'),
+    (['-device', 'e1000,netdev=zz'], "Property 'e1000.netdev' can't find value 'zz'"),
+    (['-device', 'e1000,mac=zz'], "Property 'e1000.mac' doesn't take value 'zz'"),
+    (['-netdev', 'user,id=n', '-device', 'e1000,netdev=n', '-device', 'e1000,netdev=n'],
+     "Property 'e1000.netdev' can't take value 'n', it's in use"),
+])
+def test_refused(args, error):
+    result = run('-S', '-display', 'none', '-nodefaults', '-accel', 'tcg', *args)
+    assert result.returncode == 1
+    assert error in result.stderr
+
+
+@pytest.mark.parametrize('args,first', [
+    (['-netdev', 'help'], 'Available netdev backend types:'),
+    (['-net', 'nic,model=help'], 'Supported NIC models:'),
+    (['-nic', 'user,model=?'], 'Supported NIC models:'),
+])
+def test_help(args, first):
+    result = run(*args)
+    assert result.returncode == 0
+    assert result.stdout.splitlines()[0] == first
+    assert len(result.stdout.splitlines()) > 3
+
+
+NETWORKS = [
+    ([], True, 'hub 0\n'
+     ' \\ hub0port1: #net000: index=0,type=user,net=10.0.2.0,restrict=off\n'
+     ' \\ hub0port0: e1000.0: index=0,type=nic,model=e1000,macaddr=52:54:00:12:34:56\n', ''),
+    (['-nic', 'none'], True, '', ''),
+    (['-netdev', 'user,id=n0'], False, 'n0: index=0,type=user,net=10.0.2.0,restrict=off\n',
+     'warning: netdev n0 has no peer'),
+    (['-device', 'e1000,id=x'], False,
+     'x: index=0,type=nic,model=e1000,macaddr=52:54:00:12:34:56\n', 'warning: nic x has no peer'),
+    (['-net', 'nic,model=virtio,macaddr=52:54:00:A5:41:1E', '-net', 'user'], False, 'hub 0\n'
+     ' \\ hub0port1: #net000: index=0,type=user,net=10.0.2.0,restrict=off\n'
+     ' \\ hub0port0: virtio-net-pci.0: index=0,type=nic,model=virtio-net-pci,'
+     'macaddr=52:54:00:a5:41:1e\n', ''),
+    (['-net', 'nic'], False, 'hub 0\n'
+     ' \\ hub0port0: e1000.0: index=0,type=nic,model=e1000,macaddr=52:54:00:12:34:56\n',
+     'warning: hub 0 is not connected to host network'),
+    (['-net', 'user,net=192.168.5.0/24'], False, 'hub 0\n'
+     ' \\ hub0port0: #net000: index=0,type=user,net=192.168.5.0,restrict=off\n',
+     'warning: hub 0 with no nics'),
+    (['-net', 'nic,model=e1000', '-net', 'user', '-nic', 'user,model=rtl8139,id=foo,restrict=on'],
+     False, 'hub 0\n'
+     ' \\ hub0port1: #net000: index=0,type=user,net=10.0.2.0,restrict=off\n'
+     ' \\ hub0port0: e1000.0: index=0,type=nic,model=e1000,macaddr=52:54:00:12:34:57\n'
+     'rtl8139.0: index=0,type=nic,model=rtl8139,macaddr=52:54:00:12:34:56\n'
+     ' \\ foo: index=0,type=user,net=10.0.2.0,restrict=on\n', ''),
+    (['-net', 'nic,netdev=u', '-netdev', 'user,id=u'], False,
+     'e1000.0: index=0,type=nic,model=e1000,macaddr=52:54:00:12:34:56\n'
+     ' \\ u: index=0,type=user,net=10.0.2.0,restrict=off\n', ''),
+    (['-net', 'nic,vlan=0', '-net', 'user,vlan=0,name=u'], False, 'hub 0\n'
+     ' \\ hub0port1: u: index=0,type=user,net=10.0.2.0,restrict=off\n'
+     ' \\ hub0port0: e1000.0: index=0,type=nic,model=e1000,macaddr=52:54:00:12:34:56\n',
+     'use -netdev with an id'),
+]
+
+
+@pytest.mark.parametrize('args,defaults,network,warning', NETWORKS)
+def test_info_network(args, defaults, network, warning):
+    parts = ['-S', '-display', 'none', '-accel', 'tcg'] + ([] if defaults else ['-nodefaults'])
+    with Machine(*parts, *args) as machine:
+        assert machine.qmp.hmp('info network') == network
+        assert warning in machine.errors()
+
+
+# ---- monitors ----
+
+def test_back_ends_come_and_go():
+    with stopped('-netdev', 'user,id=hostnet0', '-device', 'e1000,netdev=hostnet0,id=net0',
+                 hmp=True) as machine:
+        qmp, hmp = machine.qmp, machine.hmp.command
+        nic = ('net0: index=0,type=nic,model=e1000,macaddr=52:54:00:12:34:56\n'
+               ' \\ hostnet0: index=0,type=user,net=10.0.2.0,restrict=off\n')
+        assert hmp('info network') == nic
+        assert hmp('netdev_add user,id=n2,net=192.168.76.0/24') == ''
+        added = 'n2: index=0,type=user,net=192.168.76.0,restrict=off\n'
+        assert hmp('info network') == nic + added
+        assert hmp('netdev_del n2') == ''
+        assert hmp('netdev_del n2').startswith("Error: Device 'n2' not found")
+        assert hmp('netdev_add') == "Error: Parameter 'id' is missing\n"
+        assert "does not accept value 'nosuch'" in hmp('netdev_add nosuch,id=x')
+        assert hmp('netdev_del net0').startswith("Error: Device 'net0' not found")
+        # Its NIC keeps the name of one that was deleted, as with QEMU.
+        qmp.command('netdev_del', id='hostnet0')
+        assert hmp('info network') == nic
+        qmp.command('netdev_add', type='user', id='hostnet0', hostfwd=[
+            {'str': 'tcp:127.0.0.1:%d-:22' % free_port()}], dnssearch=[{'str': 'example.org'}],
+            restrict=True)
+        assert hmp('info network') == nic + nic.splitlines(True)[1][3:].replace('=off', '=on')
+        error = qmp.execute('netdev_add', type='user', id='hostnet0')['error']
+        assert error['desc'] == "Duplicate ID 'hostnet0' for netdev"
+        error = qmp.execute('netdev_del', id='nosuch')['error']
+        assert error['class'] == 'DeviceNotFound'
+        error = qmp.execute('netdev_add', type='stream', id='x')['error']
+        assert error['desc'] == "Parameter 'addr' is missing"
+
+
+def test_forwarded_ports():
+    port, other = free_port(), free_port()
+    with stopped('-netdev', 'user,id=u', '-netdev', 'hubport,id=h,hubid=0', hmp=True) as machine:
+        hmp = machine.hmp.command
+        assert hmp('info usernet') == 'Hub -1 (u):\n' + USERNET
+        assert hmp('hostfwd_add tcp:127.0.0.1:%d-10.0.2.15:22' % port) == ''
+        assert hmp('hostfwd_add u udp::%d-:23' % other) == ''
+        lines = hmp('info usernet').splitlines()[2:]
+        assert [line.split()[0:1] + line.split()[2:6] for line in lines] == [
+            ['TCP[HOST_FORWARD]', '127.0.0.1', str(port), '10.0.2.15', '22'],
+            ['UDP[HOST_FORWARD]', '127.0.0.1', str(other), '10.0.2.15', '23']]
+        rule = 'tcp:127.0.0.1:%d-:24' % port
+        assert hmp('hostfwd_add ' + rule) == "Could not set up host forwarding rule '%s'\n" % rule
+        assert hmp('hostfwd_remove tcp:127.0.0.1:%d' % port) == \
+            'host forwarding rule for tcp:127.0.0.1:%d removed\n' % port
+        assert hmp('hostfwd_remove u udp::%d' % other) == \
+            'host forwarding rule for udp::%d removed\n' % other
+        assert hmp('hostfwd_remove tcp::77') == 'host forwarding rule for tcp::77 not found\n'
+        assert hmp('hostfwd_add x tcp::1-:1').startswith("unrecognized netdev id 'x'")
+        assert hmp('hostfwd_add h tcp::1-:1') == 'invalid device specified\n'
+        assert hmp('hostfwd_remove foo') == 'invalid format\n'
+        assert hmp('info usernet') == 'Hub -1 (u):\n' + USERNET
+
+
+def test_a_forward_without_an_address_is_for_this_host():
+    port = free_port()
+    with stopped('-netdev', 'user,id=u,hostfwd=tcp::%d-:22' % port) as machine:
+        assert 'listens on 127.0.0.1 only; tcp:0.0.0.0:%d-:22 listens' % port in machine.errors()
+        assert '127.0.0.1 %d' % port in re.sub(' +', ' ', machine.qmp.hmp('info usernet'))
+
+
+def test_stream_events():
+    with stopped('-netdev', 'hubport,id=h,hubid=0') as server, stopped() as client:
+        path = server.path('net')
+        server.qmp.command('netdev_add', type='stream', id='a', server=True,
+                           addr={'type': 'unix', 'path': path})
+        client.qmp.command('netdev_add', type='stream', id='b',
+                           addr={'type': 'unix', 'path': path})
+        for machine, name in (server, 'a'), (client, 'b'):
+            assert machine.qmp.event('NETDEV_STREAM_CONNECTED')['data'] == {
+                'netdev-id': name, 'addr': {'type': 'unix', 'path': path}}
+        client.qmp.command('netdev_del', id='b')
+        assert server.qmp.event('NETDEV_STREAM_DISCONNECTED')['data'] == {'netdev-id': 'a'}
+        port = free_port()
+        server.qmp.command('netdev_add', type='stream', id='c', server=True,
+                           addr={'type': 'inet', 'host': '127.0.0.1', 'port': str(port)})
+        with socket.create_connection(('127.0.0.1', port)):
+            addr = server.qmp.event('NETDEV_STREAM_CONNECTED')['data']['addr']
+            assert (addr['type'], addr['host'], addr['ipv4']) == ('inet', '127.0.0.1', True)
+
+
+def test_links():
+    with stopped('-netdev', 'user,id=n', '-device', 'virtio-net-pci,netdev=n,id=net0') as machine:
+        qmp = machine.qmp
+        qmp.command('set_link', name='net0', up=False)
+        qmp.command('set_link', name='n', up=False)
+        qmp.command('set_link', name='net0', up=True)
+        assert qmp.hmp('set_link n on') == ''
+        assert qmp.execute('set_link', name='x', up=True)['error']['class'] == 'DeviceNotFound'
+
+
+# ---- guests ----
+
+class WebServer:
+    """Serves one body at any path on the loopback; `url` from a user network."""
+
+    def __init__(self, body):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header('Content-Length', str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+        self.url = 'http://10.0.2.2:%d/file' % self.server.server_port
+        self.sha256 = hashlib.sha256(body).hexdigest()
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Guest(Machine):
+    """Linux with drivers for every NIC, at its shell once sh() is called."""
+
+    def __init__(self, folder, *args, **options):
+        super().__init__('-accel', 'tcg', '-m', '192', '-nodefaults', '-kernel',
+                         os.path.join(folder, 'vmlinuz'), '-initrd', os.path.join(folder, 'initrd'),
+                         '-append', 'console=ttyS0 quiet', *args, serial='wait', **options)
+        self.at_shell = False
+
+    def sh(self, command, timeout=120):
+        """What the command printed; it has to succeed."""
+        if not self.at_shell:
+            self.serial.expect('# ', 300)
+            self.at_shell = True
+        self.serial.send(command + '; echo done-$?\n')
+        text = self.serial.expect(r'done-\d+\r\n', timeout).replace('\r\n', '\n')
+        assert text.endswith('done-0\n'), text
+        return text
+
+    def dhcp(self):
+        return self.sh('ip link set eth0 up && udhcpc -i eth0 -n -q -s /etc/dhcp')
+
+    def wait_for(self, condition, timeout=60):
+        """Until a test in the guest's shell holds."""
+        self.sh('n=0; until %s; do n=$((n+1)); [ $n -lt %d ] || break; sleep 0.1; done; %s'
+                % (condition, timeout * 10, condition), timeout + 60)
+
+
+@pytest.fixture(scope='session')
+def net():
+    """Folder with vmlinuz and initrd of the network guest."""
+    made = subprocess.run([os.path.join(TOP, 'scripts', 'net-guest')], capture_output=True,
+                          text=True, check=False)
+    if made.returncode != 0:
+        pytest.skip('the network guest could not be prepared: ' + made.stderr.strip())
+    return made.stdout.strip().splitlines()[-1]
+
+
+def use_lease(guest):
+    text = guest.dhcp()
+    for line in ('ip=10.0.2.15', 'mask=24', 'router=10.0.2.2', 'dns=10.0.2.3', 'hostname=vmhost'):
+        assert line + '\n' in text
+
+
+def use_tftp(guest):
+    assert 'hello tftp' in guest.sh('tftp -g -r f.txt -l /o.txt 10.0.2.2 && cat /o.txt')
+
+
+def use_download(guest, web):
+    text = guest.sh('wget -q -O - %s | sha256sum' % web.url, 600)
+    assert web.sha256 in text
+
+
+def use_forward(guest, port):
+    """The host calls the guest, both talk."""
+    guest.sh('(echo hi from guest | nc -l -p 8080 > /in.txt &)')
+    guest.wait_for('netstat -ltn | grep -q :8080')
+    with socket.create_connection(('127.0.0.1', port), 30) as sock:
+        sock.sendall(b'hi from host\n')
+        sock.shutdown(socket.SHUT_WR)
+        got = b''
+        while b'\n' not in got:
+            got += sock.recv(100)
+    assert got == b'hi from guest\n'
+    guest.wait_for('grep -q "hi from host" /in.txt')
+
+
+def use_guest_forward(guest):
+    assert 'HELLO' in guest.sh('echo hello | nc -w 5 10.0.2.100 7')
+
+
+def use_links(guest, name):
+    guest.qmp.command('set_link', name=name, up=False)
+    guest.wait_for('[ $(cat /sys/class/net/eth0/carrier) = 0 ]')
+    guest.qmp.command('set_link', name=name, up=True)
+    guest.wait_for('[ $(cat /sys/class/net/eth0/carrier) = 1 ]')
+    guest.wait_for('ping -c 1 -W 1 10.0.2.2 > /dev/null')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('model', ['e1000', 'rtl8139', 'virtio-net-pci'])
+def test_a_guest_on_a_user_network(net, model, tmp_path):
+    (tmp_path / 'f.txt').write_text('hello tftp\n')
+    port = free_port()
+    netdev = ('user,id=n0,hostname=vmhost,tftp=%s,hostfwd=tcp:127.0.0.1:%d-:8080,'
+              'guestfwd=tcp:10.0.2.100:7-cmd:tr a-z A-Z' % (tmp_path, port))
+    dump = tmp_path / 'dump.pcap'
+    with WebServer(os.urandom(1 << 20) * 100) as web, \
+            Guest(net, '-netdev', netdev, '-device', model + ',netdev=n0,id=net0',
+                  '-object', 'filter-dump,id=d,netdev=n0,maxlen=100,file=%s' % dump) as guest:
+        use_lease(guest)
+        use_tftp(guest)
+        use_download(guest, web)
+        use_forward(guest, port)
+        use_guest_forward(guest)
+        use_links(guest, 'net0')
+        use_links(guest, 'n0')
+        guest.qmp.command('object-del', id='d')
+        data = dump.read_bytes()
+        assert data[:4] == b'\xd4\xc3\xb2\xa1' and b'hello tftp' in data
+
+
+@pytest.mark.slow
+def test_restrict_keeps_the_guest_in(net):
+    with WebServer(b'x') as web, \
+            Guest(net, '-nic', 'user,model=virtio-net-pci,restrict=on') as guest:
+        assert 'ip=10.0.2.15' in guest.dhcp()
+        guest.sh('! wget -q -T 5 -O - ' + web.url)
+
+
+def pair(kind, folder):
+    """Options of two back ends that meet."""
+    port = free_port()
+    path = os.path.join(folder, 'net')
+    return {
+        'socket': ('socket,id=n,listen=127.0.0.1:%d' % port,
+                   'socket,id=n,connect=127.0.0.1:%d' % port),
+        'stream': ('stream,id=n,server=on,addr.type=unix,addr.path=' + path,
+                   'stream,id=n,addr.type=unix,addr.path=' + path),
+        'dgram': tuple('dgram,id=n,local.type=unix,local.path=%s,remote.type=unix,remote.path=%s'
+                       % (path + a, path + b) for a, b in ('ab', 'ba')),
+    }[kind]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('kind', ['socket', 'stream', 'dgram'])
+def test_two_guests_talk(net, kind, tmp_path):
+    one, two = pair(kind, str(tmp_path))
+    device = 'virtio-net-pci,netdev=n,mac=52:54:00:00:00:0'
+    with Guest(net, '-netdev', one, '-device', device + '1') as first, \
+            Guest(net, '-netdev', two, '-device', device + '2') as second:
+        for number, guest in (1, first), (2, second):
+            guest.sh('ip link set eth0 up && ip addr add 10.9.0.%d/24 dev eth0' % number)
+        second.wait_for('ping -c 1 -W 1 10.9.0.1 > /dev/null')
+        first.sh('dd if=/dev/urandom of=/file bs=1M count=8 2> /dev/null')
+        digest = re.search(r'[0-9a-f]{64}', first.sh('sha256sum /file')).group()
+        first.sh('(nc -l -p 7000 < /file &)')
+        first.wait_for('netstat -ltn | grep -q :7000')
+        assert digest in second.sh('nc 10.9.0.1 7000 < /dev/null | sha256sum', 300)
