@@ -168,8 +168,15 @@ void block_backend_remove(BlockBackend *blk)
 
 static void on_vm_event(Vm *vm, const VmEvent *event, void *opaque)
 {
+    BlockBackend *blk = opaque;
+
     if (event->kind == VM_EVENT_RESUME) {
-        block_backend_resume(opaque);
+        block_backend_resume(blk);
+    } else if (event->kind == VM_EVENT_STOP && blk->use != NULL) {
+        block_drain(blk);                       /* whoever stops a machine may copy its disks */
+        if (blk->writable) {
+            block_flush(blk);
+        }
     }
 }
 
@@ -231,6 +238,23 @@ void block_backend_set_context(BlockBackend *blk, BlockContext *context)
 {
     block_drain(blk);
     blk->context = context != NULL ? context : block_context_main();
+}
+
+void block_close_all(void)
+{
+    const GPtrArray *nodes = block_nodes();
+
+    for (guint i = 0; i < block_backends()->len; i++) {
+        block_backend_remove(g_ptr_array_index(backends, i));
+    }
+    for (guint i = nodes->len; i-- > 0;) {
+        BlockNode *node = i < nodes->len ? g_ptr_array_index(nodes, i) : NULL;
+
+        if (node != NULL && node->by_monitor) {
+            node->by_monitor = false;
+            block_node_unref(node);
+        }
+    }
 }
 
 /* ---- property "drive" ---- */

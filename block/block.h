@@ -236,6 +236,9 @@ BlockNode *block_node_find(const char *node_name);
 const char *block_node_filename(const BlockNode *node);
 const GPtrArray *block_nodes(void);         /* BlockNode *, oldest first; every named node */
 
+/* At the end: ends what is under way and lets go of every image, cleanly. */
+void block_close_all(void);
+
 /*
  * ---- removable media: change, eject, blockdev-change-medium ----
  * A door's "device" is a drive's id, its "id" the id or path of the guest's device.
