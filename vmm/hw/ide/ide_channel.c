@@ -207,7 +207,8 @@ static void ide_execute(IdeChannel *channel, uint8_t opcode)
     if (!drive || channel->control & IDE_SRST) {
         return;
     }
-    if (drive->regs.status & (IDE_BSY | IDE_DRQ) && !(opcode == ATA_CMD_DEVICE_RESET && drive->cd)) {
+    if (drive->regs.status & (IDE_BSY | IDE_DRQ) &&
+        !(opcode == ATA_CMD_DEVICE_RESET && drive->cd)) {
         return;
     }
     ide_lower_irq(channel);

@@ -149,6 +149,7 @@ extern const StateDesc scsi_unit_state;
 bool scsi_unit_realize(ScsiUnit *unit, Device *owner, GError **error);
 void scsi_unit_unrealize(ScsiUnit *unit);
 void scsi_unit_reset(ScsiUnit *unit);           /* cancels everything first */
+void scsi_unit_clear(ScsiUnit *unit);           /* what a reset does beside that */
 /* Cancels all requests and waits for them: every done() was called when this returns. */
 void scsi_unit_purge(ScsiUnit *unit);
 bool scsi_unit_has_medium(const ScsiUnit *unit);

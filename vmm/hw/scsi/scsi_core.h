@@ -81,7 +81,6 @@ SENSE_OF(sense_no_space, DATA_PROTECT, 0x27, 0x07)
 SENSE_OF(sense_reset, UNIT_ATTENTION, 0x29, 0x00)
 SENSE_OF(sense_new_medium, UNIT_ATTENTION, 0x28, 0x00)
 SENSE_OF(sense_new_capacity, UNIT_ATTENTION, 0x2a, 0x09)
-SENSE_OF(sense_luns_changed, UNIT_ATTENTION, 0x3f, 0x0e)
 
 /* ---- numbers in CDBs and pages are big endian ---- */
 static inline uint32_t be16_at(const uint8_t *p) { return p[0] << 8 | p[1]; }

@@ -76,7 +76,7 @@ static void put_address(uint8_t *at, uint32_t block, bool msf)
 
 static size_t put_track(uint8_t *at, uint8_t track, uint32_t block, bool msf)
 {
-    memcpy(at, (const uint8_t[4]){ 0, 0x14, track, 0 }, 4);         /* 14: data, copying forbidden */
+    memcpy(at, (const uint8_t[4]){ 0, 0x14, track, 0 }, 4);     /* 14: data, copying forbidden */
     put_address(at + 4, block, msf);
     return 8;
 }

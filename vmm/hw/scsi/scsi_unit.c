@@ -478,12 +478,17 @@ void scsi_unit_unrealize(ScsiUnit *unit)
     unit->owner = NULL;
 }
 
-void scsi_unit_reset(ScsiUnit *unit)
+void scsi_unit_clear(ScsiUnit *unit)
 {
-    scsi_unit_purge(unit);
     unit->sense = sense_none;
     unit->attention = unit->atapi ? sense_none : sense_reset;
     unit->locked = unit->stopped = false;
     unit->tray_open = false;
     unit->media_event = SCSI_MEDIA_SAME;
+}
+
+void scsi_unit_reset(ScsiUnit *unit)
+{
+    scsi_unit_purge(unit);
+    scsi_unit_clear(unit);
 }
