@@ -222,5 +222,5 @@ const UsbEndpointDesc *usb_endpoint(const UsbDevice *dev, uint8_t address);     
 #define USB_MSOS_REQUEST 'Q'            /* bRequest our string 0xee names */
 #define USB_MSOS_STRING 0xee
 
-extern const DeviceType usb_hub_type, usb_kbd_type, usb_mouse_type,
+extern const DeviceType usb_hub_type, usb_kbd_type, usb_mouse_type, usb_storage_type,
     usb_tablet_type, piix3_uhci_type;
