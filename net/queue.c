@@ -218,7 +218,11 @@ void net_flush(NetClient *client)
 {
     NetClient *peer = client->peer;
 
-    if (peer == NULL || client->delivering) {
+    if (peer == NULL) {
+        return;
+    }
+    if (client->delivering) {
+        net_queue_kick();
         return;
     }
     if (queue_run(peer, PACKETS_PER_TURN) == PACKETS_PER_TURN && peer->queue->length > 0) {

@@ -5,11 +5,12 @@ import os
 import re
 import socket
 import subprocess
+import sys
 import threading
 
 import pytest
 
-from rhea import Machine, run
+from rhea import Machine, binary, run
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 USERNET = '  Protocol[State]    FD  Source Address  Port   Dest. Address  Port RecvQ SendQ\n'
@@ -369,18 +370,129 @@ def pair(kind, folder):
     }[kind]
 
 
+DEVICE = 'virtio-net-pci,netdev=n,mac=52:54:00:00:00:0'
+
+
+def talk(first, second):
+    """Addresses, a ping, and a file from one guest to the other."""
+    for number, guest in (1, first), (2, second):
+        guest.sh('ip link set eth0 up && ip addr add 10.9.0.%d/24 dev eth0' % number)
+    second.wait_for('ping -c 1 -W 1 10.9.0.1 > /dev/null')
+    first.sh('dd if=/dev/urandom of=/file bs=1M count=8 2> /dev/null')
+    digest = re.search(r'[0-9a-f]{64}', first.sh('sha256sum /file')).group()
+    first.sh('(nc -l -p 7000 < /file &)')
+    first.wait_for('netstat -ltn | grep -q :7000')
+    assert digest in second.sh('nc 10.9.0.1 7000 < /dev/null | sha256sum', 300)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('kind', ['socket', 'stream', 'dgram'])
 def test_two_guests_talk(net, kind, tmp_path):
     one, two = pair(kind, str(tmp_path))
-    device = 'virtio-net-pci,netdev=n,mac=52:54:00:00:00:0'
-    with Guest(net, '-netdev', one, '-device', device + '1') as first, \
-            Guest(net, '-netdev', two, '-device', device + '2') as second:
-        for number, guest in (1, first), (2, second):
-            guest.sh('ip link set eth0 up && ip addr add 10.9.0.%d/24 dev eth0' % number)
-        second.wait_for('ping -c 1 -W 1 10.9.0.1 > /dev/null')
-        first.sh('dd if=/dev/urandom of=/file bs=1M count=8 2> /dev/null')
-        digest = re.search(r'[0-9a-f]{64}', first.sh('sha256sum /file')).group()
-        first.sh('(nc -l -p 7000 < /file &)')
-        first.wait_for('netstat -ltn | grep -q :7000')
-        assert digest in second.sh('nc 10.9.0.1 7000 < /dev/null | sha256sum', 300)
+    with Guest(net, '-netdev', one, '-device', DEVICE + '1') as first, \
+            Guest(net, '-netdev', two, '-device', DEVICE + '2') as second:
+        talk(first, second)
+
+
+# ---- tap, in a network namespace of the test's own ----
+
+class Namespace:
+    """A network of its own, whose root is whoever runs the test; `rhea` runs the program in it."""
+
+    def __init__(self, folder):
+        self.process = subprocess.Popen(['unshare', '-rn', 'sh', '-c', 'echo ready; exec cat'],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        if self.process.stdout.readline() != 'ready\n':
+            pytest.skip('no network namespaces here')
+        self.enter = ['nsenter', '--preserve-credentials', '-U', '-n', '-t', str(self.process.pid)]
+        try:
+            self.run('test -w /dev/net/tun && ip link set lo up')
+        except subprocess.CalledProcessError:
+            self.close()
+            pytest.skip('no tap interfaces here')
+        self.rhea = os.path.join(folder, 'rhea')
+        with open(self.rhea, 'w', encoding='utf-8') as script:
+            script.write('#!/bin/sh\nexec %s %s "$@"\n' % (' '.join(self.enter), binary()))
+        os.chmod(self.rhea, 0o755)
+
+    def run(self, command):
+        return subprocess.run([*self.enter, 'sh', '-c', command], check=True, capture_output=True,
+                              text=True).stdout
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def namespace(tmp_path):
+    made = Namespace(str(tmp_path))
+    yield made
+    made.close()
+
+
+def test_tap_scripts(namespace, tmp_path):
+    script = tmp_path / 'script'
+    script.write_text('#!/bin/sh\necho $0 $1 >> %s/log\n' % tmp_path)
+    script.chmod(0o755)
+    with Machine('-S', '-nodefaults', '-accel', 'tcg', '-netdev',
+                 'tap,id=a,ifname=tapa,script=%s,downscript=no' % script, '-netdev',
+                 'tap,id=b,script=no,downscript=%s' % script, '-netdev',
+                 'tap,id=c,ifname=tapc,script=no,downscript=no,vnet_hdr=off,vhost=on',
+                 program=namespace.rhea) as machine:
+        assert machine.qmp.hmp('info network') == (
+            'a: index=0,type=tap,ifname=tapa,script=%s,downscript=no\n'
+            'b: index=0,type=tap,ifname=tap0,script=no,downscript=%s\n'
+            'c: index=0,type=tap,ifname=tapc,script=no,downscript=no\n' % (script, script))
+        assert 'netdev c: vhost is not used' in machine.errors()
+        assert (tmp_path / 'log').read_text() == '%s tapa\n' % script
+        machine.qmp.command('netdev_del', id='b')
+        machine.qmp.command('netdev_del', id='a')
+        assert (tmp_path / 'log').read_text() == '%s tapa\n%s tap0\n' % (script, script)
+        assert 'tapa' not in namespace.run('ip link')
+        error = machine.qmp.execute('netdev_add', type='tap', id='d', ifname='tapc', script='no',
+                                    downscript='no')['error']
+        assert error['desc'].endswith('Device or resource busy')
+
+
+@pytest.mark.slow
+def test_two_guests_on_a_bridge(net, namespace):
+    namespace.run('ip link add br0 type bridge && ip link set br0 up; for tap in tap1 tap2; do '
+                  'ip tuntap add $tap mode tap && ip link set $tap master br0 up; done')
+    tap = 'tap,id=n,script=no,downscript=no,ifname=tap'
+    with Guest(net, '-netdev', tap + '1', '-device', DEVICE + '1',
+               program=namespace.rhea) as first, \
+            Guest(net, '-netdev', tap + '2,vnet_hdr=off', '-device', DEVICE + '2',
+                  program=namespace.rhea) as second:
+        talk(first, second)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('model', ['e1000', 'virtio-net-pci'])
+def test_a_guest_and_its_host_on_a_tap(net, namespace, model, tmp_path):
+    """Large packets both ways: segmentation is the kernel's where the NIC can pass it on."""
+    namespace.run('ip tuntap add tap0 mode tap && ip link set tap0 up && '
+                  'ip addr add 10.9.0.9/24 dev tap0')
+    body = os.urandom(1 << 20) * 50
+    (tmp_path / 'file').write_bytes(body)
+    digest = hashlib.sha256(body).hexdigest()
+    server = subprocess.Popen([*namespace.enter, sys.executable, '-m', 'http.server', '-d',
+                               str(tmp_path), '8000'], stderr=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL)
+    try:
+        with Guest(net, '-netdev', 'tap,id=n,ifname=tap0,script=no,downscript=no', '-device',
+                   model + ',netdev=n', program=namespace.rhea) as guest:
+            guest.sh('ip link set eth0 up && ip addr add 10.9.0.1/24 dev eth0')
+            guest.wait_for('wget -q -O - http://10.9.0.9:8000/ > /dev/null')
+            text = guest.sh('wget -q -O - http://10.9.0.9:8000/file | tee /file | sha256sum', 600)
+            assert digest in text
+            guest.sh('(nc -l -p 7000 < /file &)')
+            guest.wait_for('netstat -ltn | grep -q :7000')
+            assert digest in namespace.run(
+                "%s -c 'import hashlib, socket; s = socket.create_connection((\"10.9.0.1\", 7000));"
+                "h = hashlib.sha256(); [h.update(d) for d in iter(lambda: s.recv(65536), b\"\")];"
+                "print(h.hexdigest())'" % sys.executable)
+    finally:
+        server.terminate()
+        server.wait()
