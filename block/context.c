@@ -340,15 +340,17 @@ static gboolean context_prepare(GSource *source, gint *timeout_ms)
 {
     BlockContext *context = ((ContextSource *)source)->context;
 
+    bool finished = has_finished(context);      /* first: its lock orders us behind the maker */
+
     *timeout_ms = ring_is_behind(context) ? 1 : -1;
-    return ring_has_cqe(context) || has_finished(context);
+    return finished || ring_has_cqe(context);
 }
 
 static gboolean context_check(GSource *source)
 {
     BlockContext *context = ((ContextSource *)source)->context;
 
-    return ring_has_cqe(context) || has_finished(context) || ring_is_behind(context);
+    return has_finished(context) || ring_has_cqe(context) || ring_is_behind(context);
 }
 
 static gboolean context_dispatch(GSource *source, GSourceFunc fn, gpointer opaque)
@@ -381,7 +383,9 @@ BlockContext *block_context_new(GMainContext *loop)
     if (context->has_ring) {
         g_source_add_unix_fd(context->source, ring_fd(context), G_IO_IN);
     }
+    g_mutex_lock(&context->lock);
     g_source_attach(context->source, loop);
+    g_mutex_unlock(&context->lock);
     return context;
 }
 

@@ -41,8 +41,8 @@ static gboolean call_run(gpointer opaque)
 {
     Call *call = opaque;
 
+    g_mutex_lock(&call->lock);                      /* sees all that the caller had written */
     call->fn(call->opaque);
-    g_mutex_lock(&call->lock);
     call->done = true;
     g_cond_signal(&call->done_cond);
     g_mutex_unlock(&call->lock);
@@ -59,9 +59,9 @@ void context_run(GMainContext *context, void (*fn)(void *opaque), void *opaque)
     g_cond_init(&call.done_cond);
     g_source_set_priority(source, G_PRIORITY_HIGH);
     g_source_set_callback(source, call_run, &call, NULL);
+    g_mutex_lock(&call.lock);
     g_source_attach(source, context);
     g_source_unref(source);
-    g_mutex_lock(&call.lock);
     while (!call.done) {
         g_cond_wait(&call.done_cond, &call.lock);
     }

@@ -12,6 +12,7 @@
 
 typedef struct StrictNode {
     BlockNode node;
+    GMutex lock;                        /* a disk's own: one transfer at a time */
     uint8_t bytes[SIZE];
     unsigned writes, flushes;
 } StrictNode;
@@ -29,7 +30,9 @@ static int strict_pread(BlockNode *node, uint64_t offset, const struct iovec *io
                         uint64_t len)
 {
     check_aligned(node, offset, iov, niov, len);
+    g_mutex_lock(&((StrictNode *)node)->lock);
     block_iov_from_buf(iov, niov, ((StrictNode *)node)->bytes + offset, len);
+    g_mutex_unlock(&((StrictNode *)node)->lock);
     return 0;
 }
 
@@ -37,8 +40,10 @@ static int strict_pwrite(BlockNode *node, uint64_t offset, const struct iovec *i
                          uint64_t len, unsigned flags)
 {
     check_aligned(node, offset, iov, niov, len);
+    g_mutex_lock(&((StrictNode *)node)->lock);
     block_iov_to_buf(iov, niov, ((StrictNode *)node)->bytes + offset, len);
     ((StrictNode *)node)->writes++;
+    g_mutex_unlock(&((StrictNode *)node)->lock);
     return 0;
 }
 
