@@ -132,6 +132,33 @@ static bool cmd_sendkey(Monitor *mon, const CmdValues *args, GError **error)
     return true;
 }
 
+/* ---- watchdog_action ---- */
+
+static void complete_watchdog(Monitor *mon, GPtrArray *candidates)
+{
+    for (const char *const *name = qmp_watchdog_action_names; *name != NULL; name++) {
+        g_ptr_array_add(candidates, g_strdup(*name));
+    }
+}
+
+static const CmdArg watchdog_args[] = {
+    { .name = "action", .kind = ARG_WORD, .help = "what follows when the watchdog runs out",
+      .complete = complete_watchdog },
+    {}
+};
+
+static bool cmd_watchdog_action(Monitor *mon, const CmdValues *args, GError **error)
+{
+    const char *action = cmd_text(args, "action");
+    int index = qmp_enum_index(qmp_watchdog_action_names, action);
+
+    if (index < 0) {
+        set_error(error, "invalid parameter value: %s", action);
+        return false;
+    }
+    return qmp_watchdog_set_action(mon->vm, index, error);
+}
+
 const Command monitor_machine_commands[] = {
     { .name = "stop", .alias = "s", .run = cmd_stop, .help = "pause the machine" },
     { .name = "cont", .alias = "c", .run = cmd_cont, .help = "let the machine go on" },
@@ -144,6 +171,9 @@ const Command monitor_machine_commands[] = {
       .help = "choose the CPU other commands look at" },
     { .name = "boot_set", .args = boot_args, .run = cmd_boot_set,
       .help = "change the order of boot devices" },
+    { .name = "watchdog_action", .args = watchdog_args, .run = cmd_watchdog_action,
+      .params = "[reset|shutdown|poweroff|pause|debug|none]",
+      .help = "choose what a watchdog that ran out does" },
     { .name = "sendkey", .args = sendkey_args, .params = "keys [hold_ms]", .run = cmd_sendkey,
       .help = "press keys on the guest's keyboard" },
     {}

@@ -51,8 +51,16 @@ bool qmp_inject_nmi(Vm *vm, GError **error)
     return vm_cmd_inject_nmi(vm, error);
 }
 
+bool qmp_watchdog_set_action(Vm *vm, QmpWatchdogAction action, GError **error)
+{
+    g_free(vm->config.watchdog_action);
+    vm->config.watchdog_action = g_strdup(qmp_watchdog_action_names[action]);
+    return true;
+}
+
 bool qmp_set_action(Vm *vm, const QmpRebootAction *reboot, const QmpShutdownAction *shutdown,
-                    const QmpPanicAction *panic, GError **error)
+                    const QmpPanicAction *panic, const QmpWatchdogAction *watchdog,
+                    GError **error)
 {
     VmConfig *config = &vm->config;
 
@@ -66,5 +74,5 @@ bool qmp_set_action(Vm *vm, const QmpRebootAction *reboot, const QmpShutdownActi
         g_free(config->panic_action);
         config->panic_action = g_strdup(qmp_panic_action_names[*panic]);
     }
-    return true;
+    return watchdog == NULL || qmp_watchdog_set_action(vm, *watchdog, error);
 }

@@ -4,8 +4,9 @@
 #include "option_row.h"
 #include "vm.h"
 #include "vm_log.h"
+#include "watchdog.h"
 
-typedef struct ActionArgs { char *reboot, *shutdown, *panic; } ActionArgs;
+typedef struct ActionArgs { char *reboot, *shutdown, *panic, *watchdog; } ActionArgs;
 static const char *const reboot_actions[] = { "reset", "shutdown", NULL };
 static const char *const shutdown_actions[] = { "poweroff", "pause", NULL };
 static const char *const panic_actions[] = { "pause", "shutdown", "exit-failure", "none", NULL };
@@ -14,6 +15,7 @@ static const KeyField action_fields[] = {
     { "reboot", KEY_CHOICE, offsetof(ActionArgs, reboot), reboot_actions },
     { "shutdown", KEY_CHOICE, offsetof(ActionArgs, shutdown), shutdown_actions },
     { "panic", KEY_CHOICE, offsetof(ActionArgs, panic), panic_actions },
+    { "watchdog", KEY_CHOICE, offsetof(ActionArgs, watchdog), watchdog_actions },
     {}
 };
 
@@ -49,10 +51,22 @@ static bool opt_action(Options *options, const char *arg, GError **error)
     if (args.panic != NULL) {
         option_replace(&options->config.panic_action, args.panic);
     }
+    if (args.watchdog != NULL) {
+        option_replace(&options->config.watchdog_action, args.watchdog);
+    }
     g_free(args.reboot);
     g_free(args.shutdown);
     g_free(args.panic);
+    g_free(args.watchdog);
     return ok;
+}
+
+/* -watchdog-action X is -action watchdog=X. */
+static bool opt_watchdog_action(Options *options, const char *arg, GError **error)
+{
+    g_autofree char *action = g_strdup_printf("watchdog=%s", arg);
+
+    return opt_action(options, action, error);
 }
 
 static bool opt_d(Options *options, const char *arg, GError **error)
@@ -86,8 +100,11 @@ const Option run_options[] = {
     { "no-reboot", NULL, "leave instead of rebooting", opt_no_reboot },
     { "no-shutdown", NULL, "stop instead of leaving when the guest powers off", opt_no_shutdown },
     { "action",
-      "[reboot=reset|shutdown][,shutdown=poweroff|pause][,panic=pause|shutdown|exit-failure|none]",
+      "[reboot=reset|shutdown][,shutdown=poweroff|pause][,panic=pause|shutdown|exit-failure|none]"
+      "[,watchdog=reset|shutdown|poweroff|inject-nmi|pause|debug|none]",
       "what to do when the guest does that", opt_action },
+    { "watchdog-action", "reset|shutdown|poweroff|inject-nmi|pause|debug|none",
+      "what to do when the guest's watchdog runs out", opt_watchdog_action },
     { "pidfile", "FILE", "write the process id here", opt_pidfile },
     { "daemonize", NULL, "go to the background once the machine stands", opt_daemonize },
     { "d", "ITEM[,ITEM]…", "log these ('help' lists them)", opt_d },

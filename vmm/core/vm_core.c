@@ -116,6 +116,7 @@ void vm_config_finish(VmConfig *config)
         config->boot_once, config->boot_splash, config->kernel,
         config->initrd, config->append, config->bios, config->dtb, config->data_dir,
         config->kernel_irqchip, config->boot_order, config->rtc_base, config->panic_action,
+        config->watchdog_action,
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(owned); i++) {

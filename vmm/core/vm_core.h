@@ -43,6 +43,7 @@ typedef struct VmConfig {
     bool no_reboot, no_shutdown;
     char *rtc_base; bool rtc_clock_vm, rtc_slew;    /* -rtc: "utc", "localtime" or a date */
     char *panic_action;                     /* -action panic= */
+    char *watchdog_action;                  /* -action watchdog=; NULL: reset */
     bool nodefaults;
     bool snapshot;                          /* -snapshot: drives write to temporary files */
     bool mem_lock;                          /* -overcommit mem-lock */

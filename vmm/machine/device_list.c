@@ -6,6 +6,7 @@
 #include "fw_cfg.h"
 #include "hpet.h"
 #include "i440fx.h"
+#include "i6300esb.h"
 #include "i8042.h"
 #include "i8254.h"
 #include "i8257.h"
@@ -15,6 +16,8 @@
 #include "kvm_devices.h"
 #include "machine.h"
 #include "mc146818.h"
+#include "parallel.h"
+#include "pci_serial.h"
 #include "pcspk.h"
 #include "piix3.h"
 #include "piix4_pm.h"
@@ -35,6 +38,7 @@ const DeviceType *const device_types[] = {
     &hpet_type,
     &i440fx_host_type,
     &i440fx_type,
+    &i6300esb_type,
     &i8042_type,
     &i8254_type,
     &i8257_type,
@@ -44,12 +48,16 @@ const DeviceType *const device_types[] = {
     &ioapic_type,
     &isa_debug_exit_type,
     &isa_debugcon_type,
+    &isa_parallel_type,
     &isa_serial_type,
     &kvm_apic_type,
     &kvm_i8259_type,
     &kvm_ioapic_type,
     &kvm_pit_type,
     &mc146818_type,
+    &pci_serial_2x_type,
+    &pci_serial_4x_type,
+    &pci_serial_type,
     &pcspk_type,
     &piix3_ide_type,
     &piix3_type,
