@@ -230,6 +230,7 @@ static uint64_t common_features(const VirtioDevice *vdev)
         { vdev->event_idx, VIRTIO_F_EVENT_IDX },
         { vdev->notify_on_empty, VIRTIO_F_NOTIFY_ON_EMPTY },
         { vdev->any_layout, VIRTIO_F_ANY_LAYOUT },
+        { true, VIRTIO_F_BAD_FEATURE },
         { vdev->iommu_platform, VIRTIO_F_ACCESS_PLATFORM },
         { vdev->bus->modern, VIRTIO_F_VERSION_1 },
         { vdev->queue_reset && class_of(vdev)->queue_stop != NULL, VIRTIO_F_RING_RESET },
