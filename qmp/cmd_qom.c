@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "qmp_api.h"
+#include "user_object.h"
 #include "vm.h"
 
 static Object *find_object(const char *path, GError **error)
@@ -26,6 +27,66 @@ static QmpObjectPropertyInfo *property_info(const char *name, const char *type)
     return info;
 }
 
+/* ---- what every device has beside its properties ---- */
+
+static json_object *fact_realized(const Device *dev)
+{
+    return json_object_new_boolean(dev->realized);
+}
+
+static json_object *fact_hotplugged(const Device *dev)
+{
+    return json_object_new_boolean(dev->hotplugged);
+}
+
+static json_object *fact_hotpluggable(const Device *dev)
+{
+    return json_object_new_boolean(!dev->type->no_hotplug);
+}
+
+static json_object *fact_parent_bus(const Device *dev)
+{
+    g_autofree char *path = dev->bus != NULL ? object_path(&dev->bus->obj) : NULL;
+
+    return json_object_new_string(path != NULL ? path : "");
+}
+
+static const struct {
+    const char *name, *type;
+    json_object *(*get)(const Device *dev);
+} device_facts[] = {
+    { "realized", "bool", fact_realized },
+    { "hotplugged", "bool", fact_hotplugged },
+    { "hotpluggable", "bool", fact_hotpluggable },
+    { "parent_bus", "link<bus>", fact_parent_bus },
+};
+
+/* The device an object is; NULL: it is none. */
+static Device *device_of(Vm *vm, const Object *obj)
+{
+    g_autofree char *path = object_path(obj);
+
+    return path != NULL ? device_find(vm, path) : NULL;
+}
+
+static UserObject *user_object_of(const Object *obj)
+{
+    UserObject *found = obj->name != NULL ? user_object_find(obj->name) : NULL;
+
+    return found != NULL && &found->obj == obj ? found : NULL;
+}
+
+/* ---- listing ---- */
+
+static void list_object_props(GPtrArray *list, const Object *obj)
+{
+    for (const Property *const *table = obj->props; table != NULL && *table != NULL; table++) {
+        for (const Property *prop = *table; prop->name != NULL; prop++) {
+            g_ptr_array_add(list, property_info(prop->name, property_type_name(prop)));
+        }
+    }
+}
+
 GPtrArray *qmp_qom_list(Vm *vm, const char *path, GError **error)
 {
     const Object *obj = find_object(path, error);
@@ -36,10 +97,11 @@ GPtrArray *qmp_qom_list(Vm *vm, const char *path, GError **error)
     }
     list = qmp_object_property_info_list_new();
     g_ptr_array_add(list, property_info("type", "string"));
-    for (const Property *const *table = obj->props; table != NULL && *table != NULL; table++) {
-        for (const Property *prop = *table; prop->name != NULL; prop++) {
-            g_ptr_array_add(list, property_info(prop->name, prop->type->name));
-        }
+    for (const Object *at = obj; at != NULL; at = at->inner) {
+        list_object_props(list, at);
+    }
+    for (size_t i = 0; device_of(vm, obj) != NULL && i < G_N_ELEMENTS(device_facts); i++) {
+        g_ptr_array_add(list, property_info(device_facts[i].name, device_facts[i].type));
     }
     for (guint i = 0; obj->children != NULL && i < obj->children->len; i++) {
         const Object *child = g_ptr_array_index(obj->children, i);
@@ -71,6 +133,17 @@ static json_object *value_from_text(PropJson kind, const char *text)
     return json_object_new_string(text);
 }
 
+static bool get_device_fact(const Device *dev, const char *name, json_object **value)
+{
+    for (size_t i = 0; dev != NULL && i < G_N_ELEMENTS(device_facts); i++) {
+        if (g_str_equal(device_facts[i].name, name)) {
+            *value = device_facts[i].get(dev);
+            return true;
+        }
+    }
+    return false;
+}
+
 bool qmp_qom_get(Vm *vm, const char *path, const char *property, json_object **value,
                  GError **error)
 {
@@ -90,6 +163,9 @@ bool qmp_qom_get(Vm *vm, const char *path, const char *property, json_object **v
     if (child != NULL) {
         text = object_path(child);
         *value = json_object_new_string(text);
+        return true;
+    }
+    if (prop == NULL && get_device_fact(device_of(vm, obj), property, value)) {
         return true;
     }
     text = property_get(obj, property, error);
@@ -119,12 +195,21 @@ bool qmp_qom_set(Vm *vm, const char *path, const char *property, json_object *va
 {
     Object *obj = find_object(path, error);
     g_autofree char *text = NULL;
+    UserObject *user;
+    Device *dev;
 
     if (obj == NULL) {
         return false;
     }
     text = value_to_text(property, value, error);
-    return text != NULL && property_set(obj, property, text, error);
+    if (text == NULL) {
+        return false;
+    }
+    dev = device_of(vm, obj);
+    user = user_object_of(obj);
+    return dev != NULL    ? device_set(dev, property, text, error)
+           : user != NULL ? user_object_set(user, property, text, error)
+                          : property_set(obj, property, text, error);
 }
 
 /* ---- types ---- */
@@ -133,7 +218,8 @@ bool qmp_qom_set(Vm *vm, const char *path, const char *property, json_object *va
 static const struct { const char *name, *parent; } base_types[] = {
     { "object", NULL }, { "device", "object" }, { "sys-bus-device", "device" },
     { "isa-device", "device" }, { "pci-device", "device" }, { "cpu", "device" },
-    { "x86_64-cpu", "cpu" }, { "machine", "object" },
+    { "x86_64-cpu", "cpu" }, { "machine", "object" }, { "memory-backend", "object" },
+    { "rng-backend", "object" },
 };
 
 static const char *base_parent(const char *name)
@@ -204,6 +290,10 @@ GPtrArray *qmp_qom_list_types(Vm *vm, const char *implements, const bool *abstra
     for (const DeviceType *const *type = device_type_list(); *type != NULL; type++) {
         add_type(list, (*type)->name, device_parent(*type), false, implements);
     }
+    for (const ObjectType *const *type = user_object_types(); *type != NULL; type++) {
+        add_type(list, (*type)->name, (*type)->base != NULL ? (*type)->base : "object", false,
+                 implements);
+    }
     for (const char *const *model = x86_cpu_model_names(); *model != NULL; model++) {
         add_named(list, *model, "-x86_64-cpu", "x86_64-cpu", implements);
     }
@@ -236,7 +326,7 @@ static json_object *default_value(const Property *prop)
 static void add_props(GPtrArray *list, const Property *props)
 {
     for (const Property *prop = props; prop != NULL && prop->name != NULL; prop++) {
-        QmpObjectPropertyInfo *info = property_info(prop->name, prop->type->name);
+        QmpObjectPropertyInfo *info = property_info(prop->name, property_type_name(prop));
 
         info->description = g_strdup(prop->help);
         info->default_value = default_value(prop);
@@ -249,8 +339,10 @@ static GPtrArray *list_type_props(const DeviceType *type)
 {
     GPtrArray *list = qmp_object_property_info_list_new();
 
-    add_props(list, type->props);
-    add_props(list, type->bus != NULL ? type->bus->device_props : NULL);
+    for (const DeviceType *at = type; at != NULL; at = at->part) {
+        add_props(list, at->props);
+        add_props(list, at->bus != NULL ? at->bus->device_props : NULL);
+    }
     return list;
 }
 
@@ -273,14 +365,19 @@ GPtrArray *qmp_device_list_properties(Vm *vm, const char *typename, GError **err
 GPtrArray *qmp_qom_list_properties(Vm *vm, const char *typename, GError **error)
 {
     const DeviceType *type = device_type_find(typename);
+    const ObjectType *object = user_object_type_find(typename);
     GPtrArray *list;
 
-    if (type == NULL && base_parent(typename) == NULL && !g_str_equal(typename, "object")) {
+    if (type == NULL && object == NULL && base_parent(typename) == NULL && !g_str_equal(typename, "object")) {
         g_set_error(error, RHEA_ERROR, RHEA_ERROR_DEVICE_NOT_FOUND, "Class '%s' not found",
                     typename);
         return NULL;
     }
     list = type != NULL ? list_type_props(type) : qmp_object_property_info_list_new();
+    if (object != NULL) {
+        add_props(list, object->props);
+        add_props(list, object->base_props);
+    }
     g_ptr_array_insert(list, 0, property_info("type", "string"));
     return list;
 }

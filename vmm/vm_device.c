@@ -63,28 +63,64 @@ char *vm_device_types_text(bool all)
     return g_string_free(out, FALSE);
 }
 
-/* "  %-22s - %s" lines in order of name; the default in brackets. */
-static void list_props(GString *out, const Property *props)
+/* A default as JSON shows it; NULL: there is none to show. */
+static char *default_text(const Property *prop)
+{
+    const char *const *names = prop->type == &prop_on_off_auto ? on_off_auto_names : prop->names;
+
+    if (prop->type->json == PROP_JSON_BOOL) {
+        return g_strdup(prop->def != 0 ? "true" : "false");
+    }
+    if (prop->type->json == PROP_JSON_INT && prop->type != &prop_bootindex) {
+        return g_strdup_printf("%" G_GINT64_FORMAT, prop->def);
+    }
+    if (prop->def_text != NULL) {
+        return g_strdup_printf("\"%s\"", prop->def_text);
+    }
+    return names != NULL ? g_strdup_printf("\"%s\"", names[prop->def]) : NULL;
+}
+
+static void add_lines(GPtrArray *lines, const Property *props)
 {
     for (const Property *prop = props; prop != NULL && prop->name != NULL; prop++) {
-        g_autofree char *left = g_strdup_printf("  %s=<%s>", prop->name, prop->type->name);
+        g_autofree char *left = g_strdup_printf("  %s=<%s>", prop->name,
+                                                property_type_name(prop));
+        g_autofree char *def = default_text(prop);
+        GString *line = g_string_new(NULL);
 
-        if (prop->hidden) {
-            continue;
+        if (prop->help != NULL || def != NULL) {
+            g_string_printf(line, "%-24s - %s", left, prop->help != NULL ? prop->help : "");
+        } else {
+            g_string_append(line, left);
         }
-        g_string_append_printf(out, "%-24s", left);
-        if (prop->help != NULL) {
-            g_string_append_printf(out, " - %s", prop->help);
+        if (def != NULL) {
+            g_string_append_printf(line, " (default: %s)", def);
         }
-        if (prop->def_text != NULL) {
-            g_string_append_printf(out, " (default: %s)", prop->def_text);
-        } else if (prop->type->json == PROP_JSON_BOOL) {
-            g_string_append_printf(out, " (default: %s)", prop->def != 0 ? "true" : "false");
-        } else if (prop->type->json == PROP_JSON_INT) {
-            g_string_append_printf(out, " (default: %" G_GINT64_FORMAT ")", prop->def);
-        }
-        g_string_append_c(out, '\n');
+        g_ptr_array_add(lines, g_string_free(line, FALSE));
     }
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return g_strcmp0(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Properties of the type, its bus, and the type inside it, in order of name. */
+static char *help_for_type(const DeviceType *type)
+{
+    g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
+    GString *out = g_string_new(NULL);
+
+    g_string_append_printf(out, "%s options:\n", type->name);
+    for (const DeviceType *at = type; at != NULL; at = at->part) {
+        add_lines(lines, at->props);
+        add_lines(lines, at->bus->device_props);
+    }
+    g_ptr_array_sort(lines, by_text);
+    for (guint i = 0; i < lines->len; i++) {
+        g_string_append_printf(out, "%s\n", (const char *)g_ptr_array_index(lines, i));
+    }
+    return g_string_free(out, FALSE);
 }
 
 static const DeviceType *find_user_type(const char *name, GError **error)
@@ -106,7 +142,6 @@ bool vm_device_help(const char *opts, char **text, GError **error)
     g_autoptr(KeyVal) kv = keyval_parse(opts, "driver", error);
     const DeviceType *type;
     const char *driver;
-    GString *out;
 
     *text = NULL;
     if (kv == NULL) {
@@ -124,11 +159,7 @@ bool vm_device_help(const char *opts, char **text, GError **error)
     if (type == NULL) {
         return false;
     }
-    out = g_string_new(NULL);
-    g_string_append_printf(out, "%s options:\n", type->name);
-    list_props(out, type->props);
-    list_props(out, type->bus->device_props);
-    *text = g_string_free(out, FALSE);
+    *text = help_for_type(type);
     return true;
 }
 

@@ -299,6 +299,36 @@ Device *device_new(Vm *vm, const DeviceType *type, const char *id)
     return dev;
 }
 
+static bool check_bootindex(const Device *dev, GError **error)
+{
+    g_autofree char *index = NULL;
+
+    if (device_bootindex_free(dev->vm, dev)) {
+        return true;
+    }
+    index = property_get(&dev->obj, "bootindex", NULL);
+    set_error(error, "The bootindex %s has already been used", index);
+    return false;
+}
+
+/* The place of a device among what is booted can change, to one that is free. */
+static bool change_bootindex(Device *dev, const char *text, GError **error)
+{
+    g_autofree char *old = property_get(&dev->obj, "bootindex", NULL);
+    Device *holder = dev;
+
+    if (!property_set(&dev->obj, "bootindex", text, error)) {
+        return false;
+    }
+    for (; holder != NULL; holder = holder->part) {
+        if (!check_bootindex(holder, error)) {
+            property_set(&dev->obj, "bootindex", old, NULL);
+            return false;
+        }
+    }
+    return true;
+}
+
 bool device_set(Device *dev, const char *prop, const char *text, GError **error)
 {
     const Property *found = property_find(&dev->obj, prop);
@@ -307,6 +337,9 @@ bool device_set(Device *dev, const char *prop, const char *text, GError **error)
         set_error(error, "Attempt to set property '%s' on device '%s' (type '%s') after it was "
                   "realized", prop, dev->id != NULL ? dev->id : "", dev->type->name);
         return false;
+    }
+    if (found != NULL && found->type == &prop_bootindex && dev->realized) {
+        return change_bootindex(dev, text, error);
     }
     return property_set(&dev->obj, prop, text, error);
 }
@@ -353,18 +386,6 @@ static void place_in_tree(Device *dev)
     } else {
         object_add_child(object_container("/machine/peripheral-anon"), "device[*]", &dev->obj);
     }
-}
-
-static bool check_bootindex(const Device *dev, GError **error)
-{
-    g_autofree char *index = NULL;
-
-    if (device_bootindex_free(dev->vm, dev)) {
-        return true;
-    }
-    index = property_get(&dev->obj, "bootindex", NULL);
-    set_error(error, "The bootindex %s has already been used", index);
-    return false;
 }
 
 /* A newcomer has not seen the machine's reset. */

@@ -183,7 +183,7 @@ static char *prop_enum_qtree(const Object *obj, const Property *prop, const void
 const PropType prop_enum = { "str", PROP_JSON_STRING, prop_enum_parse, prop_enum_print,
                              prop_enum_qtree, NULL };
 
-static const char *const on_off_auto_names[] = { "auto", "on", "off", NULL };
+const char *const on_off_auto_names[] = { "auto", "on", "off", NULL };
 
 static bool prop_on_off_auto_parse(Object *obj, const Property *prop, void *field,
                                    const char *text, GError **error)

@@ -40,7 +40,7 @@ struct Property {
     const char *help;
     const char *const *names;           /* enums: NULL-terminated value names, index = value */
     bool live;                          /* may change while realized */
-    bool hidden;                        /* not shown in help and qtree */
+    bool hidden;                        /* not shown in qtree */
     bool read_only;
     const char *link;                   /* links: the type or base of -object that is wanted */
 };
@@ -53,6 +53,7 @@ extern const PropType prop_bool, prop_uint8, prop_uint16, prop_uint32, prop_uint
  */
 extern const PropType prop_bootindex;
 
+extern const char *const on_off_auto_names[];
 typedef enum OnOffAuto { ON_OFF_AUTO_AUTO, ON_OFF_AUTO_ON, ON_OFF_AUTO_OFF } OnOffAuto;
 
 #define PROP_OF(ptype_, ctype_, s_, f_, ...) \

@@ -383,10 +383,27 @@ START_TEST(two_devices_cannot_be_the_same_in_order)
 }
 END_TEST
 
+START_TEST(a_place_in_order_changes_to_a_free_one)
+{
+    g_autoptr(GError) error = NULL;
+    Device *dev;
+
+    setup();
+    add(&gadget_type, "a", "1", NULL);
+    dev = add(&gadget_type, "b", "2", NULL);
+    ck_assert(!device_set(dev, "bootindex", "1", &error));
+    ck_assert_str_eq(error->message, "The bootindex 1 has already been used");
+    ck_assert_int_eq(DEVICE_CAST(dev, Gadget)->bootindex, 2);
+    ck_assert(device_set(dev, "bootindex", "3", NULL));
+    ck_assert_int_eq(DEVICE_CAST(dev, Gadget)->bootindex, 3);
+}
+END_TEST
+
 CHECK_MAIN("hotplug", CASE(only_newcomers_of_a_complete_machine_are_announced),
            CASES(refusal_row, refusals), CASE(the_owner_of_the_bus_is_asked_and_the_main_loop_frees),
            CASE(a_part_goes_before_its_outside), CASE(a_part_cannot_go_alone),
            CASE(the_outside_has_the_parts_properties), CASE(an_access_under_way_meets_nothing),
            CASES(path_row, paths), CASE(a_full_bus_takes_no_more),
            CASE(nameless_buses_are_numbered), CASE(firmware_gets_paths_in_order),
-           CASE(two_devices_cannot_be_the_same_in_order))
+           CASE(two_devices_cannot_be_the_same_in_order),
+           CASE(a_place_in_order_changes_to_a_free_one))
