@@ -145,7 +145,7 @@ void ide_set_signature(IdeDrive *drive)
 static void ide_soft_reset(IdeDrive *drive)
 {
     ide_cancel(drive);
-    drive->multiple = 0;
+    drive->multiple = drive->cd ? 0 : IDE_MAX_MULTIPLE;
     drive->heads = drive->conf.heads;
     drive->secs = drive->conf.secs;
     drive->regs.select = IDE_DEV_ONES | (drive->regs.select & IDE_DEV);
@@ -160,7 +160,6 @@ void ide_drive_reset(IdeDrive *drive)
     drive->smart_off = drive->read_look_ahead_off = drive->lba48 = false;
     drive->transfer_mode = 0;
     ide_soft_reset(drive);
-    drive->multiple = drive->cd ? 0 : IDE_MAX_MULTIPLE;
 }
 
 void ide_channel_reset(IdeChannel *channel)

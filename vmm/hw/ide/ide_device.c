@@ -224,6 +224,9 @@ static bool ide_hd_realize(Device *dev, GError **error)
     if (!block_conf_realize(&drive->conf, &attach, error)) {
         return false;
     }
+    if (drive->conf.discard_granularity == UINT32_MAX) {
+        drive->conf.discard_granularity = IDE_SECTOR;
+    }
     drive->capacity = block_backend_size(drive->conf.blk) / IDE_SECTOR;
     block_conf_geometry(&drive->conf);
     if (!drive->capacity) {

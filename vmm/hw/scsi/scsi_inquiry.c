@@ -77,13 +77,6 @@ static uint32_t in_blocks(const ScsiUnit *unit, uint64_t bytes)
     return MIN(bytes / unit->block_size, UINT32_MAX);
 }
 
-static uint32_t discard_granularity(const ScsiUnit *unit)
-{
-    uint32_t bytes = unit->conf->discard_granularity;
-
-    return bytes == UINT32_MAX ? 0 : bytes;
-}
-
 static size_t vpd_block_limits(const ScsiUnit *unit, uint8_t *out)
 {
     memset(out, 0, 0x3c);
@@ -93,7 +86,7 @@ static size_t vpd_block_limits(const ScsiUnit *unit, uint8_t *out)
     put_be32(out + 8, in_blocks(unit, unit->conf->opt_io_size));
     put_be32(out + 16, in_blocks(unit, unit->max_unmap_size));
     put_be32(out + 20, 255);                        /* ranges of an UNMAP */
-    put_be32(out + 24, in_blocks(unit, discard_granularity(unit)));
+    put_be32(out + 24, in_blocks(unit, unit->conf->discard_granularity));
     return 0x3c;
 }
 
@@ -108,7 +101,7 @@ static size_t vpd_provisioning(const ScsiUnit *unit, uint8_t *out)
 {
     out[0] = 0;
     out[1] = 0xe0;                                  /* UNMAP and both forms of WRITE SAME unmap */
-    out[2] = discard_granularity(unit) ? 2 : 1;     /* thin, or by resources */
+    out[2] = unit->conf->discard_granularity ? 2 : 1;     /* thin, or by resources */
     out[3] = 0;
     return 4;
 }

@@ -374,7 +374,7 @@ void scsi_cmd_service_action_in(ScsiRequest *req)
     put_be64(out, blocks - 1);
     put_be32(out + 8, unit->block_size);
     out[13] = exponent;
-    if (unit->conf->discard_granularity && unit->conf->discard_granularity != UINT32_MAX) {
+    if (unit->conf->discard_granularity) {
         out[14] = 0x80;                             /* blocks can be unmapped */
     }
     scsi_send(req, out, sizeof(out));

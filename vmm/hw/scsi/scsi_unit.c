@@ -458,6 +458,10 @@ bool scsi_unit_realize(ScsiUnit *unit, Device *owner, GError **error)
     if (!unit->conf->logical_block_size) {
         unit->conf->logical_block_size = unit->conf->physical_block_size = BLOCK_SECTOR_SIZE;
     }
+    if (unit->conf->discard_granularity == UINT32_MAX) {
+        unit->conf->discard_granularity =
+            unit->atapi ? BLOCK_SECTOR_SIZE : MAX(unit->conf->logical_block_size, 4096);
+    }
     unit->owner = owner;
     unit->block_size = unit->kind == SCSI_CD ? CD_BLOCK_SIZE : unit->conf->logical_block_size;
     if (unit->kind == SCSI_DISK) {
