@@ -42,14 +42,14 @@ static bool cmd_mouse_move(Monitor *mon, const CmdValues *args, GError **error)
 /* ---- mouse_button ---- */
 
 static const CmdArg button_args[] = {
-    { .name = "state", .kind = ARG_INT32, .help = "sum of 1 left, 2 middle, 4 right" },
+    { .name = "state", .kind = ARG_INT32, .help = "sum of 1 left, 2 right, 4 middle" },
     {}
 };
 
 static bool cmd_mouse_button(Monitor *mon, const CmdValues *args, GError **error)
 {
     static const InputButton buttons[] = {
-        INPUT_BUTTON_LEFT, INPUT_BUTTON_MIDDLE, INPUT_BUTTON_RIGHT,
+        INPUT_BUTTON_LEFT, INPUT_BUTTON_RIGHT, INPUT_BUTTON_MIDDLE,
     };
     static unsigned held;               /* what the last mouse_button left down */
     uint64_t state = cmd_number(args, "state", 0);

@@ -410,7 +410,8 @@ static bool storage_realize(Device *dev, GError **error)
     /* From here on the drive and its place in the boot order are the disk's. */
     storage->conf.bootindex = -1;
     return property_set(&dev->obj, "drive", "", error) &&
-           device_realize(disk, &storage->bus->bus, error) && show_block_sizes(storage, disk, error);
+           device_realize(disk, &storage->bus->bus, error) &&
+           show_block_sizes(storage, disk, error);
 }
 
 static const UsbEndpointDesc storage_endpoints[] = {
