@@ -100,7 +100,7 @@ void vm_core_init(Vm *vm, GMainContext *context, const DeviceType *const *device
     vm_clock_init(&vm->clock, vm, context);
     vm->input = input_new(vm);
     vm->system_bus = bus_new(NULL, &system_bus_type, "main-system-bus");
-    object_add_child(object_container("/machine/unattached"), "sysbus[*]", &vm->system_bus->obj);
+    object_add_child(object_container("/machine/unattached"), "sysbus", &vm->system_bus->obj);
     mem_region_init(&vm->system_memory, NULL, "system", MEM_SIZE_ALL);
     object_add_child(object_container("/machine/unattached"), "system[*]", &vm->system_memory.obj);
     mem_region_init_io(&vm->system_io, NULL, "io", 0x10000, &no_port_ops, NULL);

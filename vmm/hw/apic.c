@@ -777,7 +777,7 @@ IrqLine apic_lint(Device *dev, unsigned pin)
 }
 
 const DeviceType apic_type = {
-    .name = "apic", .help = "local APIC", .category = "misc",
+    .name = "apic", .help = "local APIC",
     .bus = &cpu_bus_type, .size = sizeof(Apic), .props = apic_props, .state = &apic_state,
     .board_only = true, .realize = apic_realize, .unrealize = apic_unrealize, .reset = apic_reset,
     .view = apic_view,

@@ -350,7 +350,7 @@ static void fw_cfg_reset(Device *dev)
 }
 
 const DeviceType fw_cfg_io_type = {
-    .name = "fw_cfg_io", .help = "machine description for firmware", .category = "misc",
+    .name = "fw_cfg_io", .help = "machine description for firmware",
     .bus = &system_bus_type, .size = sizeof(FwCfg), .props = fw_cfg_props, .state = &fw_cfg_state,
     .board_only = true, .realize = fw_cfg_realize, .unrealize = fw_cfg_unrealize,
     .reset = fw_cfg_reset,

@@ -350,7 +350,7 @@ MemRegion *i440fx_pci_memory(Device *host)
 }
 
 const DeviceType i440fx_host_type = {
-    .name = "i440FX-pcihost", .help = "440FX host bridge's bus side", .category = "bridge",
+    .name = "i440FX-pcihost", .help = "440FX host bridge's bus side",
     .bus = &system_bus_type, .size = sizeof(I440fxHost), .props = i440fx_host_props,
     .state = &i440fx_host_state, .board_only = true, .no_hotplug = true,
     .firmware_name = "pci@i0cf8",           /* by its io port */
@@ -363,7 +363,7 @@ static const PciClass i440fx_class = {
 };
 
 const DeviceType i440fx_type = {
-    .name = "i440FX", .help = "440FX host bridge", .category = "bridge",
+    .name = "i440FX", .help = "440FX host bridge",
     .bus = &pci_bus_type, .size = sizeof(I440fx), .state = &i440fx_state, .board_only = true,
     .no_hotplug = true,
     .bus_class = &i440fx_class, .realize = i440fx_realize, .reset = i440fx_reset,

@@ -548,7 +548,7 @@ void i8259_connect_cpu(Device *dev, X86Cpu *cpu)
 }
 
 const DeviceType i8259_type = {
-    .name = "isa-i8259", .help = "8259A interrupt controller", .category = "misc",
+    .name = "isa-i8259", .help = "8259A interrupt controller",
     .bus = &isa_bus_type, .size = sizeof(Pic), .props = pic_props, .state = &pic_state,
     .board_only = true, .realize = pic_realize, .unrealize = pic_unrealize, .reset = pic_reset,
     .view = pic_view,

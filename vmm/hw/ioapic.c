@@ -404,7 +404,7 @@ void ioapic_set_route(Device *dev, void (*route)(Vm *vm, unsigned pin, uint64_t 
 }
 
 const DeviceType ioapic_type = {
-    .name = "ioapic", .help = "82093AA I/O APIC", .category = "misc",
+    .name = "ioapic", .help = "82093AA I/O APIC",
     .bus = &system_bus_type, .size = sizeof(Ioapic), .props = ioapic_props, .state = &ioapic_state,
     .board_only = true, .realize = ioapic_realize, .unrealize = ioapic_unrealize,
     .reset = ioapic_reset, .view = ioapic_view,

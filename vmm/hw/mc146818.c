@@ -585,7 +585,8 @@ static void rtc_reset(Device *dev)
 }
 
 const DeviceType mc146818_type = {
-    .name = "mc146818rtc", .bus = &isa_bus_type, .size = sizeof(Rtc), .props = rtc_props,
+    .name = "mc146818rtc", .help = "real-time clock", .category = "misc", .bus = &isa_bus_type,
+    .size = sizeof(Rtc), .props = rtc_props,
     .state = &rtc_state, .board_only = true, .realize = rtc_realize, .unrealize = rtc_unrealize,
     .reset = rtc_reset,
 };

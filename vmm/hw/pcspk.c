@@ -90,7 +90,8 @@ static void pcspk_reset(Device *dev)
 }
 
 const DeviceType pcspk_type = {
-    .name = "isa-pcspk", .bus = &isa_bus_type, .size = sizeof(PcSpk), .props = pcspk_props,
+    .name = "isa-pcspk", .help = "speaker", .category = "sound", .bus = &isa_bus_type,
+    .size = sizeof(PcSpk), .props = pcspk_props,
     .state = &pcspk_state, .board_only = true, .realize = pcspk_realize,
     .unrealize = pcspk_unrealize, .reset = pcspk_reset,
 };

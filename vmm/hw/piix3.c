@@ -188,7 +188,7 @@ static const PciClass piix3_class = {
 };
 
 const DeviceType piix3_type = {
-    .name = "PIIX3", .help = "PCI to ISA bridge", .category = "bridge",
+    .name = "PIIX3", .help = "PCI to ISA bridge",
     .bus = &pci_bus_type, .size = sizeof(Piix3), .state = &piix3_state, .board_only = true,
     .no_hotplug = true,
     .bus_class = &piix3_class, .realize = piix3_realize, .unrealize = piix3_unrealize,

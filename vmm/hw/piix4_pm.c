@@ -235,7 +235,7 @@ static const PciClass piix4_class = {
 };
 
 const DeviceType piix4_pm_type = {
-    .name = "PIIX4_PM", .help = "power management", .category = "bridge",
+    .name = "PIIX4_PM", .help = "power management",
     .bus = &pci_bus_type, .size = sizeof(Piix4Pm), .props = piix4_props, .state = &piix4_state,
     .board_only = true, .no_hotplug = true, .gpios = piix4_gpios, .bus_class = &piix4_class,
     .realize = piix4_realize, .unrealize = piix4_unrealize, .reset = piix4_reset,
