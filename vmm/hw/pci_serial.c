@@ -107,14 +107,17 @@ static bool serial_realize(Device *dev, GError **error)
     card->pci.config[PCI_CLASS_PROG] = card->prog_if;
     card->pci.config[PCI_INTERRUPT_PIN] = 1;
     mem_region_init(&card->io, &dev->obj, "serial", UART_PORTS * n);
-    for (unsigned i = 0; i < n; i++) {
+    /* Saved state has all four of a card with several; those without ports stand still. */
+    for (unsigned i = 0; i < (n > 1 ? UARTS_MAX : 1); i++) {
         Uart *uart = &card->uarts[i];
 
         uart->baudbase = uart->baudbase ? uart->baudbase : 115200;
         uart->irq = (IrqLine){ uart_irq, card, i };
         uart_init(uart, dev->vm, &dev->obj, "serial");
-        mem_region_add(&card->io, UART_PORTS * i, &uart->io);
         card->uarts_made++;
+        if (i < n) {
+            mem_region_add(&card->io, UART_PORTS * i, &uart->io);
+        }
     }
     pci_register_bar(&card->pci, 0, PCI_BAR_IO, &card->io);
     return true;
