@@ -41,7 +41,7 @@ static char *read_file(const char *path, gsize *len, GError **error)
 /* Takes `text`.  Line ends are allowed between the groups. */
 static GBytes *decode_base64(char *text, gsize len, GError **error)
 {
-    g_autofree char *owned = text;
+    g_autofree G_GNUC_UNUSED char *owned = text;        /* freed at the end */
     static const char letters[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n";
     g_autofree char *copy = g_strndup(text, len);
