@@ -5,7 +5,7 @@
  * event goes to the first handler of the list that takes its kind; the list begins in order of
  * registration, input_activate() moves a handler to the front.  PS/2 devices leave the list as it
  * is, a USB keyboard comes to the front when plugged and a USB pointer when the guest begins to
- * poll it.
+ * use it.
  *
  * Displays, monitors and QMP send events with input_send() and end each group that belongs together
  * with input_sync().  Nothing arrives while the machine stands, as no hardware would see it.

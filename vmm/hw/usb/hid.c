@@ -22,6 +22,15 @@ static const HidClass *hid_class(const UsbHid *hid)
     return (const HidClass *)usb_class(&hid->usb);
 }
 
+/* The guest has a driver for it. */
+static void hid_claimed(UsbHid *hid)
+{
+    if (!hid->claimed && hid_class(hid)->claimed) {
+        hid_class(hid)->claimed(hid);
+    }
+    hid->claimed = true;
+}
+
 static unsigned hid_report(UsbHid *hid, uint8_t out[HID_REPORT_MAX])
 {
     hid->next_idle_ns = vm_clock_ns(hid->usb.dev.vm) + hid->idle * IDLE_NS;
@@ -83,6 +92,7 @@ static int hid_write_request(UsbHid *hid, const UsbSetup *setup, const uint8_t *
         return setup->value >> 8 == REPORT_OUTPUT && hid_class(hid)->output &&
                hid_class(hid)->output(hid, data, setup->length) ? 0 : USB_STALL;
     case HID_SET_IDLE:
+        hid_claimed(hid);
         hid->idle = setup->value >> 8;
         hid->next_idle_ns = vm_clock_ns(hid->usb.dev.vm) + hid->idle * IDLE_NS;
         return 0;
@@ -128,10 +138,7 @@ int hid_data(UsbDevice *dev, const UsbPacket *packet)
     uint8_t report[HID_REPORT_MAX];
     unsigned len;
 
-    if (!hid->polled && hid_class(hid)->first_poll) {
-        hid_class(hid)->first_poll(hid);
-    }
-    hid->polled = true;
+    hid_claimed(hid);
     if (!report_is_due(hid)) {
         return USB_NAK;
     }
@@ -147,7 +154,7 @@ void hid_usb_reset(UsbDevice *dev)
 
     hid->protocol = 1;
     hid->idle = 0;
-    hid->polled = false;
+    hid->claimed = false;
     hid_class(hid)->forget(hid);
 }
 

@@ -16,7 +16,7 @@ typedef struct UsbHid {
     char *display;
     /* wiring */
     InputHandler input;
-    bool polled;                        /* the guest has asked for reports */
+    bool claimed;                       /* the guest has set its idle rate or asked for reports */
     int64_t next_idle_ns;               /* when an unchanged report goes again */
     /* guest-visible state */
     int32_t protocol;                   /* 0: boot, 1: report */
@@ -35,7 +35,7 @@ typedef struct HidClass {
     void (*forget)(UsbHid *hid);        /* bus reset */
     /* Output report, as to a keyboard's LEDs; NULL: takes none. */
     bool (*output)(UsbHid *hid, const uint8_t *data, unsigned len);
-    void (*first_poll)(UsbHid *hid);    /* may be NULL */
+    void (*claimed)(UsbHid *hid);       /* the guest begins to use it; may be NULL */
 } HidClass;
 
 /* Functions of every HID's UsbClass. */

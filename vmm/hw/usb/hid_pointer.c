@@ -173,8 +173,8 @@ static void pointer_forget(UsbHid *hid)
     ptr->head = ptr->n = 0;
 }
 
-/* A guest that begins to look at this pointer means to use it. */
-static void pointer_first_poll(UsbHid *hid)
+/* A guest that begins to use this pointer means it to be the one in use. */
+static void pointer_claimed(UsbHid *hid)
 {
     input_activate(&hid->input);
 }
@@ -339,14 +339,14 @@ static const HidClass mouse_class = {
              .control = hid_control, .data = hid_data },
     .report_desc = mouse_report_desc, .report_desc_len = sizeof(mouse_report_desc), .boots = true,
     .has_news = pointer_has_news, .report = mouse_report, .forget = pointer_forget,
-    .first_poll = pointer_first_poll,
+    .claimed = pointer_claimed,
 };
 static const HidClass tablet_class = {
     .usb = { .desc = &tablet_desc, .product = "QEMU USB Tablet", .reset = hid_usb_reset,
              .control = hid_control, .data = hid_data },
     .report_desc = tablet_report_desc, .report_desc_len = sizeof(tablet_report_desc),
     .has_news = pointer_has_news, .report = tablet_report, .forget = pointer_forget,
-    .first_poll = pointer_first_poll,
+    .claimed = pointer_claimed,
 };
 
 const DeviceType usb_mouse_type = {
