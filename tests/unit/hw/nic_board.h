@@ -50,14 +50,19 @@ static inline void nic_place(unsigned mem_bar, unsigned io_bar)
     cfg_out(NIC_DEVFN, 0x04, 7, 2);
 }
 
+static inline void wire_new(const NetClientType *type)
+{
+    frames = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+    wire = net_client_new(type, "wire", "n0");
+}
+
 static inline void nic_board(const DeviceType *type, unsigned mem_bar, unsigned io_bar)
 {
     g_autoptr(GError) error = NULL;
 
     bare_setup();
     bare_add(&piix3_type, (Bus *)bare_bus, "1.0");
-    frames = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
-    wire = net_client_new(&wire_type, "wire", "n0");
+    wire_new(&wire_type);
     nic_dev = device_new(&vm, type, "nic");
     if (!device_set(nic_dev, "netdev", "n0", &error) || !device_set(nic_dev, "addr", "3", &error) ||
         !device_set(nic_dev, "romfile", "", &error) ||
