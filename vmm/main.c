@@ -34,6 +34,7 @@ static gboolean on_signal(gpointer opaque)
 static void watch_signals(Vm *vm)
 {
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);               /* a limit on file sizes is an error of the disk */
     g_unix_signal_add(SIGINT, on_signal, vm);
     g_unix_signal_add(SIGTERM, on_signal, vm);
     g_unix_signal_add(SIGHUP, on_signal, vm);

@@ -10,9 +10,13 @@
 
 static bool make_drive_from(Vm *vm, KeyVal *kv, GError **error)
 {
+    const char *serial = keyval_get(kv, "serial");
     BlockBackend *blk = block_drive_new(kv, vm_default_drive_interface(vm),
                                         vm->config.snapshot, error);
 
+    if (blk != NULL && serial != NULL) {
+        report_warning("serial= is an old option of -drive: write -device …,serial=%s", serial);
+    }
     return blk != NULL && vm_check_drive_place(vm, blk, error);
 }
 

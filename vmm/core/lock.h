@@ -11,7 +11,9 @@
  *   3. X86Cpu.work_lock        one per vCPU, its queue of work from other threads
  *   4. tcg code lock           the block cache's tables (accel/tcg)
  *   5. chardev write locks
- *   6. epoch list lock, log lock
+ *   6. block: a node's gate, a format's own locks from the overlay down to its file (block/)
+ *   7. block: a backend's lock, a context's list, the pool of workers
+ *   8. epoch list lock, log lock
  * A thread inside a lock below the machine lock never calls device code.
  */
 #pragma once
