@@ -6,7 +6,7 @@
 enum {
     AML_ZERO = 0x00, AML_NAME_OP = 0x08, AML_BYTE = 0x0a, AML_WORD = 0x0b, AML_DWORD = 0x0c, AML_STRING = 0x0d,
     AML_QWORD = 0x0e, AML_SCOPE_OP = 0x10, AML_PACKAGE_OP = 0x12, AML_EXT = 0x5b,
-    AML_EXT_DEVICE = 0x82, AML_ROOT = '\\', AML_DUAL_NAME = 0x2e, AML_METHOD_OP = 0x14,
+    AML_EXT_DEVICE = 0x82, AML_ROOT = '\\', AML_DUAL_NAME = 0x2e, AML_MULTI_NAME, AML_METHOD_OP = 0x14,
     AML_ARG0 = 0x68, AML_ARG1, AML_ARG2, AML_ARG3, AML_AND = 0x7b, AML_NOTIFY = 0x86,
     AML_IF = 0xa0, AML_RETURN = 0xa4,
 };
@@ -179,6 +179,38 @@ static void aml_slot_notify(GByteArray *aml, unsigned slot)
     aml_package_body(aml, inner);
 }
 
+/* Method (SLEV) { SLNT (SLUP (), 1)  SLNT (SLDN (), 3) }: device check, eject request. */
+static void aml_slot_events(GByteArray *aml)
+{
+    g_autoptr(GByteArray) body = g_byte_array_new();
+
+    aml_segment(body, "SLNT");
+    aml_segment(body, "SLUP");
+    aml_int(body, 1);
+    aml_segment(body, "SLNT");
+    aml_segment(body, "SLDN");
+    aml_int(body, 3);
+    aml_method(aml, "SLEV", 0, body);
+}
+
+/* Scope (\_GPE) { Method (_E01) { \_SB.PCI0.SLEV () } } */
+static void aml_event_1(GByteArray *aml)
+{
+    g_autoptr(GByteArray) scope = g_byte_array_new(), body = g_byte_array_new();
+
+    aml_byte(body, AML_ROOT);
+    aml_byte(body, AML_MULTI_NAME);
+    aml_byte(body, 3);
+    aml_segment(body, "_SB_");
+    aml_segment(body, "PCI0");
+    aml_segment(body, "SLEV");
+    aml_byte(scope, AML_ROOT);
+    aml_segment(scope, "_GPE");
+    aml_method(scope, "_E01", 0, body);
+    aml_byte(aml, AML_SCOPE_OP);
+    aml_package_body(aml, scope);
+}
+
 void aml_pci_slots(GByteArray *aml, uint32_t slots)
 {
     g_autoptr(GByteArray) scope = g_byte_array_new(), notify = g_byte_array_new();
@@ -194,6 +226,8 @@ void aml_pci_slots(GByteArray *aml, uint32_t slots)
         }
     }
     aml_method(scope, "SLNT", 2, notify);
+    aml_slot_events(scope);
     aml_byte(aml, AML_SCOPE_OP);
     aml_package_body(aml, scope);
+    aml_event_1(aml);
 }

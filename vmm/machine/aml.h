@@ -12,8 +12,8 @@ void aml_patch_int(uint8_t *aml, size_t len, const char *segment, uint64_t value
 /* Package { t, t, 0, 0 } */
 void aml_name_sleep(GByteArray *aml, const char *segment, uint8_t type);
 /*
- * What the PCI root has for hot-plug of `slots` (a bit each): Device (Snn) with _ADR, _SUN, _EJ0 and
- * _DSM, and Method (SLNT, 2), which notifies the slots in Arg0 of Arg1.
+ * What hot-plug of `slots` (a bit each) of the PCI root needs: Device (Snn) with _ADR, _SUN, _EJ0 and
+ * _DSM for each, and the method of event 1, which notifies those with news and those to be emptied.
  */
 void aml_pci_slots(GByteArray *aml, uint32_t slots);
 /* Device (\_SB.Cnnn) with _HID ACPI0007 and _UID. */

@@ -212,28 +212,31 @@ DefinitionBlock ("pc.aml", "DSDT", 2, "RHEA  ", "PC      ", 1)
             }
 
             /*
-             * PCI hot-plug: slots that have news, shall be emptied, are let go of.  The slots
-             * themselves and SLNT, which notifies them, are made at run time.
+             * PCI hot-plug: slots that have news (SLUP), shall be emptied (SLDN), are let go of
+             * (SLEJ); what an operating system asks of one (SLDM).  The slots themselves and the
+             * event's method, which notifies them, are made at run time.
              */
-            External (\_SB.PCI0.SLNT, MethodObj)
             OperationRegion (HPRG, SystemIO, 0xae00, 0x18)
             Field (HPRG, DWordAcc, NoLock, WriteAsZeros)
             {
                 HPUP, 32, HPDN, 32, HPEJ, 32, HPRM, 32, HPBS, 32, HPIX, 32
             }
             Mutex (HPLK, 0)
-            Method (SLEV, 0, Serialized)
+            Method (SLUP, 0, Serialized)
             {
-                If (CondRefOf (\_SB.PCI0.SLNT))
-                {
-                    Acquire (HPLK, 0xffff)
-                    HPBS = 0
-                    Local0 = HPUP
-                    Local1 = HPDN
-                    Release (HPLK)
-                    SLNT (Local0, 1)
-                    SLNT (Local1, 3)
-                }
+                Acquire (HPLK, 0xffff)
+                HPBS = 0
+                Local0 = HPUP
+                Release (HPLK)
+                Return (Local0)
+            }
+            Method (SLDN, 0, Serialized)
+            {
+                Acquire (HPLK, 0xffff)
+                HPBS = 0
+                Local0 = HPDN
+                Release (HPLK)
+                Return (Local0)
             }
             Method (SLEJ, 1, Serialized)
             {
@@ -385,10 +388,5 @@ DefinitionBlock ("pc.aml", "DSDT", 2, "RHEA  ", "PC      ", 1)
             Method (_DIS) { }
             Method (_SRS, 1) { }
         }
-    }
-
-    Scope (\_GPE)
-    {
-        Method (_E01) { \_SB.PCI0.SLEV () }
     }
 }
