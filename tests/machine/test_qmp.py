@@ -446,7 +446,10 @@ def test_replies_keep_to_the_schema(machine_args):
                 continue
             if any('default' not in member for member in entries[entry['arg-type']]['members']):
                 continue
-            check_value(entries, entry['ret-type'], machine.qmp.command(name), name)
+            reply = machine.qmp.execute(name)
+            if reply.get('error', {}).get('class') == 'DeviceNotActive':
+                continue                                    # it asks about a device that is not there
+            check_value(entries, entry['ret-type'], reply['return'], name)
         check_value(entries, entries['qom-list-types']['ret-type'], machine.qmp.command('qom-list-types'),
                     'qom-list-types')
 
@@ -479,6 +482,8 @@ def same_type(ours, theirs, mine, other, path, seen):
 
 # Entries QEMU 7.2 does not have, and members that ours leaves out on purpose.
 OWN_ENTRIES = {'query-events'}
+# Commands whose further arguments are the properties of what they make, which ours does not list.
+OPEN = {'blockdev-add', 'netdev_add', 'object-add'}
 SMALLER = {'set-action': {'watchdog'}, 'GUEST_PANICKED': {'info'}, 'GUEST_CRASHLOADED': {'info'}}
 
 
@@ -495,7 +500,7 @@ def test_schema_agrees_with_qemu(empty):
         twin = theirs[theirs[name]['arg-type']]
         twin['members'] = [m for m in twin['members'] if m['name'] not in SMALLER.get(name, ())]
         for key in ('arg-type', 'ret-type'):
-            if key in entry:
+            if key in entry and not (key == 'arg-type' and name in OPEN):
                 same_type(ours, theirs, entry[key], theirs[name][key], name, set())
 
 
