@@ -145,7 +145,7 @@ static bool parse_net(UserNet *net, const char *text, GError **error)
     g_auto(GStrv) parts = g_strsplit(text, "/", 2);
     uint64_t bits;
 
-    if (inet_aton(parts[0], &net->net) == 0) {
+    if (parts[0] == NULL || inet_aton(parts[0], &net->net) == 0) {      /* "" has no parts */
         set_error(error, "Failed to parse netmask");
         return false;
     }
@@ -222,7 +222,7 @@ static bool parse_prefix(UserNet *net, const UserNetText *text, GError **error)
     g_auto(GStrv) parts = g_strsplit(given != NULL ? given : "fec0::", "/", 2);
     uint64_t bits = text->ipv6_prefixlen > 0 ? text->ipv6_prefixlen : 64;
 
-    if (inet_pton(AF_INET6, parts[0], &net->prefix6) != 1) {
+    if (parts[0] == NULL || inet_pton(AF_INET6, parts[0], &net->prefix6) != 1) {
         set_error(error, "Failed to parse IPv6 prefix");
         return false;
     }

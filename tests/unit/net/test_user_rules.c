@@ -108,6 +108,8 @@ static const struct {
     { "10.0.2.0/255.255.255.0", NULL, NULL, "1.2.3.4",
       .shown = { "10.0.2.0", "10.0.2.2", "10.0.2.15", "1.2.3.4" } },
     { "foo", .error = "Failed to parse netmask" },
+    { "", .error = "Failed to parse netmask" },
+    { "/24", .error = "Failed to parse netmask" },
     { "10.0.2.0/33", .error = "Invalid netmask provided (must be in range 4-32)" },
     { "10.0.2.0/x", .error = "Failed to parse netmask" },
     { "10.0.2.0/30", .error = "DHCP must be different from host and DNS" },
@@ -146,6 +148,7 @@ static const struct { const char *net, *host, *error, *shown_host; unsigned len;
     { "fd00:1::/48", NULL, NULL, "fd00:1::2", 48 },
     { "fd00::/64", "fd00::99", NULL, "fd00::99", 64 },
     { "zz/64", .error = "Failed to parse IPv6 prefix" },
+    { "", .error = "Failed to parse IPv6 prefix" },
     { "fec0::/300", .error = "Invalid IPv6 prefix provided (IPv6 prefix length must be between 0 "
                              "and 126)" },
     { NULL, "fd00::1", .error = "IPv6 host doesn't belong to network" },
