@@ -137,9 +137,10 @@ static void image_check(Image *image)
 static void image_compare(Image *image)
 {
     ck_assert_int_eq(block_node_pread(image->node, 0, image->scratch, DISK), 0);
-    for (uint64_t i = 0; memcmp(image->scratch, image->disk, DISK) != 0; i++) {
-        ck_assert_msg(image->scratch[i] == image->disk[i], "byte %#lx: %02x, not %02x", (long)i,
-                      image->scratch[i], image->disk[i]);
+    for (uint64_t i = 0; i < DISK; i++) {
+        if (image->scratch[i] != image->disk[i]) {
+            ck_abort_msg("byte %#lx: %02x, not %02x", (long)i, image->scratch[i], image->disk[i]);
+        }
     }
 }
 
@@ -186,7 +187,9 @@ static void step_discard(Image *image)
     for (uint64_t i = 0; i < len; i++) {
         uint8_t now = image->scratch[i];
 
-        ck_assert(now == 0 || now == image->disk[offset + i]);
+        if (now != 0 && now != image->disk[offset + i]) {
+            ck_abort_msg("byte %#lx is neither what it was nor zero", (long)(offset + i));
+        }
         image->disk[offset + i] = now;
     }
 }
