@@ -54,16 +54,38 @@ static bool opt_device(Options *options, const char *arg, GError **error)
     return opt_device_late(options, arg, error);
 }
 
+/* DRIVER.PROPERTY=VALUE, or the three by their names. */
+static char *global_text(const char *arg, GError **error)
+{
+    const char *dot = strchr(arg, '.'), *equals = strchr(arg, '='), *value;
+    g_autoptr(KeyVal) kv = NULL;
+
+    if (dot != NULL && equals != NULL && dot < equals) {
+        return g_strdup(arg);
+    }
+    kv = equals != NULL ? keyval_parse(arg, NULL, error) : NULL;
+    if (equals != NULL && kv == NULL) {
+        return NULL;
+    }
+    value = kv != NULL ? keyval_get(kv, "value") : NULL;
+    if (value == NULL || keyval_get(kv, "driver") == NULL || keyval_get(kv, "property") == NULL) {
+        set_error(error, "expected DRIVER.PROPERTY=VALUE");
+        return NULL;
+    }
+    return keyval_check_known(kv, error)
+               ? g_strdup_printf("%s.%s=%s", keyval_get(kv, "driver"), keyval_get(kv, "property"),
+                                 value)
+               : NULL;
+}
+
 static bool opt_global(Options *options, const char *arg, GError **error)
 {
-    const char *dot = strchr(arg, '.'), *equals = strchr(arg, '=');
+    char *text = global_text(arg, error);
 
-    if (dot == NULL || equals == NULL || dot > equals) {
-        set_error(error, "expected DRIVER.PROPERTY=VALUE");
-        return false;
+    if (text != NULL) {
+        g_ptr_array_add(options->globals, text);
     }
-    g_ptr_array_add(options->globals, g_strdup(arg));
-    return true;
+    return text != NULL;
 }
 
 const Option device_options[] = {

@@ -23,6 +23,7 @@ HMP_ERRORS = [
     ('device_add e1000,addr=7.1', "Error: PCI: single function device can't be populated in "
                                   'function 7.1'),
     ('device_add isa-serial', "Error: Bus 'isa.0' does not support hotplugging"),
+    ('device_add ide-hd', "Error: Bus 'ide.1' does not support hotplugging"),
     ('device_add e1000,acpi-index=9', 'Error: a PCI device with acpi-index = 9 already exist'),
     ('device_add e1000,bootindex=3', 'Error: The bootindex 3 has already been used'),
     ('device_del nosuch', "Error: Device 'nosuch' not found"),
@@ -78,8 +79,10 @@ def test_command_line_error(args, error):
 
 def test_unused_globals_are_named():
     with Machine(*TCG, '-S', '-global', 'bogus.x=1', '-global', 'kvm-pit.lost_tick_policy=discard',
-                 '-global', 'e1000.addr=9', '-global', 'PIIX4_PM.disable_s3=1') as machine:
+                 '-global', 'e1000.addr=9', '-global', 'PIIX4_PM.disable_s3=1',
+                 '-global', 'driver=i440FX-pcihost,property=short_root_bus,value=1') as machine:
         assert machine.errors() == 'rhea: warning: global bogus.x has invalid class name\n'
+        assert 'short_root_bus = 1 (0x1)' in machine.qmp.hmp('info qtree')
         assert 'disable_s3 = 1 (0x1)' in machine.qmp.hmp('info qtree')
 
 

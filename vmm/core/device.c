@@ -112,17 +112,17 @@ static bool bus_is_full(const Bus *bus)
     return bus->type->max_devices != 0 && bus->devices->len >= bus->type->max_devices;
 }
 
-/* Without a name one with room is meant. */
+/* The newest that fits, as in QEMU; without a name one with room is meant. */
 static Bus *bus_find_below(Bus *bus, const char *name, const BusType *type)
 {
     if ((name == NULL ? !bus_is_full(bus) : g_str_equal(bus->name, name)) &&
         (type == NULL || bus->type == type)) {
         return bus;
     }
-    for (guint i = 0; i < bus->devices->len; i++) {
+    for (guint i = bus->devices->len; i-- > 0;) {
         Device *dev = g_ptr_array_index(bus->devices, i);
 
-        for (guint n = 0; dev->buses != NULL && n < dev->buses->len; n++) {
+        for (guint n = dev->buses != NULL ? dev->buses->len : 0; n-- > 0;) {
             Bus *found = bus_find_below(g_ptr_array_index(dev->buses, n), name, type);
 
             if (found != NULL) {
