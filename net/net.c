@@ -144,6 +144,19 @@ void net_client_free(NetClient *client)
     }
 }
 
+void net_close_all(void)
+{
+    const GPtrArray *list = client_list();
+
+    for (guint i = 0; i < list->len; i++) {
+        NetClient *client = g_ptr_array_index(list, i);
+
+        if (client->nic == NULL && !client->closed) {
+            client_close(client);
+        }
+    }
+}
+
 /* ---- links ---- */
 
 bool net_set_link(const char *name, bool up, GError **error)

@@ -134,6 +134,8 @@ void net_client_free(NetClient *client);        /* unplugs; the peer sees its li
 void net_client_set_info(NetClient *client, const char *format, ...) G_GNUC_PRINTF(2, 3);
 NetClient *net_client_find(const char *name);   /* NULL: none */
 const GPtrArray *net_clients(void);             /* NetClient *, oldest first */
+/* The process ends: tap scripts run, sockets' files go. NICs are told nothing any more. */
+void net_close_all(void);
 void net_plug(NetClient *a, NetClient *b);
 bool net_set_link(const char *name, bool up, GError **error);   /* either end; tells both */
 

@@ -11,6 +11,7 @@
 
 #include "lock.h"
 #include "monitor.h"
+#include "net.h"
 #include "options.h"
 #include "qmp.h"
 #include "vm.h"
@@ -19,6 +20,7 @@ static char *pidfile_path;
 
 static int fail(GError *error)
 {
+    net_close_all();
     chardev_close_all();                      /* terminals first, so that the message is readable */
     report_error(error);
     g_error_free(error);

@@ -364,6 +364,7 @@ void vm_destroy(Vm *vm)
 {
     vcpus_destroy(vm);
     block_close_all();
+    net_close_all();
     chardev_close_all();
     if (vm->accel != NULL && vm->accel->finish != NULL) {
         vm->accel->finish(vm);

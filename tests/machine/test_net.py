@@ -453,6 +453,11 @@ def test_tap_scripts(namespace, tmp_path):
         error = machine.qmp.execute('netdev_add', type='tap', id='d', ifname='tapc', script='no',
                                     downscript='no')['error']
         assert error['desc'].endswith('Device or resource busy')
+        machine.qmp.command('netdev_add', type='tap', id='e', ifname='tape', script='no',
+                            downscript=str(script))
+        machine.qmp.command('quit')
+        machine.wait()
+        assert (tmp_path / 'log').read_text().endswith('%s tape\n' % script)
 
 
 @pytest.mark.slow
