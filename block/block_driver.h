@@ -107,6 +107,8 @@ struct BlockDriver {
     bool (*check)(BlockNode *node, BlockCheck *check, GError **error);
     /* What the image records of its backing file (NULL: none); node->backing stays. */
     bool (*set_backing)(BlockNode *node, const char *filename, const char *format, GError **error);
+    /* The backing file shows through everywhere. */
+    bool (*make_empty)(BlockNode *node, GError **error);
     /* Internal snapshots; `name` is also looked for among the ids. */
     bool (*snapshot_create)(BlockNode *node, const char *name, GError **error);
     bool (*snapshot_delete)(BlockNode *node, const char *name, GError **error);

@@ -346,6 +346,25 @@ bool qcow2_set_backing(BlockNode *node, const char *filename, const char *format
     return ok;
 }
 
+static bool qcow2_make_empty(BlockNode *node, GError **error)
+{
+    Qcow2 *q = (Qcow2 *)node;
+    int ret = qcow2_writable(q);
+
+    g_mutex_lock(&q->lock);
+    if (ret == 0) {
+        ret = qcow2_unmap(q, 0, qcow2_clusters(q, q->header.size), true);
+    }
+    if (ret == 0) {
+        ret = qcow2_settle(q);
+    }
+    g_mutex_unlock(&q->lock);
+    if (ret < 0) {
+        set_errno_error(error, -ret, "Could not empty %s", node->filename);
+    }
+    return ret == 0;
+}
+
 const BlockDriver block_qcow2 = {
     .name = "qcow2", .size = sizeof(Qcow2), .fua = true, .options = qcow2_options,
     .create_options = qcow2_create_options,
@@ -355,6 +374,7 @@ const BlockDriver block_qcow2 = {
     .zero = qcow2_zero, .discard = qcow2_discard, .flush = qcow2_flush, .status = qcow2_status,
     .truncate = qcow2_truncate, .info = qcow2_info, .create = qcow2_create,
     .measure = qcow2_measure, .check = qcow2_check, .set_backing = qcow2_set_backing,
+    .make_empty = qcow2_make_empty,
     .snapshot_create = qcow2_snapshot_create, .snapshot_delete = qcow2_snapshot_delete,
     .snapshot_apply = qcow2_snapshot_apply, .snapshot_view = qcow2_snapshot_view,
 };
