@@ -9,9 +9,9 @@ ADDR = '0000:00:10.0'
 
 
 def boot(demo, *args):
-    machine = Machine('-accel', 'tcg', '-m', '256', '-nodefaults', '-kernel', os.path.join(demo, 'vmlinuz'),
-                      '-initrd', os.path.join(demo, 'initrd'), '-append', 'console=ttyS0 quiet', *args,
-                      serial='wait')
+    machine = Machine('-accel', 'tcg', '-m', '256', '-nodefaults',
+                      '-kernel', os.path.join(demo, 'vmlinuz'), '-initrd', os.path.join(demo, 'initrd'),
+                      '-append', 'console=ttyS0 quiet no_timer_check', *args, serial='wait')
     machine.serial.expect(r'~? # ', 120)
     return machine
 
@@ -41,14 +41,18 @@ def footprint(machine):
             'regions': machine.qmp.hmp('info mtree'), 'memory': machine.qmp.hmp('info ramblock')}
 
 
+DEVICES = [{'driver': 'virtio-rng-pci'}, {'driver': 'e1000'},
+           {'driver': 'virtio-net-pci', 'netdev': 'n0'}, {'driver': 'virtio-blk-pci', 'drive': 'disk0'}]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize('device', ['virtio-rng-pci', 'e1000'])
+@pytest.mark.parametrize('device', DEVICES, ids=[device['driver'] for device in DEVICES])
 def test_fifty_times_leaves_nothing_behind(demo, device):
-    with boot(demo) as machine:
+    with boot(demo, '-netdev', 'user,id=n0', '-blockdev', 'null-co,node-name=disk0,size=1M') as machine:
         for turn in range(53):
             if turn == 3:                              # what is made once has been made
                 before = footprint(machine)
-            machine.qmp.command('device_add', driver=device, id='d0', addr='10')
+            machine.qmp.command('device_add', id='d0', addr='10', **device)
             wait_in_guest(machine, '[ -e /sys/bus/pci/devices/%s ]' % ADDR)
             machine.qmp.command('device_del', id='d0')
             leave(machine, 'd0')

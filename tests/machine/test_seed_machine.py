@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from rhea import Machine, binary
+from test_devices import fw_cfg_file
 
 QEMU = 'qemu-system-x86_64'
 
@@ -200,6 +201,32 @@ def test_the_same_chardevs(both):
     """In any order: QEMU's is that of a hash table."""
     qemu, rhea = ({line for line in generic(text['chardev']).split('\n')} for text in both)
     assert rhea == qemu
+
+
+# ---- boot order ----
+
+BOOT_DEVICES = [
+    'ide-hd,drive=d0,bootindex=1,bus=ide.0,unit=0', 'ide-cd,drive=d1,bootindex=2,bus=ide.1,unit=1',
+    'virtio-scsi-pci,id=s0,addr=7', 'scsi-hd,drive=d2,bootindex=3,scsi-id=2,lun=1',
+    'piix3-usb-uhci,id=u,addr=1.2', 'usb-storage,drive=d3,bootindex=4',
+    'virtio-blk-pci,drive=d4,bootindex=5,addr=8', 'rtl8139,addr=9,bootindex=6',
+    'virtio-net-pci,addr=a,bootindex=7', 'usb-hub', 'usb-storage,drive=d5,bootindex=8,port=2.1',
+]
+
+
+def test_the_same_boot_order():
+    """Paths of every kind of device there is to boot from, as firmware reads them."""
+    args = ['-accel', 'tcg', '-nodefaults', '-S', '-boot', 'strict=on']
+    for number in range(6):
+        args += ['-drive', 'if=none,id=d%d,driver=null-co,size=1M' % number]
+    for device in BOOT_DEVICES:
+        args += ['-device', device]
+    orders = []
+    for program in (QEMU, binary()):
+        with Machine(*args, program=program) as machine:
+            orders.append(fw_cfg_file(machine, 'bootorder'))
+    assert orders[0] == orders[1]
+    assert orders[0].count(b'\n') == 8
 
 
 # ---- the spelling of 2014 ----
