@@ -368,7 +368,8 @@ GPtrArray *qmp_qom_list_properties(Vm *vm, const char *typename, GError **error)
     const ObjectType *object = user_object_type_find(typename);
     GPtrArray *list;
 
-    if (type == NULL && object == NULL && base_parent(typename) == NULL && !g_str_equal(typename, "object")) {
+    if (type == NULL && object == NULL && base_parent(typename) == NULL &&
+        !g_str_equal(typename, "object")) {
         g_set_error(error, RHEA_ERROR, RHEA_ERROR_DEVICE_NOT_FOUND, "Class '%s' not found",
                     typename);
         return NULL;
