@@ -93,8 +93,13 @@ static void forget_pending(void)
     g_array_set_size(pending, 0);
 }
 
+static void (*before_flush)(void);      /* NULL: nothing to do */
+
 static int mem_flush(BlockNode *node)
 {
+    if (before_flush != NULL) {
+        before_flush();
+    }
     for (guint i = 0; i < pending->len; i++) {
         apply(stable, &stable_size, &g_array_index(pending, Pending, i));
     }
@@ -198,6 +203,21 @@ static void crash(GRand *rand, const Expected *expected, bool in_order)
     pending = kept_pending;
 }
 
+static GRand *crash_rand;
+static const Expected *crash_expected;
+
+/* Within the format's own flush, between two of its waits for the disk. */
+static void crash_now(void)
+{
+    void (*hook)(void) = before_flush;
+
+    before_flush = NULL;
+    for (unsigned t = 0; t < TRIES; t++) {
+        crash(crash_rand, crash_expected, t % 2 == 0);
+    }
+    before_flush = hook;
+}
+
 /* ---- the guest ---- */
 
 static void forget(Expected *expected, uint64_t offset, uint64_t len)
@@ -257,13 +277,15 @@ START_TEST(qcow2_crash)
     memset(expected->known, true, DISK);
     node = open_image("disk", BLOCK_OPEN_RDWR, NULL);
     ck_assert_ptr_nonnull(node);
+    crash_rand = rand;
+    crash_expected = expected;
+    before_flush = crash_now;
     for (unsigned i = 0; i < STEPS; i++) {
         step(node, rand, expected);
-        for (unsigned t = 0; t < TRIES; t++) {
-            crash(rand, expected, t % 2 == 0);
-        }
+        crash_now();
     }
     block_node_unref(node);
+    before_flush = NULL;
     forget_pending();
     g_array_unref(pending);
     g_free(stable);
