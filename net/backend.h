@@ -63,13 +63,14 @@ void frame_reader_reset(FrameReader *reader);
 /* A connection that carries a client's packets. */
 typedef struct FrameLink {
     NetClient *client;
-    void (*lost)(NetClient *client);        /* the peer went; the link is closed */
+    void (*lost)(NetClient *client);        /* the peer went; the link is closed. Main thread */
     int fd;                                 /* -1: none */
     NetWatch watch;
     FrameReader reader;
     GByteArray *out;                        /* the rest of a packet the socket did not take */
     size_t out_done;
     bool paused;                            /* the client's peer is busy */
+    bool bad;                               /* the peer talks nonsense: about to be closed */
 } FrameLink;
 
 void frame_link_init(FrameLink *link, NetClient *client, void (*lost)(NetClient *client));

@@ -70,13 +70,17 @@ static void link_lost(FrameLink *link)
 
 static void link_resume(NetClient *client, void *opaque);
 
+/*
+ * Also on a vCPU's thread, when a guest makes room: what it finds wrong is left to the main loop,
+ * which the shutdown wakes.
+ */
 static void pass_frames(FrameLink *link)
 {
     FrameResult result = FRAME_NONE;
     struct iovec iov;
     const uint8_t *frame;
 
-    while (!link->paused && link->fd >= 0 && link->reader.buf != NULL &&
+    while (!link->paused && !link->bad && link->reader.buf != NULL &&
            (result = frame_reader_next(&link->reader, &frame, &iov.iov_len)) == FRAME_OK) {
         iov.iov_base = (void *)frame;
         link->paused = !net_send(link->client, &iov, 1, link_resume, link);
@@ -84,8 +88,10 @@ static void pass_frames(FrameLink *link)
     if (result == FRAME_BAD) {
         report_warning("netdev %s: a packet longer than %u bytes: connection closed",
                        link->client->name, NET_MAX_PACKET);
-        link_lost(link);
-    } else if (link->fd >= 0) {
+        link->bad = true;
+        shutdown(link->fd, SHUT_RDWR);
+    }
+    if (link->fd >= 0) {
         net_watch_set(&link->watch, G_IO_IN, !link->paused);
     }
 }
@@ -136,6 +142,10 @@ static void link_ready(void *opaque, GIOCondition condition)
 {
     FrameLink *link = opaque;
 
+    if (link->bad) {
+        link_lost(link);
+        return;
+    }
     if (condition & G_IO_OUT) {
         if (!link_write_rest(link)) {
             link_lost(link);
@@ -171,6 +181,7 @@ void frame_link_close(FrameLink *link)
         link->fd = -1;
     }
     frame_reader_reset(&link->reader);
+    link->bad = false;
     g_byte_array_set_size(link->out, 0);
     link->out_done = 0;
 }
