@@ -8,11 +8,6 @@
 /* Begins a subsection in the stream. */
 enum { STATE_SUBSECTION = 0x05 };
 
-typedef struct Reader {
-    const uint8_t *data;
-    size_t size, pos;
-} Reader;
-
 static unsigned kind_width(StateKind kind)
 {
     static const uint8_t widths[] = {
@@ -78,7 +73,7 @@ static bool field_present(const StateField *field, const void *opaque, int versi
 
 /* ---- save ---- */
 
-static void put_be(GByteArray *out, uint64_t value, unsigned width)
+void state_put_be(GByteArray *out, uint64_t value, unsigned width)
 {
     uint8_t bytes[8];
 
@@ -104,8 +99,11 @@ static void save_element(const StateField *field, void *p, GByteArray *out)
         memset(out->data + at, 0, field->size);
         break;
     }
+    case STATE_KIND_CUSTOM:
+        field->custom->save(p, out);
+        break;
     default:
-        put_be(out, scalar_get(field->kind, p), kind_width(field->kind));
+        state_put_be(out, scalar_get(field->kind, p), kind_width(field->kind));
     }
 }
 
@@ -129,10 +127,10 @@ void state_save(const StateDesc *desc, void *opaque, GByteArray *out)
     save_fields(desc, opaque, out);
     for (const StateDesc *const *sub = desc->subsections; sub != NULL && *sub != NULL; sub++) {
         if ((*sub)->needed == NULL || (*sub)->needed(opaque)) {
-            put_be(out, STATE_SUBSECTION, 1);
-            put_be(out, strlen((*sub)->name), 1);
+            state_put_be(out, STATE_SUBSECTION, 1);
+            state_put_be(out, strlen((*sub)->name), 1);
             g_byte_array_append(out, (const guint8 *)(*sub)->name, strlen((*sub)->name));
-            put_be(out, (*sub)->version, 4);
+            state_put_be(out, (*sub)->version, 4);
             state_save(*sub, opaque, out);
         }
     }
@@ -140,7 +138,7 @@ void state_save(const StateDesc *desc, void *opaque, GByteArray *out)
 
 /* ---- load ---- */
 
-static bool get_bytes(Reader *in, void *p, size_t len, GError **error)
+bool state_read(StateReader *in, void *p, size_t len, GError **error)
 {
     if (len > in->size - in->pos) {
         set_error(error, "the data ends after %zu of %zu bytes", in->size - in->pos, len);
@@ -151,11 +149,11 @@ static bool get_bytes(Reader *in, void *p, size_t len, GError **error)
     return true;
 }
 
-static bool get_be(Reader *in, unsigned width, uint64_t *value, GError **error)
+bool state_read_be(StateReader *in, unsigned width, uint64_t *value, GError **error)
 {
     uint8_t bytes[8];
 
-    if (!get_bytes(in, bytes, width, error)) {
+    if (!state_read(in, bytes, width, error)) {
         return false;
     }
     *value = 0;
@@ -179,13 +177,14 @@ static bool in_range(const StateField *field, uint64_t value, GError **error)
     return false;
 }
 
-static bool load_desc(const StateDesc *desc, void *opaque, int version, Reader *in, GError **error);
+static bool load_desc(const StateDesc *desc, void *opaque, int version, StateReader *in,
+                      GError **error);
 
-static bool load_scalar(const StateField *field, void *p, Reader *in, GError **error)
+static bool load_scalar(const StateField *field, void *p, StateReader *in, GError **error)
 {
     uint64_t value;
 
-    if (!get_be(in, kind_width(field->kind), &value, error)) {
+    if (!state_read_be(in, kind_width(field->kind), &value, error)) {
         return false;
     }
     value = sign_extend(field->kind, value);
@@ -200,11 +199,11 @@ static bool load_scalar(const StateField *field, void *p, Reader *in, GError **e
     return true;
 }
 
-static bool load_element(const StateField *field, void *p, Reader *in, GError **error)
+static bool load_element(const StateField *field, void *p, StateReader *in, GError **error)
 {
     switch (field->kind) {
     case STATE_KIND_BYTES:
-        return get_bytes(in, p, field->size, error);
+        return state_read(in, p, field->size, error);
     case STATE_KIND_STRUCT:
         return load_desc(field->desc, p, field->desc->version, in, error);
     case STATE_KIND_UNUSED:
@@ -214,12 +213,14 @@ static bool load_element(const StateField *field, void *p, Reader *in, GError **
         }
         in->pos += field->size;
         return true;
+    case STATE_KIND_CUSTOM:
+        return field->custom->load(p, in, error);
     default:
         return load_scalar(field, p, in, error);
     }
 }
 
-static bool load_field(const StateField *field, void *opaque, Reader *in, GError **error)
+static bool load_field(const StateField *field, void *opaque, StateReader *in, GError **error)
 {
     const uint32_t *count = (const uint32_t *)((const char *)opaque + field->count_offset);
 
@@ -240,7 +241,7 @@ static bool load_field(const StateField *field, void *opaque, Reader *in, GError
  * A subsection starts here only if its name is one of `desc`'s; else the byte belongs to what
  * follows.
  */
-static const StateDesc *peek_subsection(const StateDesc *desc, const Reader *in)
+static const StateDesc *peek_subsection(const StateDesc *desc, const StateReader *in)
 {
     const uint8_t *at = in->data + in->pos;
     size_t left = in->size - in->pos;
@@ -256,7 +257,7 @@ static const StateDesc *peek_subsection(const StateDesc *desc, const Reader *in)
     return NULL;
 }
 
-static bool load_subsections(const StateDesc *desc, void *opaque, Reader *in, GError **error)
+static bool load_subsections(const StateDesc *desc, void *opaque, StateReader *in, GError **error)
 {
     const StateDesc *sub;
 
@@ -264,14 +265,15 @@ static bool load_subsections(const StateDesc *desc, void *opaque, Reader *in, GE
         uint64_t version;
 
         in->pos += 2 + strlen(sub->name);
-        if (!get_be(in, 4, &version, error) || !load_desc(sub, opaque, version, in, error)) {
+        if (!state_read_be(in, 4, &version, error) || !load_desc(sub, opaque, version, in, error)) {
             return false;
         }
     }
     return true;
 }
 
-static bool load_desc(const StateDesc *desc, void *opaque, int version, Reader *in, GError **error)
+static bool load_desc(const StateDesc *desc, void *opaque, int version, StateReader *in,
+                      GError **error)
 {
     int min_version = desc->min_version != 0 ? desc->min_version : desc->version;
 
@@ -295,7 +297,7 @@ static bool load_desc(const StateDesc *desc, void *opaque, int version, Reader *
 bool state_load(const StateDesc *desc, void *opaque, int version, const uint8_t *data, size_t size,
                 size_t *pos, GError **error)
 {
-    Reader in = { data, size, *pos };
+    StateReader in = { data, size, *pos };
     bool ok = load_desc(desc, opaque, version, &in, error);
 
     *pos = in.pos;
@@ -322,6 +324,13 @@ static void dump_element(const StateField *field, const void *p, const char *nam
         break;
     case STATE_KIND_UNUSED:
         break;
+    case STATE_KIND_CUSTOM: {
+        g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+        field->custom->save((void *)p, bytes);
+        g_string_append_printf(out, "%s = %u bytes\n", name, bytes->len);
+        break;
+    }
     default:
         g_string_append_printf(out, "%s = 0x%" PRIx64 "\n", name, scalar_get(field->kind, p));
     }

@@ -19,9 +19,25 @@ typedef enum StateKind {
     STATE_KIND_BYTES,                   /* `size` bytes as they are */
     STATE_KIND_STRUCT,                  /* nested table */
     STATE_KIND_UNUSED,                  /* `size` zero bytes, skipped on load */
+    STATE_KIND_CUSTOM,                  /* functions of its own, where no table can tell the form */
 } StateKind;
 
 typedef struct StateDesc StateDesc;
+
+/* What a custom field reads from: nothing is read past the end. */
+typedef struct StateReader {
+    const uint8_t *data;
+    size_t size, pos;
+} StateReader;
+bool state_read(StateReader *in, void *p, size_t len, GError **error);
+bool state_read_be(StateReader *in, unsigned width, uint64_t *value, GError **error);
+void state_put_be(GByteArray *out, uint64_t value, unsigned width);
+
+/* `opaque` is the struct the field belongs to; several elements are the functions' own matter. */
+typedef struct StateCustom {
+    void (*save)(void *opaque, GByteArray *out);
+    bool (*load)(void *opaque, StateReader *in, GError **error);
+} StateCustom;
 
 typedef struct StateField {
     const char *name;
@@ -32,6 +48,7 @@ typedef struct StateField {
     size_t count_offset;       /* with has_count: a uint32_t in the struct ≤ count, loaded before */
     bool has_count;
     const StateDesc *desc;              /* STRUCT */
+    const StateCustom *custom;          /* CUSTOM */
     bool (*exists)(const void *opaque, int version);
     int since_version;
     struct { int64_t min, max; } range; /* both 0: any value */
@@ -90,4 +107,6 @@ void state_dump(const StateDesc *desc, const void *opaque, GString *out);
     { .name = #f, .kind = STATE_KIND_STRUCT, .offset = STATE_CHECKED(type_, s, f[0]), \
       .size = sizeof(type_), .count = sizeof(((s *)0)->f) / sizeof(type_), .desc = &(desc_), \
       __VA_ARGS__ }
+#define STATE_CUSTOM(name_, custom_, ...) \
+    { .name = (name_), .kind = STATE_KIND_CUSTOM, .count = 1, .custom = &(custom_), __VA_ARGS__ }
 #define STATE_UNUSED(n) { .name = "unused", .kind = STATE_KIND_UNUSED, .size = (n), .count = 1 }

@@ -83,8 +83,12 @@ static const VirtioClass echo_class = {
     .config_get = echo_config_get, .config_set = echo_config_set, .start = echo_start,
     .stop = echo_stop, .reset = echo_reset, .queue_stop = echo_queue_stop,
 };
+static const StateField echo_fields[] = { VIRTIO_STATE_FIELD, {} };
+static const StateDesc echo_state = {
+    .name = "virtio-echo", .version = 1, .fields = echo_fields,
+};
 static const DeviceType echo_device_type = {
-    .name = "virtio-echo-device", .bus = &virtio_bus_type, .bus_class = &echo_class,
+    .name = "virtio-echo-device", .state = &echo_state, .bus = &virtio_bus_type, .bus_class = &echo_class,
     .size = sizeof(Echo), .realize = echo_realize, .unrealize = echo_unrealize,
 };
 

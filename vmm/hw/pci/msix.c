@@ -155,6 +155,13 @@ void msix_config_write(Msix *msix, uint32_t offset, unsigned size)
     }
 }
 
+void msix_loaded(Msix *msix)
+{
+    if (msix->count > 0) {
+        control_changed(msix);
+    }
+}
+
 bool msix_enabled(Msix *msix)
 {
     bool enabled;

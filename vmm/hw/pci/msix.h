@@ -30,6 +30,9 @@ void msix_reset(Msix *msix);
 /* The type's config_write calls it after pci_default_config_write(). */
 void msix_config_write(Msix *msix, uint32_t offset, unsigned size);
 
+/* Table, pending bits and configuration space were loaded. */
+void msix_loaded(Msix *msix);
+
 bool msix_enabled(Msix *msix);
 /*
  * Sends the vector's message, or keeps it pending while masked.  Without the machine lock it

@@ -27,7 +27,7 @@ static void unlisten_all(VirtioDevice *vdev)
     }
 }
 
-static void virtio_start(VirtioDevice *vdev)
+void virtio_start(VirtioDevice *vdev)
 {
     if (vdev->started || __atomic_load_n(&vdev->broken, __ATOMIC_RELAXED)) {
         return;

@@ -77,6 +77,7 @@ typedef struct VirtioClass {
     void (*queue_stop)(VirtioDevice *vdev, VirtQueue *vq);
     /* The machine stopped or runs again; start() and stop() are not called for that. */
     void (*running)(VirtioDevice *vdev, bool running);
+    const StateDesc *state;                 /* its own part of the saved state; NULL: none */
 } VirtioClass;
 
 struct VirtioDevice {
@@ -101,6 +102,7 @@ struct VirtioDevice {
     uint8_t generation;                     /* of the configuration space */
     bool broken, disabled;                  /* atomic; disabled: no bus mastering */
     bool error_pending;                     /* atomic: an iothread's virtio_error() */
+    bool load_started;                      /* `started` in the saved form */
 };
 
 /* Its bus; a transport fills in the functions. */
@@ -117,6 +119,11 @@ struct VirtioBus {
     bool (*interrupt)(VirtioBus *bus, uint16_t vector);
     /* The driver's doorbell writes for the queue go to the eventfd `fd`; -1: to virtqueue_ring(). */
     void (*doorbell)(VirtioBus *bus, VirtQueue *vq, int fd);
+    /* The transport's part of the saved state: of the device (vq NULL), of each queue. */
+    void (*save)(VirtioBus *bus, VirtQueue *vq, GByteArray *out);
+    bool (*load)(VirtioBus *bus, VirtQueue *vq, StateReader *in, GError **error);
+    const StateDesc *extra_state;           /* of the device the bus is in; NULL: none */
+    bool (*has_extra_state)(const VirtioBus *bus);
 };
 extern const BusType virtio_bus_type;
 
@@ -209,6 +216,18 @@ unsigned virtqueue_inflight(const VirtQueue *vq);
  * A driver may queue buffers without any.
  */
 size_t virtqueue_in_bytes(VirtQueue *vq, size_t enough, unsigned max);
+
+/* ---- saved state (virtio_state.c) ---- */
+
+/*
+ * The one field of a device's DeviceType.state, whose name is VirtioClass.name: transport,
+ * negotiation, queues, then what VirtioClass.state tells.
+ */
+extern const StateCustom virtio_state_custom;
+#define VIRTIO_STATE_FIELD STATE_CUSTOM("virtio", virtio_state_custom)
+/* Elements in the device's hands: popped again by their head, as part of a device's own state. */
+uint16_t virtqueue_head(const void *elem);
+void *virtqueue_pop_head(VirtQueue *vq, uint16_t head);     /* NULL: no such chain */
 
 /* ---- for monitors and transports: virtio_info.c, virtqueue.h ---- */
 VirtioDevice *virtio_device_of(Device *dev);        /* itself or the one inside; NULL: neither */

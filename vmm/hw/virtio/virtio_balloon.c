@@ -372,6 +372,40 @@ static void balloon_reset(VirtioDevice *vdev)
     balloon_of(vdev)->poison = 0;
 }
 
+/* The driver's buffer goes back into the queue, to be found again when the machine runs. */
+static void balloon_running(VirtioDevice *vdev, bool running)
+{
+    VirtioBalloon *balloon = balloon_of(vdev);
+
+    if (!running && balloon->stats_elem != NULL) {
+        virtqueue_unpop(balloon->stats_queue, balloon->stats_elem);
+        balloon->stats_elem = NULL;
+    }
+}
+
+static bool poison_needed(const void *opaque)
+{
+    return virtio_has(opaque, BALLOON_F_PAGE_POISON);
+}
+
+static const StateField poison_fields[] = { STATE_UINT32(VirtioBalloon, poison), {} };
+static const StateDesc poison_state = {         /* spelled as the stream has it */
+    .name = "vitio-balloon-device/page-poison", .version = 1, .needed = poison_needed,
+    .fields = poison_fields,
+};
+static const StateField own_fields[] = {
+    STATE_UINT32(VirtioBalloon, num_pages), STATE_UINT32(VirtioBalloon, actual), {}
+};
+static const StateDesc *const own_subsections[] = { &poison_state, NULL };
+static const StateDesc own_state = {
+    .name = "virtio-balloon-device", .version = 1, .fields = own_fields,
+    .subsections = own_subsections,
+};
+static const StateField balloon_fields[] = { VIRTIO_STATE_FIELD, {} };
+static const StateDesc balloon_state = {
+    .name = "virtio-balloon", .version = 1, .fields = balloon_fields,
+};
+
 static const Property balloon_props[] = {
     PROP_BOOL(VirtioBalloon, deflate_on_oom, .name = "deflate-on-oom",
               .help = "the guest may take pages back when it runs out of memory"),
@@ -437,13 +471,13 @@ static void balloon_unrealize(Device *dev)
 static const VirtioClass balloon_class = {
     .device_id = VIRTIO_ID_BALLOON, .name = "virtio-balloon", .features = balloon_features,
     .config_get = balloon_config_get, .config_set = balloon_config_set, .stop = balloon_stop,
-    .reset = balloon_reset,
+    .reset = balloon_reset, .running = balloon_running, .state = &own_state,
 };
 
 const DeviceType virtio_balloon_device_type = {
     .name = "virtio-balloon-device", .category = "misc", .bus = &virtio_bus_type,
     .bus_class = &balloon_class, .size = sizeof(VirtioBalloon), .props = balloon_props,
-    .realize = balloon_realize, .unrealize = balloon_unrealize,
+    .state = &balloon_state, .realize = balloon_realize, .unrealize = balloon_unrealize,
 };
 
 #define BALLOON_PCI_PROPS VIRTIO_PCI_PROPS_LAST

@@ -58,12 +58,16 @@ typedef struct VirtioBlk {
     /* the queue's thread */
     BlockBatch batch;
     bool unflushed;                         /* ended requests the driver was not told of */
+    GQueue requests;                        /* BlkReq.link: under way, or parked by werror=stop */
+    /* what a load found under way: uint16_t heads, sent again when the machine runs; NULL: none */
+    GArray *loaded_heads;
 } VirtioBlk;
 
 typedef struct BlkReq {
     VirtElem elem;                          /* first */
     VirtioBlk *vblk;
     BlockReq block;
+    GList link;                             /* in VirtioBlk.requests once submitted */
     uint8_t *status;                        /* the last byte the driver lets us write */
 } BlkReq;
 
@@ -96,6 +100,7 @@ static void blk_done(BlockReq *block, int ret)
     BlkReq *req = block->opaque;
     VirtioBlk *vblk = req->vblk;
 
+    g_queue_unlink(&vblk->requests, &req->link);
     blk_finish(req, ret < 0 ? BLK_S_IOERR : BLK_S_OK);
     block_batch_add(vblk->conf.blk, &vblk->batch);
 }
@@ -113,6 +118,8 @@ static void blk_submit(BlkReq *req, BlockOp op, uint64_t offset, uint64_t len, u
         req->block.iov = req->elem.out;
         req->block.niov = req->elem.n_out;
     }
+    req->link = (GList){ .data = req };
+    g_queue_push_tail_link(&req->vblk->requests, &req->link);
     block_submit(req->vblk->conf.blk, &req->block);
 }
 
@@ -223,9 +230,9 @@ static bool blk_unwrap(VirtioBlk *vblk, BlkReq *req, BlkHeader *header)
     return true;
 }
 
-static bool blk_take(VirtioBlk *vblk)
+/* False: there was none, or none that makes sense. */
+static bool blk_begin(VirtioBlk *vblk, BlkReq *req)
 {
-    BlkReq *req = virtqueue_pop(vblk->queue);
     BlkHeader header;
 
     if (req == NULL) {
@@ -239,15 +246,25 @@ static bool blk_take(VirtioBlk *vblk)
     return true;
 }
 
+static void blk_begin_loaded(VirtioBlk *vblk)
+{
+    g_autoptr(GArray) heads = g_steal_pointer(&vblk->loaded_heads);
+
+    for (guint i = 0; heads != NULL && i < heads->len; i++) {
+        blk_begin(vblk, virtqueue_pop_head(vblk->queue, g_array_index(heads, uint16_t, i)));
+    }
+}
+
 static void blk_handle(VirtioDevice *vdev, VirtQueue *vq)
 {
     VirtioBlk *vblk = DEVICE_CAST(&vdev->dev, VirtioBlk);
     unsigned budget = 2 * vblk->queue_size;         /* a driver may not keep us here for ever */
 
     block_plug(vblk->conf.blk);
+    blk_begin_loaded(vblk);
     do {
         virtqueue_set_notification(vq, false);
-        while (budget > 0 && blk_take(vblk)) {
+        while (budget > 0 && blk_begin(vblk, virtqueue_pop(vq))) {
             budget--;
         }
         virtqueue_set_notification(vq, true);
@@ -401,6 +418,7 @@ static void blk_reset(VirtioDevice *vdev)
 {
     VirtioBlk *vblk = DEVICE_CAST(&vdev->dev, VirtioBlk);
 
+    g_clear_pointer(&vblk->loaded_heads, g_array_unref);
     block_backend_set_write_cache(vblk->conf.blk, vblk->original_wce);
 }
 
@@ -408,6 +426,62 @@ static void blk_resized(void *opaque)
 {
     virtio_config_changed(opaque);
 }
+
+/* ---- saved state ---- */
+
+/* A 1 and the head of each request that werror=stop has parked, then a 0. */
+static void requests_save(void *opaque, GByteArray *out)
+{
+    const VirtioBlk *vblk = opaque;
+
+    for (const GList *link = vblk->requests.head; link != NULL; link = link->next) {
+        state_put_be(out, 1, 1);
+        state_put_be(out, virtqueue_head(link->data), 2);
+    }
+    for (guint i = 0; vblk->loaded_heads != NULL && i < vblk->loaded_heads->len; i++) {
+        state_put_be(out, 1, 1);
+        state_put_be(out, g_array_index(vblk->loaded_heads, uint16_t, i), 2);
+    }
+    state_put_be(out, 0, 1);
+}
+
+static bool requests_load(void *opaque, StateReader *in, GError **error)
+{
+    VirtioBlk *vblk = opaque;
+    uint64_t more, head;
+
+    for (;;) {
+        if (!state_read_be(in, 1, &more, error)) {
+            return false;
+        }
+        if (more == 0) {
+            return true;
+        }
+        if (!state_read_be(in, 2, &head, error)) {
+            return false;
+        }
+        if (vblk->loaded_heads == NULL) {
+            vblk->loaded_heads = g_array_new(FALSE, FALSE, sizeof(uint16_t));
+        }
+        if (vblk->loaded_heads->len >= vblk->queue_size) {
+            set_error(error, "more requests under way than the queue has entries");
+            return false;
+        }
+        uint16_t value = head;
+
+        g_array_append_val(vblk->loaded_heads, value);
+    }
+}
+
+static const StateCustom requests_custom = { requests_save, requests_load };
+static const StateField own_fields[] = { STATE_CUSTOM("requests", requests_custom), {} };
+static const StateDesc own_state = {
+    .name = "virtio-blk-requests", .version = 1, .fields = own_fields,
+};
+static const StateField blk_fields[] = { VIRTIO_STATE_FIELD, {} };
+static const StateDesc blk_state = {
+    .name = "virtio-blk", .version = 2, .min_version = 2, .fields = blk_fields,
+};
 
 /* ---- properties ---- */
 
@@ -518,6 +592,7 @@ static void blk_unrealize(Device *dev)
     if (vblk->queue != NULL) {
         virtio_finish(&vblk->vdev);
     }
+    g_clear_pointer(&vblk->loaded_heads, g_array_unref);
     if (vblk->attached) {
         block_backend_detach(vblk->conf.blk);
     }
@@ -527,6 +602,7 @@ static const VirtioClass blk_class = {
     .device_id = VIRTIO_ID_BLOCK, .name = "virtio-blk", .features = blk_features,
     .config_get = blk_config_get, .config_set = blk_config_set, .start = blk_start_device,
     .stop = blk_stop, .reset = blk_reset, .queue_stop = blk_queue_stop, .running = blk_running,
+    .state = &own_state,
 };
 
 static const char *blk_boot_suffix(const Device *dev)
@@ -537,7 +613,7 @@ static const char *blk_boot_suffix(const Device *dev)
 const DeviceType virtio_blk_device_type = {
     .name = "virtio-blk-device", .category = "storage", .bus = &virtio_bus_type,
     .bus_class = &blk_class, .size = sizeof(VirtioBlk), .props = blk_props,
-    .boot_suffix = blk_boot_suffix, .realize = blk_realize, .unrealize = blk_unrealize,
+    .state = &blk_state, .boot_suffix = blk_boot_suffix, .realize = blk_realize, .unrealize = blk_unrealize,
 };
 
 #define BLK_PCI_PROPS \

@@ -199,6 +199,10 @@ static bool realize_inside(VirtioPci *vpci, GError **error)
     bus->legacy = vpci->legacy;
     bus->interrupt = virtio_pci_interrupt;
     bus->doorbell = virtio_pci_doorbell;
+    bus->save = virtio_pci_save;
+    bus->load = virtio_pci_load;
+    bus->extra_state = &virtio_pci_extra_state;
+    bus->has_extra_state = virtio_pci_has_extra_state;
     vpci->bus = bus;
     if (!device_realize_part(dev, &bus->bus, error)) {
         return false;

@@ -142,6 +142,12 @@ void virtio_pci_device_reset(VirtioPci *vpci);          /* the driver wrote stat
 uint8_t virtio_pci_read_isr(VirtioPci *vpci);           /* and clears it */
 void virtio_pci_ring(VirtioPci *vpci, unsigned n);      /* any thread */
 
+/* Saved state (virtio_pci_state.c). */
+void virtio_pci_save(VirtioBus *bus, VirtQueue *vq, GByteArray *out);
+bool virtio_pci_load(VirtioBus *bus, VirtQueue *vq, StateReader *in, GError **error);
+extern const StateDesc virtio_pci_extra_state;
+bool virtio_pci_has_extra_state(const VirtioBus *bus);
+
 bool virtio_pci_modern_init(VirtioPci *vpci, GError **error);
 void virtio_pci_modern_finish(VirtioPci *vpci);
 unsigned virtio_pci_notify_stride(const VirtioPci *vpci);

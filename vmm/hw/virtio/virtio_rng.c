@@ -99,6 +99,21 @@ static void rng_stop(VirtioDevice *vdev)
     }
 }
 
+/* What waits goes back into the queue: a stopped machine's state is all in memory. */
+static void rng_running(VirtioDevice *vdev, bool running)
+{
+    VirtioRng *vrng = DEVICE_CAST(&vdev->dev, VirtioRng);
+
+    if (!running && vrng->waiting != NULL) {
+        rng_cancel(source(vrng), vrng);
+        virtqueue_unpop(vrng->queue, vrng->waiting);
+        vrng->waiting = NULL;
+    }
+}
+
+static const StateField rng_fields[] = { VIRTIO_STATE_FIELD, {} };
+static const StateDesc rng_state = { .name = "virtio-rng", .version = 1, .fields = rng_fields };
+
 static const Property rng_props[] = {
     PROP_UINT64(VirtioRng, max_bytes, .name = "max-bytes", .def = INT64_MAX,
                 .help = "bytes the guest gets in each period"),
@@ -156,12 +171,13 @@ static void rng_unrealize(Device *dev)
 
 static const VirtioClass rng_class = {
     .device_id = VIRTIO_ID_RNG, .name = "virtio-rng", .stop = rng_stop,
+    .running = rng_running,
 };
 
 const DeviceType virtio_rng_device_type = {
     .name = "virtio-rng-device", .category = "misc", .bus = &virtio_bus_type,
     .bus_class = &rng_class, .size = sizeof(VirtioRng), .props = rng_props,
-    .realize = rng_realize, .unrealize = rng_unrealize,
+    .state = &rng_state, .realize = rng_realize, .unrealize = rng_unrealize,
 };
 
 #define RNG_PCI_PROPS \

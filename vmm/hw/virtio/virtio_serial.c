@@ -241,6 +241,17 @@ static void serial_running(VirtioDevice *vdev, bool running)
     }
 }
 
+static const StateField own_fields[] = {
+    STATE_CUSTOM("ports", virtio_serial_ports_custom), {}
+};
+static const StateDesc own_state = {
+    .name = "virtio-serial-ports", .version = 1, .fields = own_fields,
+};
+static const StateField serial_fields[] = { VIRTIO_STATE_FIELD, {} };
+static const StateDesc serial_state = {
+    .name = "virtio-console", .version = 3, .fields = serial_fields,
+};
+
 static const Property serial_props[] = {
     PROP_UINT32(VirtioSerial, max_ports, .name = "max_ports", .def = 31,
                 .help = "ports there is room for, 1 to 31"),
@@ -320,12 +331,13 @@ static const VirtioClass serial_class = {
     .device_id = VIRTIO_ID_CONSOLE, .name = "virtio-serial", .features = serial_features,
     .config_get = serial_config_get, .config_set = serial_config_set, .stop = serial_stop,
     .reset = serial_reset, .running = serial_running,
+    .state = &own_state,
 };
 
 const DeviceType virtio_serial_device_type = {
     .name = "virtio-serial-device", .category = "input", .bus = &virtio_bus_type,
     .bus_class = &serial_class, .size = sizeof(VirtioSerial), .props = serial_props,
-    .realize = serial_realize, .unrealize = serial_unrealize,
+    .state = &serial_state, .realize = serial_realize, .unrealize = serial_unrealize,
 };
 
 #define SERIAL_PCI_PROPS \

@@ -42,6 +42,7 @@ struct SerialPort {
     size_t sent;                        /* bytes of it that it has */
     /* guest-visible state */
     bool guest_connected, host_connected, throttled;
+    int32_t loaded_head;                /* a load found it in `sending`; -1: nothing */
 };
 
 struct VirtioSerial {
@@ -72,3 +73,5 @@ void serial_port_input_room(SerialPort *port);              /* its in queue has 
 void serial_port_emergency(SerialPort *port, uint8_t byte);
 void serial_port_stop(SerialPort *port);
 void serial_port_reset(SerialPort *port);
+
+extern const StateCustom virtio_serial_ports_custom;    /* virtio_serial_state.c; a VirtioSerial */

@@ -73,6 +73,10 @@ void serial_port_output(SerialPort *port)
     bool discard = port->chr.chr == NULL || (!port->host_connected && !port->is_console);
 
     while (!port->throttled && budget > 0) {
+        if (port->sending == NULL && port->loaded_head >= 0) {
+            port->sending = virtqueue_pop_head(vq, port->loaded_head);
+            port->loaded_head = -1;
+        }
         if (port->sending == NULL) {
             port->sending = virtqueue_pop(vq);
             port->sent = 0;
@@ -202,6 +206,7 @@ void serial_port_stop(SerialPort *port)
 
 void serial_port_reset(SerialPort *port)
 {
+    port->loaded_head = -1;
     serial_port_set_guest_connected(port, false);
 }
 
@@ -304,6 +309,7 @@ static bool port_realize(Device *dev, GError **error)
     SerialPort *port = DEVICE_CAST(dev, SerialPort);
 
     vm_timer_init(&port->change_timer, dev->vm, tell_change, port);
+    port->loaded_head = -1;
     port->host_connected = port->is_console && port->chr.chr != NULL;
     if (port->chr.chr != NULL) {
         port->chr.opaque = port;

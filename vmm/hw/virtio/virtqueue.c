@@ -319,19 +319,35 @@ static int available(VirtQueue *vq)
     return ahead;
 }
 
-/* Reads element number `at` of the available ring. */
-static bool chain_open(VirtQueue *vq, uint16_t at, Chain *chain, uint16_t *head)
+static bool chain_open(VirtQueue *vq, uint16_t head, Chain *chain)
 {
-    *head = avail_ring(vq, at);
-    if (*head >= vq->num) {
-        virtio_error(vq->vdev, "queue %u: there is no descriptor %u", vq->index, *head);
+    if (head >= vq->num) {
+        virtio_error(vq->vdev, "queue %u: there is no descriptor %u", vq->index, head);
         return false;
     }
     if (vq->scratch == NULL) {
         vq->scratch = g_new(struct iovec, VIRTQUEUE_MAX_SIZE);
     }
     *chain = (Chain){ .vq = vq, .table = vq->desc_host, .entries = vq->num };
-    return chain_read(chain, *head);
+    return chain_read(chain, head);
+}
+
+static VirtElem *elem_from_chain(const Chain *chain, uint16_t head)
+{
+    VirtQueue *vq = chain->vq;
+    VirtElem *elem = elem_new(vq, chain->pieces);
+
+    memcpy(elem->out, vq->scratch, chain->pieces * sizeof(struct iovec));
+    elem->n_out = chain->n_out;
+    elem->n_in = chain->pieces - chain->n_out;
+    elem->in = elem->out + elem->n_out;
+    elem->out_len = chain->out_len;
+    elem->in_len = chain->in_len;
+    elem->next = NULL;
+    elem->generation = vq->generation;
+    elem->head = head;
+    vq->inflight++;
+    return elem;
 }
 
 void *virtqueue_pop(VirtQueue *vq)
@@ -346,26 +362,30 @@ void *virtqueue_pop(VirtQueue *vq)
         virtio_error(vq->vdev, "queue %u: more elements than entries", vq->index);
         return NULL;
     }
-    if (!chain_open(vq, vq->last_avail, &chain, &head)) {
+    head = avail_ring(vq, vq->last_avail);
+    if (!chain_open(vq, head, &chain)) {
         return NULL;
     }
     vq->last_avail++;
     if (virtio_has(vq->vdev, VIRTIO_F_EVENT_IDX) && vq->notification) {
         set_avail_event(vq, vq->last_avail);
     }
-    vq->inflight++;
-    VirtElem *elem = elem_new(vq, chain.pieces);
+    return elem_from_chain(&chain, head);
+}
 
-    memcpy(elem->out, vq->scratch, chain.pieces * sizeof(struct iovec));
-    elem->n_out = chain.n_out;
-    elem->n_in = chain.pieces - chain.n_out;
-    elem->in = elem->out + elem->n_out;
-    elem->out_len = chain.out_len;
-    elem->in_len = chain.in_len;
-    elem->next = NULL;
-    elem->generation = vq->generation;
-    elem->head = head;
-    return elem;
+uint16_t virtqueue_head(const void *elem)
+{
+    return ((const VirtElem *)elem)->head;
+}
+
+void *virtqueue_pop_head(VirtQueue *vq, uint16_t head)
+{
+    Chain chain;
+
+    if (!usable(vq) || head >= vq->num || vq->inflight >= vq->num) {
+        return NULL;
+    }
+    return chain_open(vq, head, &chain) ? elem_from_chain(&chain, head) : NULL;
 }
 
 void virtqueue_unpop(VirtQueue *vq, void *opaque)
@@ -504,9 +524,8 @@ size_t virtqueue_in_bytes(VirtQueue *vq, size_t enough, unsigned max)
     vq->shadow_avail = avail_idx(vq);
     for (int n = available(vq); n > 0 && max > 0 && room < enough; n--, max--) {
         Chain chain;
-        uint16_t head;
 
-        if (!chain_open(vq, at++, &chain, &head)) {
+        if (!chain_open(vq, avail_ring(vq, at++), &chain)) {
             return 0;
         }
         room += chain.in_len;

@@ -55,7 +55,7 @@ void virtqueue_reset(VirtQueue *vq);
 void virtqueue_unmap(VirtQueue *vq);
 /* Legacy: addresses of the three parts from the page number of the first. */
 void virtqueue_set_page(VirtQueue *vq, uint32_t pfn);
-/* The used index is the ring's own: after a load. */
+/* After a load: maps the rings and checks the indices. */
 bool virtqueue_restore(VirtQueue *vq, GError **error);
 
 /* ---- events (virtqueue_events.c): machine lock, but where another thread is named ---- */
@@ -74,6 +74,7 @@ void virtqueue_close_events(VirtQueue *vq);
 /* ---- the driver's side of the device (virtio.c) ---- */
 void virtio_doorbell(VirtioDevice *vdev, unsigned n);       /* it rang for queue n; n may be wrong */
 void virtio_set_status(VirtioDevice *vdev, uint8_t status);
+void virtio_start(VirtioDevice *vdev);                      /* DRIVER_OK; nothing if it is at work */
 void virtio_reset(VirtioDevice *vdev);
 /* Bits that were not offered are dropped. */
 void virtio_set_features(VirtioDevice *vdev, uint64_t features);
