@@ -350,15 +350,22 @@ void pci_reset(PciDevice *dev)
 
 /* ---- option ROM ---- */
 
-/* The ROM a type has by default comes with a package of its own, which may not be there. */
-static bool pci_lacks_default_rom(const PciDevice *dev)
+static bool pci_has_default_rom(const PciDevice *dev)
 {
     const PciClass *type = dev->dev.type->bus_class;
 
-    if (!type->romfile || !g_str_equal(dev->romfile, type->romfile)) {
+    return type->romfile && g_str_equal(dev->romfile, type->romfile);
+}
+
+/* The ROM a type has by default comes with a package of its own, which may not be there. */
+static bool pci_lacks_default_rom(const PciDevice *dev)
+{
+    g_autofree char *path = NULL;
+
+    if (!pci_has_default_rom(dev)) {
         return false;
     }
-    g_autofree char *path = rom_find(dev->dev.vm, dev->romfile, NULL);
+    path = rom_find(dev->dev.vm, dev->romfile, NULL);
     return !path;
 }
 
@@ -391,6 +398,12 @@ static bool pci_load_rom(PciDevice *dev, GError **error)
     dev->romsize = size;
     memset(dev->rom_region.ram->host, 0xff, size);
     memcpy(dev->rom_region.ram->host, data, len);
+    /* Firmware runs it only if it names the device, and one ROM serves several. */
+    if (pci_has_default_rom(dev)) {
+        pci_rom_set_identity(dev->rom_region.ram->host, len,
+                             pci_get_word(dev->config + PCI_VENDOR_ID),
+                             pci_get_word(dev->config + PCI_DEVICE_ID));
+    }
     pci_register_bar(dev, PCI_ROM_BAR, PCI_BAR_MEM, &dev->rom_region);
     return true;
 }

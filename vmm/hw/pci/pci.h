@@ -133,6 +133,9 @@ static inline bool pci_bus_input_level(const PciBus *bus, int input)
 }
 extern const StateDesc pci_device_state;            /* embed first in a type's table */
 
+/* Makes every image of an expansion ROM one for that device (pci_rom.c). */
+void pci_rom_set_identity(uint8_t *rom, size_t size, uint16_t vendor, uint16_t device);
+
 /* ---- firmware's work, for direct boot (pci_assign.c) ---- */
 typedef struct PciWindows {
     uint64_t mem_base, mem_last;                    /* below 4 GiB */
