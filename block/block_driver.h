@@ -142,7 +142,10 @@ struct BlockCheck {
 };
 
 /* The size an image file would have. */
-struct BlockMeasure { uint64_t required, fully_allocated; };
+struct BlockMeasure {
+    uint64_t required, fully_allocated;
+    bool bitmaps;                               /* the source could have some */
+};
 
 struct BlockNode {
     const BlockDriver *driver;

@@ -102,6 +102,7 @@ static int walk_l2(Check *check, uint64_t table, bool active)
     g_autofree uint64_t *entries = g_malloc(q->cluster_size);
     int ret = 0;
 
+    check->previous_end = 0;            /* a table in between does not make a fragment */
     for (unsigned at = 0; at < q->cluster_size && ret == 0; at += q->l2.slice_bytes) {
         uint8_t *data;
 

@@ -353,5 +353,7 @@ bool qcow2_measure(uint64_t size, BlockNode *source, KeyVal *opts, BlockMeasure 
     metadata = 1 + layout.l1_clusters + layout.l2_clusters + layout.blocks + layout.rt_clusters;
     measure->required = (metadata + data) * layout.cluster_size;
     measure->fully_allocated = (metadata + clusters) * layout.cluster_size;
+    measure->bitmaps = source != NULL && source->driver == &block_qcow2 &&
+                       ((Qcow2 *)source)->header.version >= 3;
     return true;
 }

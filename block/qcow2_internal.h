@@ -227,6 +227,7 @@ int qcow2_l1_grow(Qcow2 *q, uint64_t entries);
 int qcow2_bad_entry(Qcow2 *q, uint64_t guest_cluster, uint64_t entry);
 
 /* ---- driver functions ---- */
+extern const BlockDriver block_qcow2;
 void qcow2_map(BlockNode *node, bool write, uint64_t offset, uint64_t len, BlockExtent *extent);
 void qcow2_map_end(BlockNode *node, const BlockExtent *extent);
 int qcow2_pread(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned niov,

@@ -130,6 +130,7 @@ static int plan(Qcow2 *q, Write *w)
     uint64_t first = w->offset >> q->cluster_bits, entry;
     uint64_t max = qcow2_clusters(q, qcow2_within(q, w->offset) + w->len);
     int ret = qcow2_writable(q);
+    Qcow2Kind kind;
 
     max = MIN(max, q->l2_entries - (first & (q->l2_entries - 1)));
     qcow2_claim_wait(q, first, max);
@@ -139,19 +140,16 @@ static int plan(Qcow2 *q, Write *w)
     if (ret < 0) {
         return ret;
     }
-    switch (qcow2_kind(q, entry)) {
-    case QCOW2_KIND_BAD:
+    kind = qcow2_kind(q, entry);
+    if (kind == QCOW2_KIND_BAD) {
         return qcow2_bad_entry(q, first, entry);
-    case QCOW2_KIND_NORMAL:
-    case QCOW2_KIND_ZERO_ALLOCATED:
-        if (entry & QCOW2_COPIED) {
-            /* In a table a snapshot shares no entry is our own. */
-            return plan_kept(q, w, first, max, entry);
-        }
-        /* fall through */
-    default:
-        return plan_new(q, w, first, max);
     }
+    /* In a table a snapshot shares no entry has the flag. */
+    if ((kind == QCOW2_KIND_NORMAL || kind == QCOW2_KIND_ZERO_ALLOCATED) &&
+        (entry & QCOW2_COPIED)) {
+        return plan_kept(q, w, first, max, entry);
+    }
+    return plan_new(q, w, first, max);
 }
 
 /* ---- what surrounds the data ---- */

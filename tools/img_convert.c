@@ -244,6 +244,11 @@ static bool make_target(ImgArgs *args, const BlockDriver *driver, uint64_t size,
         keyval_add(opts, "backing_fmt", args->value['F']);
     }
     *has_backing = keyval_has(opts, "backing_file");
+    if (args->given['c'] && keyval_has(opts, "preallocation") &&
+        !g_str_equal(keyval_get(opts, "preallocation"), "off")) {
+        set_error(error, "Compression and preallocation not supported at the same time");
+        return false;
+    }
     if (*has_backing && !keyval_has(opts, "backing_fmt")) {
         set_error(error, "backing file specified without backing format");
         return false;

@@ -200,20 +200,20 @@ int img_create(ImgArgs *args)
 
 /* ---- measure ---- */
 
-static void print_measure(ImgArgs *args, const BlockMeasure *measure, bool bitmaps)
+static void print_measure(ImgArgs *args, const BlockMeasure *measure)
 {
     ImgJson json = { 0 };
 
     if (!args->json) {
         printf("required size: %" PRIu64 "\nfully allocated size: %" PRIu64 "\n",
                measure->required, measure->fully_allocated);
-        if (bitmaps) {
+        if (measure->bitmaps) {
             printf("bitmaps size: 0\n");
         }
         return;
     }
     img_json_begin(&json, NULL, '{');
-    if (bitmaps) {
+    if (measure->bitmaps) {
         img_json_number(&json, "bitmaps", 0);
     }
     img_json_number(&json, "required", measure->required);
@@ -235,8 +235,8 @@ static bool measure_with(const BlockDriver *driver, uint64_t size, BlockNode *so
         set_error(error, "Block driver '%s' does not support size measurement", driver->name);
         return false;
     }
-    *measure = (BlockMeasure){ ROUND_UP(bytes, BLOCK_SECTOR_SIZE),
-                               ROUND_UP(bytes, BLOCK_SECTOR_SIZE) };
+    bytes = ROUND_UP(bytes, BLOCK_SECTOR_SIZE);
+    *measure = (BlockMeasure){ bytes, bytes, false };
     return true;
 }
 
@@ -273,8 +273,7 @@ int img_measure(ImgArgs *args)
         !measure_with(driver, size, source, opts, &measure, &error)) {
         return img_fail_error(error);
     }
-    print_measure(args, &measure, source != NULL && g_str_equal(driver->name, "qcow2") &&
-                                  g_str_equal(source->driver->name, "qcow2"));
+    print_measure(args, &measure);
     return 0;
 }
 
