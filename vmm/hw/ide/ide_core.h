@@ -65,6 +65,7 @@ struct IdeDrive {
     IdeChannel *channel;                /* NULL: not realized */
     bool cd;
     uint64_t capacity;                  /* hard disks: sectors */
+    bool original_cache;                /* the write cache, before the guest switched it */
     bool busy;                          /* req is under way */
     BlockReq req;
     struct iovec iov;

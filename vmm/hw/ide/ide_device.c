@@ -192,9 +192,12 @@ static const char *ide_boot_suffix(const Device *dev)
     return DEVICE_CAST(dev, const IdeDrive)->unit ? "/disk@1" : "/disk@0";
 }
 
-static void ide_drive_device_reset(Device *dev)
+static void ide_hd_reset(Device *dev)
 {
-    ide_drive_reset(DEVICE_CAST(dev, IdeDrive));
+    IdeDrive *drive = DEVICE_CAST(dev, IdeDrive);
+
+    ide_drive_reset(drive);
+    block_backend_set_write_cache(drive->conf.blk, drive->original_cache);
 }
 
 /* ---- ide-hd ---- */
@@ -229,6 +232,7 @@ static bool ide_hd_realize(Device *dev, GError **error)
     }
     drive->capacity = block_backend_size(drive->conf.blk) / IDE_SECTOR;
     block_conf_geometry(&drive->conf);
+    drive->original_cache = block_backend_write_cache(drive->conf.blk);
     if (!drive->capacity) {
         set_error(error, "a disk of no size");
     } else if (drive->conf.logical_block_size != IDE_SECTOR) {
@@ -265,7 +269,7 @@ const DeviceType ide_hd_type = {
     .name = "ide-hd", .help = "virtual IDE disk", .category = "storage", .bus = &ide_bus_type,
     .size = sizeof(IdeDrive), .props = ide_hd_props, .state = &ide_drive_state,
     .no_hotplug = true, .firmware_name = "drive", .boot_suffix = ide_boot_suffix,
-    .realize = ide_hd_realize, .unrealize = ide_hd_unrealize, .reset = ide_drive_device_reset,
+    .realize = ide_hd_realize, .unrealize = ide_hd_unrealize, .reset = ide_hd_reset,
 };
 
 /* ---- ide-cd ---- */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "ide_core.h"
+#include "rhea_error.h"
 
 enum { PIIX3_IDETIM = 0x40 };           /* 2.2.9: one word for each channel */
 #define IDETIM_DECODE 0x8000
@@ -79,6 +80,10 @@ static bool piix3_ide_realize(Device *dev, GError **error)
 {
     Piix3Ide *ide = DEVICE_CAST(dev, Piix3Ide);
 
+    if (bus_find(dev->vm, "ide.0", &ide_bus_type)) {
+        set_error(error, "ports 1f0 and 170 belong to another IDE controller of this machine");
+        return false;
+    }
     pci_set_long(ide->pci.wmask + PIIX3_IDETIM, UINT32_MAX);
     mem_region_init(&ide->bar, &dev->obj, "piix-bmdma-container", BMIBA_SIZE);
     for (unsigned n = 0; n < 2; n++) {
@@ -155,6 +160,6 @@ static const PciClass piix3_ide_class = {
 
 const DeviceType piix3_ide_type = {
     .name = "piix3-ide", .category = "storage", .bus = &pci_bus_type, .size = sizeof(Piix3Ide),
-    .state = &piix3_ide_state, .bus_class = &piix3_ide_class, .realize = piix3_ide_realize,
+    .no_hotplug = true, .state = &piix3_ide_state, .bus_class = &piix3_ide_class, .realize = piix3_ide_realize,
     .unrealize = piix3_ide_unrealize, .reset = piix3_ide_reset,
 };

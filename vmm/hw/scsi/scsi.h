@@ -135,6 +135,7 @@ struct ScsiUnit {
     /* wiring */
     Device *owner;
     uint32_t block_size;
+    bool original_cache;                    /* the write cache, before the guest switched it */
     ScsiRequest *requests;                  /* started, not done */
     /* guest-visible state: scsi_unit_state */
     ScsiSense sense;                        /* what REQUEST SENSE reports */

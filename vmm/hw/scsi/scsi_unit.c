@@ -466,6 +466,7 @@ bool scsi_unit_realize(ScsiUnit *unit, Device *owner, GError **error)
     unit->block_size = unit->kind == SCSI_CD ? CD_BLOCK_SIZE : unit->conf->logical_block_size;
     if (unit->kind == SCSI_DISK) {
         block_conf_geometry(unit->conf);
+        unit->original_cache = block_backend_write_cache(unit->conf->blk);
     }
     return true;
 }
@@ -495,4 +496,7 @@ void scsi_unit_reset(ScsiUnit *unit)
 {
     scsi_unit_purge(unit);
     scsi_unit_clear(unit);
+    if (unit->kind == SCSI_DISK) {
+        block_backend_set_write_cache(unit->conf->blk, unit->original_cache);
+    }
 }

@@ -645,6 +645,13 @@ static void scsi_reset(VirtioDevice *vdev)
     foreach_unit(vs, scsi_unit_reset);
 }
 
+/* ---- saved state ---- */
+
+static const StateField scsi_fields[] = { VIRTIO_STATE_FIELD, {} };
+static const StateDesc scsi_state = {
+    .name = "virtio-scsi", .version = 1, .fields = scsi_fields,
+};
+
 /* ---- properties ---- */
 
 static const Property scsi_props[] = {
@@ -733,6 +740,7 @@ static const VirtioClass scsi_class = {
 const DeviceType virtio_scsi_device_type = {
     .name = "virtio-scsi-device", .category = "storage", .bus = &virtio_bus_type,
     .bus_class = &scsi_class, .size = sizeof(VirtioScsi), .props = scsi_props,
+    .state = &scsi_state,
     .realize = scsi_realize, .unrealize = scsi_unrealize,
 };
 
