@@ -10,7 +10,9 @@
 #include "keyval.h"
 #include "virtio_pci.h"
 
+#ifndef VIO_DEVFN
 #define VIO_DEVFN   (3 << 3)
+#endif
 #define VIO_MEM     UINT64_C(0xe0000000)        /* the modern BAR */
 #define VIO_MSIX    UINT64_C(0xe1000000)
 #define VIO_IO      0xc000
@@ -39,15 +41,13 @@ static void vio_msi(Vm *machine, uint64_t address, uint32_t data)
 }
 
 /* `props`: "name=value,…" or "". */
-static inline void vio_board(const DeviceType *type, const char *props)
+static inline Device *vio_add(const DeviceType *type, const char *addr, const char *props)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(KeyVal) kv = keyval_parse(props, NULL, NULL);
 
-    bare_add(&piix3_type, (Bus *)bare_bus, "1.0");
-    vm.msi_send = vio_msi;
-    vio = device_new(&vm, type, "v0");
-    bool ok = device_set(vio, "addr", "3", &error);
+    vio = device_new(&vm, type, NULL);
+    bool ok = device_set(vio, "addr", addr, &error);
 
     for (size_t n = 0; ok && n < keyval_count(kv); n++) {
         ok = device_set(vio, keyval_key(kv, n), keyval_value(kv, n), &error);
@@ -55,12 +55,26 @@ static inline void vio_board(const DeviceType *type, const char *props)
     if (!ok || !device_realize(vio, (Bus *)bare_bus, &error)) {
         g_error("%s: %s", type->name, error->message);
     }
-    vm_start(&vm);
-    devices_reset(&vm);
+    return vio;
+}
+
+static inline void vio_place(void)
+{
     cfg_out(VIO_DEVFN, 0x10, VIO_IO, 4);
     cfg_out(VIO_DEVFN, 0x14, VIO_MSIX, 4);
     cfg_out(VIO_DEVFN, 0x20, (uint32_t)VIO_MEM, 4);
+    cfg_out(VIO_DEVFN, 0x24, 0, 4);
     cfg_out(VIO_DEVFN, 0x04, 7, 2);
+}
+
+static inline void vio_board(const DeviceType *type, const char *props)
+{
+    bare_add(&piix3_type, (Bus *)bare_bus, "1.0");
+    vm.msi_send = vio_msi;
+    vio_add(type, "3", props);
+    vm_start(&vm);
+    devices_reset(&vm);
+    vio_place();
 }
 
 static inline VirtioDevice *vio_device(void)
