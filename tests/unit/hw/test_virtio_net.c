@@ -450,11 +450,11 @@ START_TEST(the_link_is_in_the_status)
 {
     setup(BIT(STATUS));
     msi_count = 0;
-    ck_assert(net_set_link("v0", false, NULL));
+    ck_assert(net_set_link(net()->nic->name, false, NULL));
     ck_assert_uint_eq(rd(VIO_DEVICE + 6, 2), 0);
     ck_assert_uint_eq(msi_count, 1);
     ck_assert_uint_eq(msi_last, 0x40);
-    ck_assert(net_set_link("v0", true, NULL));
+    ck_assert(net_set_link(net()->nic->name, true, NULL));
     ck_assert_uint_eq(rd(VIO_DEVICE + 6, 2), 1);
 }
 END_TEST
@@ -513,6 +513,59 @@ START_TEST(huge_packets_are_dropped)
 }
 END_TEST
 
+/* ---- saved state ---- */
+
+START_TEST(state_goes_round)
+{
+    g_autoptr(GByteArray) saved = g_byte_array_new(), again = g_byte_array_new();
+    const StateDesc *state = virtio_net_device_type.state;
+    uint8_t frame[60];
+    size_t pos = 0;
+
+    setup(CTRL_BITS);
+    COMMAND("\0\0\0");
+    COMMAND("\1\0\1\0\0\0\2\1\1\1\1\1\0\0\0\0");
+    COMMAND("\2\0\5\0");
+    give_buffers(4, 2048);
+    state_save(state, net(), saved);
+    wr(VIO_COMMON + 0x14, 0, 1);
+    ck_assert(state_load(state, net(), state->version, saved->data, saved->len, &pos, NULL));
+    ck_assert_uint_eq(pos, saved->len);
+    state_save(state, net(), again);
+    ck_assert_uint_eq(again->len, saved->len);
+    ck_assert_int_eq(memcmp(again->data, saved->data, saved->len), 0);
+    make_frame(frame, (const uint8_t *)"\2\1\1\1\1\2", sizeof(frame));
+    from_wire(frame, sizeof(frame));
+    ck_assert_uint_eq(used_index(RX), 0);
+    frame[5] = 1;
+    from_wire(frame, sizeof(frame));
+    ck_assert_uint_eq(used_index(RX), 1);
+    memcpy(frame + 12, "\x81\0\0\6", 4);
+    from_wire(frame, sizeof(frame));
+    ck_assert_uint_eq(used_index(RX), 1);
+}
+END_TEST
+
+START_TEST(damaged_states_are_refused_or_harmless)
+{
+    const StateDesc *state = virtio_net_device_type.state;
+    g_autoptr(GByteArray) saved = g_byte_array_new();
+
+    setup(CTRL_BITS);
+    state_save(state, net(), saved);
+    for (guint i = 0; i < MIN(saved->len, 1200); i++) {
+        size_t pos = 0;
+
+        saved->data[i] ^= 0xff;
+        if (!state_load(state, net(), state->version, saved->data, saved->len, &pos, NULL)) {
+            devices_reset(&vm);
+        }
+        saved->data[i] ^= 0xff;
+        ck_assert_uint_le(net()->filter.n_macs, NET_MAC_ENTRIES);
+    }
+}
+END_TEST
+
 START_TEST(a_nic_comes_and_goes)
 {
     uint8_t frame[60];
@@ -545,4 +598,5 @@ CHECK_MAIN("hw/virtio_net",
            CASE(a_packet_without_header_stops_the_device),
            CASE(buffers_too_small_for_a_header_stop_the_device),
            CASES(bad_command_row, bad_commands), CASE(huge_packets_are_dropped),
+           CASE(state_goes_round), CASE(damaged_states_are_refused_or_harmless),
            CASE(a_nic_comes_and_goes))

@@ -120,7 +120,7 @@ static void net_config_set(VirtioDevice *vdev, const uint8_t *config)
 
 void virtio_net_apply_offloads(VirtioNet *net)
 {
-    uint64_t on = net->guest_offloads;
+    uint64_t on = net->guest_offloads & net->vdev.features;
     NetOffloads offloads = {
         .csum = on & VIRTIO_BIT(NET_F_GUEST_CSUM), .tso4 = on & VIRTIO_BIT(NET_F_GUEST_TSO4),
         .tso6 = on & VIRTIO_BIT(NET_F_GUEST_TSO6), .ecn = on & VIRTIO_BIT(NET_F_GUEST_ECN),
@@ -136,9 +136,14 @@ static void net_features_set(VirtioDevice *vdev)
     bool is_long = virtio_has(vdev, NET_F_MRG_RXBUF) || virtio_has(vdev, VIRTIO_F_VERSION_1);
 
     net->header_len = is_long ? NET_HEADER_LONG : NET_HEADER_SHORT;
-    net->guest_offloads = vdev->features;
-    memset(net->filter.vlans, virtio_has(vdev, NET_F_CTRL_VLAN) ? 0 : 0xff,
-           sizeof(net->filter.vlans));
+    if (!net->restoring) {
+        memset(net->filter.vlans, virtio_has(vdev, NET_F_CTRL_VLAN) ? 0 : 0xff,
+               sizeof(net->filter.vlans));
+    }
+    if (!net->restoring || !virtio_has(vdev, NET_F_CTRL_GUEST_OFFLOADS)) {
+        net->guest_offloads = vdev->features;
+    }
+    net->restoring = false;
 }
 
 /* A peer whose header cannot be as long as the driver's gets packets without one. */
@@ -190,6 +195,65 @@ static void net_reset(VirtioDevice *vdev)
     net->status = nic_link_up(net->nic) ? NET_S_LINK_UP : 0;
     virtio_net_filter_reset(net);
 }
+
+/* ---- state ---- */
+
+static bool has_guest_offloads(const void *opaque, int version)
+{
+    return virtio_has(opaque, NET_F_CTRL_GUEST_OFFLOADS);
+}
+
+static void net_saving(void *opaque)
+{
+    VirtioNet *net = opaque;
+    NetOffloads peer;
+
+    net_peer_offloads(net->nic, &peer);
+    net->saved_tx_waiting = net->tx_waiting;
+    net->saved_mergeable = virtio_has(&net->vdev, NET_F_MRG_RXBUF);
+    net->saved_has_header = net_peer_has_header(net->nic);
+    net->saved_has_ufo = peer.ufo;
+}
+
+static bool net_loaded(void *opaque, GError **error)
+{
+    VirtioNet *net = opaque;
+    NetFilterState *filter = &net->filter;
+
+    if (net->saved_has_header && !net_peer_has_header(net->nic)) {
+        set_error(error, "the saved state is of a back end with vnet_hdr=on");
+        return false;
+    }
+    filter->n_uni = 0;
+    while (filter->n_uni < filter->n_macs && !(filter->macs[6 * filter->n_uni] & 1)) {
+        filter->n_uni++;
+    }
+    net->restoring = true;
+    return true;
+}
+
+static const StateField own_fields[] = {
+    STATE_BYTES(VirtioNet, mac), STATE_UINT32(VirtioNet, saved_tx_waiting),
+    STATE_UINT32(VirtioNet, saved_mergeable), STATE_UINT16(VirtioNet, status),
+    STATE_BOOL(VirtioNet, filter.promisc), STATE_BOOL(VirtioNet, filter.allmulti),
+    STATE_UINT32(VirtioNet, filter.n_macs, .range = { 0, NET_MAC_ENTRIES }),
+    { .name = "filter.macs", .kind = STATE_KIND_BYTES, .offset = offsetof(VirtioNet, filter.macs),
+      .size = 6, .count = NET_MAC_ENTRIES, .has_count = true,
+      .count_offset = offsetof(VirtioNet, filter.n_macs) },
+    STATE_BYTES(VirtioNet, filter.vlans), STATE_UINT32(VirtioNet, saved_has_header),
+    STATE_BOOL(VirtioNet, filter.multi_overflow), STATE_BOOL(VirtioNet, filter.uni_overflow),
+    STATE_BOOL(VirtioNet, filter.alluni), STATE_BOOL(VirtioNet, filter.nomulti),
+    STATE_BOOL(VirtioNet, filter.nouni), STATE_BOOL(VirtioNet, filter.nobcast),
+    STATE_UINT8(VirtioNet, saved_has_ufo),
+    STATE_UINT64(VirtioNet, guest_offloads, .exists = has_guest_offloads),
+    {}
+};
+static const StateDesc own_state = {
+    .name = "virtio-net-device", .version = 11, .fields = own_fields, .saving = net_saving,
+    .loaded = net_loaded,
+};
+static const StateField net_fields[] = { VIRTIO_STATE_FIELD, {} };
+static const StateDesc net_state = { .name = "virtio-net", .version = 11, .fields = net_fields };
 
 /* ---- properties ---- */
 
@@ -352,6 +416,7 @@ static const VirtioClass net_class = {
     .device_id = VIRTIO_ID_NET, .name = "virtio-net", .features = net_features,
     .features_set = net_features_set, .config_get = net_config_get, .config_set = net_config_set,
     .start = net_start, .stop = net_stop, .reset = net_reset, .queue_stop = net_queue_stop,
+    .state = &own_state,
 };
 
 static const char *net_boot_suffix(const Device *dev)
@@ -361,7 +426,7 @@ static const char *net_boot_suffix(const Device *dev)
 
 const DeviceType virtio_net_device_type = {
     .name = "virtio-net-device", .category = "network", .bus = &virtio_bus_type,
-    .bus_class = &net_class, .size = sizeof(VirtioNet), .props = net_props,
+    .bus_class = &net_class, .size = sizeof(VirtioNet), .props = net_props, .state = &net_state,
     .boot_suffix = net_boot_suffix, .realize = net_realize, .unrealize = net_unrealize,
 };
 

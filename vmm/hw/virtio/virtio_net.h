@@ -66,6 +66,10 @@ typedef struct VirtioNet {
     uint16_t status;
     uint64_t guest_offloads;                /* of the features, those switched on */
     NetFilterState filter;
+    /* the saved form: what follows from elsewhere */
+    uint32_t saved_tx_waiting, saved_mergeable, saved_has_header;
+    uint8_t saved_has_ufo;
+    bool restoring;                         /* the state was loaded, the features are about to be */
 } VirtioNet;
 
 /* virtio_net.c */
