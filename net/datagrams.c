@@ -21,7 +21,7 @@ static void link_read(DatagramLink *link)
         struct iovec iov = { buf, got };
 
         if (got < 0) {
-            return;                         /* nothing there; or an earlier packet's error, now told */
+            return;                         /* nothing there; or an earlier packet's error */
         }
         if (!net_send(link->client, &iov, 1, link_resume, link)) {
             net_watch_set(&link->watch, G_IO_IN, false);

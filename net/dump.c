@@ -28,7 +28,8 @@ void pcap_header(uint8_t buf[PCAP_HEADER_LEN], uint32_t snap_len)
 
 void pcap_record(uint8_t buf[PCAP_RECORD_LEN], int64_t wall_ns, uint32_t kept, uint32_t len)
 {
-    const uint32_t fields[4] = { wall_ns / NS_PER_SEC, wall_ns % NS_PER_SEC / NS_PER_US, kept, len };
+    const uint32_t fields[4] = { wall_ns / NS_PER_SEC, wall_ns % NS_PER_SEC / NS_PER_US, kept,
+                                 len };
 
     memcpy(buf, fields, sizeof(fields));
 }

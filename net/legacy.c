@@ -2,8 +2,8 @@
  * -nic and -net.
  *
  * -nic makes a NIC and the back end behind it in one.  -net puts NICs and back ends on hub 0, or
- * with `vlan`, which QEMU had until 3.0, on the hub of that number.  NICs are wishes until the board
- * stands.
+ * with `vlan`, which QEMU had until 3.0, on the hub of that number.  NICs are wishes until the
+ * board stands.
  */
 #include "backend.h"
 #include "sizes.h"

@@ -59,11 +59,11 @@ struct NetClient {
     NetClient *peer;                        /* NULL: unplugged */
     bool link_down;                         /* set_link on this end */
     bool is_netdev;                         /* from -netdev: deleted by that id */
-    bool closed;                            /* deleted; what is left stands at its NIC until that goes */
+    bool closed;                            /* deleted; its shell stays until its NIC goes */
     Device *nic;                            /* of a NIC end */
     GQueue *queue;                          /* packets for the peer that could not take them */
     size_t queue_bytes;
-    unsigned header_len;                    /* of the virtio_net_hdr agreed with the peer; 0: none */
+    unsigned header_len;                    /* of the virtio_net_hdr both ends agreed on */
     bool delivering;                        /* inside its receive() or net_send() */
     GPtrArray *filters;                     /* NetFilter *, NULL: none */
 };
@@ -114,14 +114,14 @@ void net_flush(NetClient *client);
 void net_purge(NetClient *client);
 bool net_can_send(NetClient *client);           /* the peer takes packets now */
 
-/* The header in front of every packet, both ways, set up by the NIC; 0 off. False: the peer cannot. */
+/* The header before every packet, both ways, set up by the NIC; 0: off. False: the peer cannot. */
 bool net_peer_has_header(const NetClient *nic);
 bool net_set_header_len(NetClient *nic, unsigned len);
 void net_peer_offloads(NetClient *nic, NetOffloads *can);
 void net_set_offloads(NetClient *nic, const NetOffloads *offloads);
 
 /* ---- checksums and segmentation helpers for NICs (checksum.c) ---- */
-uint16_t net_checksum(const void *buf, size_t len, uint32_t sum);      /* ones' complement, folded */
+uint16_t net_checksum(const void *buf, size_t len, uint32_t sum);   /* add and finish in one */
 uint32_t net_checksum_add(const void *buf, size_t len, uint32_t sum);
 uint16_t net_checksum_finish(uint32_t sum);
 /* Receive filter hash of a multicast address: big-endian CRC-32, all 32 bits. */
@@ -157,7 +157,7 @@ typedef struct NicWish {
 } NicWish;
 typedef bool (*NetMakeNicFn)(Vm *vm, const NicWish *wish, GError **error);
 bool net_legacy_devices(Vm *vm, NetMakeNicFn make, GError **error);
-void net_add_default(Vm *vm);               /* what stands for no option at all: -net nic -net user */
+void net_add_default(Vm *vm);               /* for no option at all: -net nic -net user */
 /* NULL-terminated, for help and completion: this build's back ends. */
 const char *const *netdev_type_names(void);
 

@@ -20,7 +20,7 @@ struct NetFilter {
 };
 void net_filter_add(NetClient *client, NetFilter *filter);
 void net_filter_remove(NetFilter *filter);
-void net_filters_drop(NetClient *client);       /* the client goes; filters stay, watching nothing */
+void net_filters_drop(NetClient *client);       /* it goes; its filters stay, watching nothing */
 
 /* ---- net.c ---- */
 void net_suggest_client(GError **error, const char *name);      /* the nearest, as a hint */

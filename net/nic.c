@@ -118,7 +118,8 @@ static bool prop_netdev_parse(Object *obj, const Property *prop, void *field, co
     NetClient *client = net_client_find(text);
 
     if (client == NULL || is_nic(client)) {
-        set_error(error, "Property '%s.%s' can't find value '%s'", obj->type_name, prop->name, text);
+        set_error(error, "Property '%s.%s' can't find value '%s'", obj->type_name, prop->name,
+                  text);
         net_suggest_client(error, text);
         return false;
     }

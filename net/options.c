@@ -82,7 +82,8 @@ int net_inherited_fd(const char *netdev, const char *text, GError **error)
 
     if (!parse_uint(text, INT_MAX, &number, NULL)) {
         set_error(error, "File descriptor named '%s' has not been found", text);
-        error_add_hint(error, "The number of a descriptor the parent process left open is expected");
+        error_add_hint(error, "The number of a descriptor the parent process left open is "
+                       "expected");
         return -1;
     }
     if (fcntl(number, F_GETFD) < 0) {

@@ -12,7 +12,9 @@
 
 #include "backend.h"
 
-typedef struct SocketOptions { char *fd, *listen, *connect, *mcast, *udp, *localaddr; } SocketOptions;
+typedef struct SocketOptions {
+    char *fd, *listen, *connect, *mcast, *udp, *localaddr;
+} SocketOptions;
 
 typedef struct Socket {
     NetClient client;

@@ -170,8 +170,8 @@ static bool run_script(const char *script, const char *ifname, GError **error)
     g_autoptr(GError) why = NULL;
     int status;
 
-    if (g_spawn_sync(NULL, argv, NULL, G_SPAWN_CHILD_INHERITS_STDIN, NULL, NULL, NULL, NULL, &status,
-                     &why) &&
+    if (g_spawn_sync(NULL, argv, NULL, G_SPAWN_CHILD_INHERITS_STDIN, NULL, NULL, NULL, NULL,
+                     &status, &why) &&
         g_spawn_check_wait_status(status, &why)) {
         return true;
     }

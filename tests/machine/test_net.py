@@ -252,7 +252,8 @@ class Guest(Machine):
     def __init__(self, folder, *args, **options):
         super().__init__('-accel', 'tcg', '-m', '192', '-nodefaults', '-kernel',
                          os.path.join(folder, 'vmlinuz'), '-initrd', os.path.join(folder, 'initrd'),
-                         '-append', 'console=ttyS0 quiet no_timer_check', *args, serial='wait', **options)
+                         '-append', 'console=ttyS0 quiet no_timer_check', *args, serial='wait',
+                         **options)
         self.at_shell = False
 
     def sh(self, command, timeout=120):
