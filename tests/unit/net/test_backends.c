@@ -1,6 +1,7 @@
 /* -netdev: back ends over sockets, their texts, events and refusals. */
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -58,6 +59,19 @@ static void must_add(const char *format, ...)
     ck_assert_msg(add(text, &error), "%s: %s", text, error ? error->message : "");
 }
 
+/* A port of the loopback nobody has just now. */
+static unsigned free_port(int kind)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t len = sizeof(at);
+    int fd = socket(AF_INET, kind, 0);
+
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, len), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    close(fd);
+    return ntohs(at.sin_port);
+}
+
 /* A probe behind the back end of that name. */
 static Probe *behind(const char *name)
 {
@@ -110,17 +124,20 @@ END_TEST
 
 START_TEST(socket_listen_connect)
 {
+    unsigned port = free_port(SOCK_STREAM);
+    g_autofree char *to = g_strdup_printf("socket: connect to 127.0.0.1:%u", port);
+
     set_up();
-    must_add("socket,id=a,listen=127.0.0.1:34601");
-    must_add("socket,id=b,connect=127.0.0.1:34601");
+    must_add("socket,id=a,listen=127.0.0.1:%u", port);
+    must_add("socket,id=b,connect=127.0.0.1:%u", port);
     talk("a", "b");
     ck_assert(g_str_has_prefix(net_client_find("a")->info, "socket: connection from 127.0.0.1:"));
-    ck_assert_str_eq(net_client_find("b")->info, "socket: connect to 127.0.0.1:34601");
+    ck_assert_str_eq(net_client_find("b")->info, to);
     ck_assert(netdev_del("b", NULL));
     while (*net_client_find("a")->info != '\0') {
         g_main_context_iteration(NULL, TRUE);
     }
-    must_add("socket,id=c,connect=127.0.0.1:34601");
+    must_add("socket,id=c,connect=127.0.0.1:%u", port);
     while (*net_client_find("a")->info == '\0') {
         g_main_context_iteration(NULL, TRUE);
     }
@@ -130,11 +147,15 @@ END_TEST
 
 START_TEST(socket_udp)
 {
+    unsigned one = free_port(SOCK_DGRAM), two = free_port(SOCK_DGRAM);
+    g_autofree char *network = g_strdup_printf(
+        "a: index=0,type=socket,socket: udp=127.0.0.1:%u\n"
+        "b: index=0,type=socket,socket: udp=127.0.0.1:%u\n", one, two);
+
     set_up();
-    must_add("socket,id=a,udp=127.0.0.1:34602,localaddr=127.0.0.1:34603");
-    must_add("socket,id=b,udp=127.0.0.1:34603,localaddr=127.0.0.1:34602");
-    expect_network("a: index=0,type=socket,socket: udp=127.0.0.1:34602\n"
-                   "b: index=0,type=socket,socket: udp=127.0.0.1:34603\n");
+    must_add("socket,id=a,udp=127.0.0.1:%u,localaddr=127.0.0.1:%u", one, two);
+    must_add("socket,id=b,udp=127.0.0.1:%u,localaddr=127.0.0.1:%u", two, one);
+    expect_network(network);
     talk("a", "b");
     tear_down();
 }
@@ -156,14 +177,18 @@ END_TEST
 
 START_TEST(dgram_inet)
 {
+    unsigned one = free_port(SOCK_DGRAM), two = free_port(SOCK_DGRAM);
+    g_autofree char *network = g_strdup_printf(
+        "a: index=0,type=dgram,udp=127.0.0.1:%u/127.0.0.1:%u\n"
+        "b: index=0,type=dgram,udp=127.0.0.1:%u/127.0.0.1:%u\n", one, two, two, one);
+
     set_up();
-    must_add("dgram,id=a,local.type=inet,local.host=127.0.0.1,local.port=34604,"
-             "remote.type=inet,remote.host=127.0.0.1,remote.port=34605");
+    must_add("dgram,id=a,local.type=inet,local.host=127.0.0.1,local.port=%u,"
+             "remote.type=inet,remote.host=127.0.0.1,remote.port=%u", one, two);
     must_add("{\"type\":\"dgram\",\"id\":\"b\",\"local\":{\"type\":\"inet\",\"host\":\"127.0.0.1\","
-             "\"port\":\"34605\"},\"remote\":{\"type\":\"inet\",\"host\":\"127.0.0.1\","
-             "\"port\":\"34604\"}}");
-    expect_network("a: index=0,type=dgram,udp=127.0.0.1:34604/127.0.0.1:34605\n"
-                   "b: index=0,type=dgram,udp=127.0.0.1:34605/127.0.0.1:34604\n");
+             "\"port\":\"%u\"},\"remote\":{\"type\":\"inet\",\"host\":\"127.0.0.1\","
+             "\"port\":\"%u\"}}", two, one);
+    expect_network(network);
     talk("a", "b");
     tear_down();
 }
@@ -172,19 +197,22 @@ END_TEST
 static const struct { const char *server, *client, *server_up, *client_up; } streams[] = {
     { "stream,id=a,server=on,addr.type=unix,addr.path=s", "stream,id=b,addr.type=unix,addr.path=s",
       "+a unix s\n", "+b unix s\n" },
-    { "stream,id=a,server=on,addr.type=inet,addr.host=127.0.0.1,addr.port=34606",
-      "stream,id=b,addr.type=inet,addr.host=127.0.0.1,addr.port=34606", "+a inet 127.0.0.1\n",
+    { "stream,id=a,server=on,addr.type=inet,addr.host=127.0.0.1,addr.port=",
+      "stream,id=b,addr.type=inet,addr.host=127.0.0.1,addr.port=", "+a inet 127.0.0.1\n",
       "+b inet 127.0.0.1\n" },
-    { "stream,id=a,server=on,addr.type=unix,addr.path=s,addr.abstract=on",
-      "stream,id=b,addr.type=unix,addr.path=s,addr.abstract=on", "+a unix s\n", "+b unix s\n" },
+    { "stream,id=a,server=on,addr.type=unix,addr.abstract=on,addr.path=",
+      "stream,id=b,addr.type=unix,addr.abstract=on,addr.path=", "+a unix ", "+b unix " },
 };
 
 START_TEST(stream_row)
 {
+    bool open = g_str_has_suffix(streams[_i].client, "=");     /* a free port is a free name, too */
+    g_autofree char *port = open ? g_strdup_printf("%u", free_port(SOCK_STREAM)) : g_strdup("");
+
     set_up();
-    must_add("%s", streams[_i].server);
+    must_add("%s%s", streams[_i].server, port);
     ck_assert_str_eq(net_client_find("a")->info, "");
-    must_add("%s", streams[_i].client);
+    must_add("%s%s", streams[_i].client, port);
     talk("a", "b");
     ck_assert_ptr_nonnull(strstr(events->str, streams[_i].server_up));
     ck_assert_ptr_nonnull(strstr(events->str, streams[_i].client_up));
@@ -196,7 +224,7 @@ START_TEST(stream_row)
     }
     ck_assert_str_eq(events->str, "-a\n");
     ck_assert_str_eq(net_client_find("a")->info, "");
-    must_add("%s", streams[_i].client);             /* the server waits for the next */
+    must_add("%s%s", streams[_i].client, port);     /* the server waits for the next */
     while (*net_client_find("a")->info == '\0') {
         g_main_context_iteration(NULL, TRUE);
     }
