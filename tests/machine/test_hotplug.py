@@ -1,4 +1,5 @@
 """Devices that come and go under a running guest, and what stays behind: nothing."""
+import contextlib
 import os
 
 import pytest
@@ -8,12 +9,15 @@ from rhea import Machine
 ADDR = '0000:00:10.0'
 
 
+@contextlib.contextmanager
 def boot(demo, *args):
+    """The demo guest with its shell ready."""
     machine = Machine('-accel', 'tcg', '-m', '256', '-nodefaults',
                       '-kernel', os.path.join(demo, 'vmlinuz'), '-initrd', os.path.join(demo, 'initrd'),
                       '-append', 'console=ttyS0 quiet no_timer_check', *args, serial='wait')
-    machine.serial.expect(r'~? # ', 120)
-    return machine
+    with machine:
+        machine.serial.expect(r'~? # ', 120)
+        yield machine
 
 
 def shell(machine, command):
