@@ -193,6 +193,7 @@ failures[] = {
     { 0xef, 0, 0, false, 0x04 },            /* no such feature */
     { 0xb0, 0, 0, false, 0x04 },            /* SMART without its signature */
     { 0x00, 0, 0, false, 0x04 },
+    { 0x06, 0, 1, true, 0x04 },             /* no trim bit */
 };
 
 START_TEST(failure_row)
@@ -375,6 +376,19 @@ START_TEST(trim_makes_zeroes)
 }
 END_TEST
 
+START_TEST(pages_of_trim_are_few)
+{
+    setup();
+    out(CMD + 1, 1, 1);
+    command(0x06, 0, 9, true);
+    ck_assert_uint_eq(status(), 0x51);
+    ck_assert_uint_eq(in(CMD + 1, 1), 0x04);
+    out(CMD + 1, 1, 1);
+    command(0x06, 0, 8, true);
+    ck_assert_uint_eq(status(), 0x58);
+}
+END_TEST
+
 /* ---- reset ---- */
 
 START_TEST(soft_reset_ends_a_command)
@@ -458,6 +472,7 @@ CHECK_MAIN("hw/ide",
            CASE(dma_to_nowhere_ends),
            CASE(dma_in_shreds),
            CASE(trim_makes_zeroes),
+           CASE(pages_of_trim_are_few),
            CASE(soft_reset_ends_a_command),
            CASE(reset_in_the_middle_of_dma),
            CASE(interrupts_can_be_masked),

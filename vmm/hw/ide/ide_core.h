@@ -16,6 +16,7 @@
 #define IDE_BUF_SIZE    (IDE_BUF_SECTORS * IDE_SECTOR)
 #define IDE_MAX_MULTIPLE 16
 #define IDE_CDB_SIZE    12
+#define IDE_TRIM_PAGES  8                   /* of ranges in one DATA SET MANAGEMENT */
 
 /* ATA-6 7.14 and 7.15: status register, alternate status */
 enum {

@@ -20,13 +20,25 @@ static bool ide_has_data(const void *opaque)
     return drive->phase != IDE_PHASE_NONE && drive->phase < IDE_PHASE_PACKET_IN;
 }
 
+static bool ide_window_is_possible(const IdeDrive *drive)
+{
+    switch (drive->phase) {
+    case IDE_PHASE_IN:
+        return drive->end <= drive->filled;
+    case IDE_PHASE_OUT:
+        return !drive->cd && drive->end % IDE_SECTOR == 0 &&
+               drive->end / IDE_SECTOR <= drive->left;
+    default:
+        return drive->cd && drive->end == IDE_CDB_SIZE;
+    }
+}
+
 static bool ide_data_loaded(void *opaque, GError **error)
 {
     IdeDrive *drive = opaque;
 
     if (drive->pos >= drive->end || !drive->block || drive->block > IDE_BUF_SECTORS ||
-        (drive->phase == IDE_PHASE_IN && drive->end > drive->filled) ||
-        (drive->phase == IDE_PHASE_CDB) > drive->cd) {
+        !ide_window_is_possible(drive)) {
         set_error(error, "the data in transfer does not fit the drive");
         return false;
     }
@@ -47,8 +59,12 @@ static bool ide_drive_loaded(void *opaque, GError **error)
         }
         return true;
     }
+    bool trim = drive->dma == IDE_DMA_TRIM;
+
     if (!drive->heads || !drive->secs || drive->lba > drive->capacity ||
-        (drive->dma != IDE_DMA_TRIM && drive->left > drive->capacity - drive->lba)) {
+        (!trim && drive->left > drive->capacity - drive->lba) ||
+        (trim && (!drive->left || drive->left > IDE_TRIM_PAGES)) ||
+        drive->dma_done >= IDE_SECTOR) {
         set_error(error, "the command in progress does not fit the disk");
         return false;
     }

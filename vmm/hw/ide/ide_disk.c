@@ -9,8 +9,6 @@
 
 #include "ide_core.h"
 
-#define TRIM_ENTRIES (IDE_SECTOR / 8)
-
 /* ---- addresses: CHS, 28 and 48 bits ---- */
 
 /* False: a CHS address that does not exist. */
@@ -375,11 +373,13 @@ void ide_trim_done(IdeDrive *drive)
 
 void ide_cmd_trim(IdeDrive *drive)
 {
-    if (!(drive->regs.feature & 1) || !drive->channel->bm) {
+    uint32_t pages = ide_get_count(drive);
+
+    if (!(drive->regs.feature & 1) || !drive->channel->bm || pages > IDE_TRIM_PAGES) {
         ide_abort(drive);
         return;
     }
-    drive->left = ide_get_count(drive);             /* pages of ranges */
+    drive->left = pages;
     drive->dma = IDE_DMA_TRIM;
     ide_dma_ready(drive);
 }

@@ -1,5 +1,5 @@
 /*
- * IDENTIFY DEVICE and IDENTIFY PACKET DEVICE data (ATA-6 8.15.8 and 8.16.8; words 106, 117, 169,
+ * IDENTIFY DEVICE and IDENTIFY PACKET DEVICE data (ATA-6 8.15.8 and 8.16.8; words 105, 106, 169 and
  * 217 from ATA8-ACS).  The word numbers are the standard's.
  */
 #include <string.h>
@@ -94,6 +94,7 @@ static const IdWord disk_words[] = {
     { 84, 0x4020 },                                 /* SMART self-test log */
     { 86, 0x3400 },
     { 87, 0x4020 },
+    { 105, IDE_TRIM_PAGES },
     { 169, 0x0001 },                                /* trim */
 };
 
