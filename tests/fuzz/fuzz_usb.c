@@ -54,6 +54,10 @@ static void enumerate_all(void)
 
 static void start(void)
 {
+    /* Damaged state may have pulled a plug. */
+    for (guint i = 0; i < usb->bus.devices->len; i++) {
+        device_set(g_ptr_array_index(usb->bus.devices, i), "attached", "on", NULL);
+    }
     devices_reset(&vm);
     cfg_out(UHCI_DEVFN, 0x20, UHCI_IO, 4);
     cfg_out(UHCI_DEVFN, 0x04, 0x05, 2);

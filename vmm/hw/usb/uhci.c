@@ -89,7 +89,7 @@ static void uhci_end_frame(Uhci *uhci, const UhciFrame *frame)
     if (frame->status & (STS_HSERR | STS_HCPERR)) {
         uhci_halt(uhci);
     }
-    uhci->idle_frames = frame->busy || frame->status2 ? 0 : MIN(uhci->idle_frames + 1, 1000);
+    uhci->idle_frames = frame->busy ? 0 : MIN(uhci->idle_frames + 1, 1000);
     uhci_update_irq(uhci);
 }
 

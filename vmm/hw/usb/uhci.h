@@ -70,7 +70,7 @@ typedef struct UhciFrame {
     uint16_t status;                    /* STS_USBERR, STS_HSERR, STS_HCPERR */
     uint8_t status2;
     uint32_t bytes;
-    bool busy;                          /* a transaction ended */
+    bool busy;                          /* the guest is at work, beyond polling for reports */
 } UhciFrame;
 
 /* Walks the list of frame uhci->frnum. */

@@ -48,6 +48,7 @@ typedef struct Walk {
     uint32_t mark;
     unsigned since_mark, next_mark;
     bool moved;
+    bool polled;                        /* the last transaction was with an interrupt endpoint */
 } Walk;
 
 /* ---- guest memory ---- */
@@ -117,6 +118,7 @@ static bool transact(Walk *walk, const Td *td, int *result)
     UsbDevice *dev = td_device(uhci, td);
 
     *result = USB_NO_ANSWER;
+    walk->polled = false;
     if (!dev) {
         return true;
     }
@@ -125,6 +127,7 @@ static bool transact(Walk *walk, const Td *td, int *result)
         walk->frame->status |= STS_HSERR;
         return false;
     }
+    walk->polled = usb_is_interrupt(dev, &packet);
     *result = usb_packet(dev, &packet);
     return packet.pid != USB_PID_IN || *result <= 0 ||
            write_bytes(walk, td->buffer, data, *result);
@@ -180,7 +183,10 @@ static TdOutcome td_run(Walk *walk, uint32_t addr, Td *td)
 
     if (!(td->ctrl & TD_ACTIVE)) {
         /* 3.2.2: the interrupt comes even where nothing is done. */
-        walk->frame->status2 |= td->ctrl & TD_IOC ? STS2_IOC : 0;
+        if (td->ctrl & TD_IOC) {
+            walk->frame->status2 |= STS2_IOC;
+            walk->frame->busy = true;
+        }
         return TD_WAITS;
     }
     if (!td_is_consistent(td)) {
@@ -196,7 +202,8 @@ static TdOutcome td_run(Walk *walk, uint32_t addr, Td *td)
     } else {
         outcome = result >= 0 ? td_went_over(walk, td, result) : td_failed(walk, td, result);
         walk->frame->status2 |= td->ctrl & TD_IOC ? STS2_IOC : 0;
-        walk->frame->busy = walk->moved = true;
+        walk->moved = true;
+        walk->frame->busy |= !walk->polled;
     }
     if (td->ctrl & TD_ISOCHRONOUS) {
         td->ctrl &= ~TD_ACTIVE;             /* its frame is over, whatever came of it */

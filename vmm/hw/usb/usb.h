@@ -202,6 +202,8 @@ void usb_port_unregister(UsbPort *port);
 /* Who answers to `address` in that port or behind it; NULL: nobody. */
 UsbDevice *usb_find_device(const UsbPort *port, uint8_t address);
 int usb_packet(UsbDevice *dev, const UsbPacket *packet);
+/* Of an endpoint that is only polled: its device calls usb_wakeup() when it has news. */
+bool usb_is_interrupt(const UsbDevice *dev, const UsbPacket *packet);
 void usb_bus_reset(UsbDevice *dev);     /* the port's reset signalling */
 static inline bool usb_port_connected(const UsbPort *port)
 {

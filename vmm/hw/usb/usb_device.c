@@ -332,9 +332,21 @@ static int control_packet(UsbDevice *dev, const UsbPacket *packet)
 
 /* ---- packets ---- */
 
+static uint8_t packet_address(const UsbPacket *packet)
+{
+    return packet->endpoint | (packet->pid == USB_PID_IN ? USB_DIR_IN : 0);
+}
+
+bool usb_is_interrupt(const UsbDevice *dev, const UsbPacket *packet)
+{
+    const UsbEndpointDesc *ep = usb_endpoint(dev, packet_address(packet));
+
+    return ep && ep->attributes == USB_ENDPOINT_INTERRUPT;
+}
+
 int usb_packet(UsbDevice *dev, const UsbPacket *packet)
 {
-    uint8_t address = packet->endpoint | (packet->pid == USB_PID_IN ? USB_DIR_IN : 0);
+    uint8_t address = packet_address(packet);
 
     if (!dev->attached || dev->state < USB_DEFAULT) {
         return USB_NO_ANSWER;
