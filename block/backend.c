@@ -145,23 +145,42 @@ void block_backend_perms(const BlockBackend *blk, unsigned *perm, unsigned *shar
     }
 }
 
+/* An iothread looks at `use` with every request. */
+typedef struct UseChange { BlockBackend *blk; BlockUse *use; } UseChange;
+
+static void swap_use(void *opaque)
+{
+    UseChange *change = opaque;
+    BlockUse *before = change->blk->use;
+
+    change->blk->use = change->use;
+    change->use = before;
+}
+
 bool block_backend_insert(BlockBackend *blk, BlockNode *node, GError **error)
 {
     g_autofree char *who = *blk->name != '\0' ? g_strdup_printf("block device '%s'", blk->name)
                                               : g_strdup("an unnamed block device");
+    UseChange change = { .blk = blk };
     unsigned perm, shared;
 
     g_assert(blk->use == NULL);
     block_backend_perms(blk, &perm, &shared);
-    blk->use = block_use_new(node, perm, shared, who, "root", error);
-    return blk->use != NULL;
+    change.use = block_use_new(node, perm, shared, who, "root", error);
+    if (change.use == NULL) {
+        return false;
+    }
+    block_context_call(blk->context, swap_use, &change);
+    return true;
 }
 
 void block_backend_remove(BlockBackend *blk)
 {
-    block_drain(blk);
-    block_use_free(blk->use);
-    blk->use = NULL;
+    UseChange change = { .blk = blk };
+
+    block_context_call(blk->context, swap_use, &change);
+    block_drain(blk);                           /* of what still goes to the node */
+    block_use_free(change.use);
 }
 
 /* ---- its device ---- */

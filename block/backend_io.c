@@ -192,12 +192,19 @@ static bool handle_error(BlockBackend *blk, BlockReq *req, int *ret)
 void block_request_done(BlockReq *req, int ret, bool refused)
 {
     BlockBackend *blk = req->blk;
+    bool ours = blk->context == block_context_main(), tell;
 
     account(blk, req, ret, refused);
-    if (ret >= 0 || refused || ret == -ECANCELED || !handle_error(blk, req, &ret)) {
+    tell = ret >= 0 || refused || ret == -ECANCELED || !handle_error(blk, req, &ret);
+    if (ours) {
+        wake_drain(blk);                /* the device may drain, even delete the drive */
+    }
+    if (tell) {
         req->done(req, ret);
     }
-    wake_drain(blk);
+    if (!ours) {
+        wake_drain(blk);                /* who waits for this thread waits for done(), too */
+    }
 }
 
 /* ---- beginnings ---- */

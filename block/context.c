@@ -16,6 +16,7 @@
 #define RING_LIMIT      512             /* under way at once; more wait here */
 
 struct BlockContext {
+    GMainContext *loop;
     GSource *source;
     int event_fd;                       /* wakes the loop for `finished` */
     unsigned plugged;
@@ -40,6 +41,15 @@ static bool ring_allowed = true;
 void block_context_set_ring_allowed(bool allowed)
 {
     ring_allowed = allowed;
+}
+
+void block_context_call(BlockContext *context, void (*fn)(void *opaque), void *opaque)
+{
+    if (context == block_context_main()) {
+        fn(opaque);                             /* who holds the machine lock is its thread */
+    } else {
+        context_run(context->loop, fn, opaque);
+    }
 }
 
 bool block_context_has_ring(const BlockContext *context)
@@ -373,6 +383,7 @@ BlockContext *block_context_new(GMainContext *loop)
     if (context->event_fd < 0) {
         g_error("no event descriptor for disks: %s", g_strerror(errno));
     }
+    context->loop = loop;
     g_mutex_init(&context->lock);
     context->finished_last = &context->finished;
     ring_init(context);

@@ -30,6 +30,8 @@ typedef struct BlockTransfer {
     bool dsync;
 } BlockTransfer;
 
+/* Runs fn(opaque) on the context's thread between two events, and waits; not from that thread. */
+void block_context_call(BlockContext *context, void (*fn)(void *opaque), void *opaque);
 bool block_context_has_ring(const BlockContext *context);
 void block_context_transfer(BlockContext *context, BlockTransfer *transfer);
 void block_context_defer(BlockContext *context, BlockWork *work);   /* finished() soon; any thread */

@@ -205,6 +205,33 @@ START_TEST(main_loop_completes)
 }
 END_TEST
 
+/* A device may wait for the rest from within done(). */
+static BlockBackend *drained;
+static unsigned drains;
+
+static void drain_done(BlockReq *req, int ret)
+{
+    block_drain(drained);
+    drains++;
+}
+
+START_TEST(drain_in_done)
+{
+    char *path = image_new(SIZE), buf[512];
+    Job jobs[4];
+
+    drained = backend_on(open_ok(path, "raw", NULL, 0));
+    for (int i = 0; i < 4; i++) {
+        submit(drained, &jobs[i], BLOCK_READ, 512 * i, buf, sizeof(buf));
+        jobs[i].req.done = drain_done;
+    }
+    block_drain(drained);
+    ck_assert_uint_eq(drains, 4);
+    block_backend_free(drained);
+    image_free(path);
+}
+END_TEST
+
 /* ---- on an iothread ---- */
 
 typedef struct Batch {
@@ -245,6 +272,56 @@ START_TEST(iothread_row)
     block_backend_free(batch->blk);
     iothread_free(thread);
     g_free(batch);
+    image_free(path);
+}
+END_TEST
+
+/* The medium goes while the iothread goes on asking for it. */
+typedef struct Hammer {
+    Job job;
+    BlockBackend *blk;
+    char buf[512];
+    unsigned good, gone;
+} Hammer;
+
+static void hammer_done(BlockReq *req, int ret)
+{
+    Hammer *hammer = (Hammer *)req;
+
+    ck_assert(ret == 0 || ret == -ENOMEDIUM);
+    hammer->good += ret == 0;
+    hammer->gone += ret != 0;
+    if (hammer->gone < 100) {
+        block_submit(hammer->blk, req);
+    }
+}
+
+static void hammer_start(void *opaque)
+{
+    Hammer *hammer = opaque;
+
+    submit(hammer->blk, &hammer->job, BLOCK_READ, 0, hammer->buf, sizeof(hammer->buf));
+    hammer->job.req.done = hammer_done;
+}
+
+START_TEST(medium_goes_under_way)
+{
+    char *path = image_new(SIZE);
+    Hammer hammer = { .blk = backend_on(open_ok(path, "raw", NULL, 0)) };
+    IoThread *thread = iothread_new("io0", NULL);
+
+    block_backend_set_context(hammer.blk, block_context_of(thread));
+    context_run(thread->context, hammer_start, &hammer);
+    while (block_backend_stats(hammer.blk)->operations[BLOCK_READ] < 100) {
+        g_thread_yield();
+    }
+    block_backend_remove(hammer.blk);
+    block_drain(hammer.blk);
+    ck_assert_uint_eq(hammer.gone, 100);
+    ck_assert_uint_eq(block_nodes()->len, 0);
+    block_backend_set_context(hammer.blk, NULL);
+    block_backend_free(hammer.blk);
+    iothread_free(thread);
     image_free(path);
 }
 END_TEST
@@ -522,5 +599,6 @@ END_TEST
 
 CHECK_MAIN("block/backend", CASES(read_write_row, ways), CASE(zero_and_discard),
            CASES(refused_row, refused), CASE(no_medium), CASE(file_shrinks), CASE(many),
-           CASE(main_loop_completes), TIMES(iothread_row, 2), CASES(policy_row, policies),
+           CASE(main_loop_completes), CASE(drain_in_done), TIMES(iothread_row, 2),
+           CASE(medium_goes_under_way), CASES(policy_row, policies),
            CASE(drop_parked), CASE(write_through_flushes), CASES(patches_row, patches))
