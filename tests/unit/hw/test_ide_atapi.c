@@ -195,6 +195,33 @@ START_TEST(reset_while_a_packet_has_data)
 }
 END_TEST
 
+/* Identification goes on where it was; a packet's data does not, and its host hears of it. */
+START_TEST(what_is_saved_of_a_transfer)
+{
+    static const struct { uint8_t opcode, status; } rows[] = { { 0xa1, 0x58 }, { 0xa0, 0x41 } };
+
+    setup();
+    Device *drive = g_ptr_array_index(ide_bus_at(1)->devices, 0);
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GByteArray) saved = g_byte_array_new();
+        size_t pos = 0;
+
+        if (rows[i].opcode == 0xa0) {
+            packet(CDB(0x28, 0, 0, 0, 0, 0, 0, 0, 10), false, 2048);
+            settle(bare_levels[15]);
+        } else {
+            out(CMD + 7, rows[i].opcode, 1);
+        }
+        state_save(drive->type->state, drive, saved);
+        devices_reset(&vm);
+        ck_assert(state_load(drive->type->state, drive, drive->type->state->version, saved->data,
+                             saved->len, &pos, NULL));
+        ck_assert_uint_eq(status(), rows[i].status);
+        devices_reset(&vm);
+    }
+}
+END_TEST
+
 CHECK_MAIN("hw/ide_atapi",
            CASE(signature_and_identification),
            CASES(read_row, reads),
@@ -202,4 +229,5 @@ CHECK_MAIN("hw/ide_atapi",
            CASES(failure_row, failures),
            CASE(inquiry_is_an_atapi_drives),
            CASE(no_medium_in_an_empty_drive),
-           CASE(reset_while_a_packet_has_data))
+           CASE(reset_while_a_packet_has_data),
+           CASE(what_is_saved_of_a_transfer))

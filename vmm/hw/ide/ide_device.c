@@ -52,7 +52,7 @@ static bool ide_drive_loaded(void *opaque, GError **error)
 
     if (drive->cd) {
         drive->dma = IDE_DMA_NONE;
-        if (drive->regs.status & (IDE_BSY | IDE_DRQ) && drive->phase != IDE_PHASE_CDB) {
+        if (drive->regs.status & (IDE_BSY | IDE_DRQ) && !ide_has_data(drive)) {
             drive->phase = IDE_PHASE_NONE;
             drive->regs.status = IDE_DRDY | IDE_ERR;
             drive->regs.error = IDE_ABRT;
