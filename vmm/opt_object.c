@@ -83,7 +83,12 @@ static const char *group_option(const char *group)
             return renamed_groups[i].option;
         }
     }
-    return g_strv_contains(config_groups, group) ? group : NULL;
+    for (const char *const *name = config_groups; *name != NULL; name++) {
+        if (g_str_equal(*name, group)) {
+            return *name;
+        }
+    }
+    return NULL;
 }
 
 static void add_pair(GString *text, const char *key, const char *value)
