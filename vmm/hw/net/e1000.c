@@ -3,7 +3,8 @@
  *
  * Not modelled: wake-up and management (their registers keep what is written), flow control, the
  * packet buffer as memory, the delays of single interrupts (RDTR, RADV, TIDV, TADV: an interrupt
- * comes at once, and ITR throttles all of them), collisions and errors of the wire.
+ * comes at once, and ITR throttles all of them), the check of received checksums (descriptors say
+ * so, and drivers check themselves), collisions and errors of the wire.
  */
 #include "e1000.h"
 

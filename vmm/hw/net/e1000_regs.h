@@ -54,9 +54,6 @@ enum {
 
 #define TCTL_EN             (1u << 1)
 
-#define RXCSUM_IPOFL        (1u << 8)
-#define RXCSUM_TUOFL        (1u << 9)
-
 /* PHY registers (8.2, M88E1000's) */
 enum {
     PHY_CTRL = 0, PHY_STATUS = 1, PHY_ID1 = 2, PHY_ID2 = 3, PHY_AUTONEG_ADV = 4,

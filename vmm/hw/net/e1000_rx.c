@@ -10,15 +10,11 @@
 #include "vm_core.h"
 
 /* The receive descriptor (3.2.3): address, length, checksum, status, errors, special. */
-enum { DESC_LENGTH = 8, DESC_STATUS = 12, DESC_ERRORS = 13, DESC_SPECIAL = 14 };
+enum { DESC_LENGTH = 8, DESC_STATUS = 12, DESC_SPECIAL = 14 };
 #define RXD_DD          0x01
 #define RXD_EOP         0x02
-#define RXD_IXSM        0x04
+#define RXD_IXSM        0x04            /* no checksum was checked */
 #define RXD_VP          0x08
-#define RXD_TCPCS       0x20
-#define RXD_IPCS        0x40
-#define RXD_ERR_TCPE    0x20
-#define RXD_ERR_IPE     0x40
 
 #define FRAME_MIN       60              /* without FCS; the wire has none shorter */
 #define FRAME_MAX       1522            /* with FCS, without LPE */
@@ -32,7 +28,7 @@ typedef struct RxFrame {
     unsigned npieces;
     size_t len;
     uint16_t special;
-    uint8_t status, errors;
+    uint8_t status;
 } RxFrame;
 
 /* ---- the ring ---- */
@@ -107,7 +103,6 @@ static size_t ring_fill(E1000 *nic, const RxFrame *frame, size_t stored)
         status |= stored == frame->len ? RXD_EOP : 0;
     }
     pci_set_word(desc + DESC_SPECIAL, frame->special);
-    desc[DESC_ERRORS] = frame->errors;
     /* The status goes last: a driver that polls it may look at once. */
     dma_write(&nic->pci.dma, &nic->pci.dev.obj, at + DESC_LENGTH, desc + DESC_LENGTH,
               sizeof(desc) - DESC_LENGTH);

@@ -25,7 +25,7 @@ static void tx_sent(NetClient *client, void *opaque)
     virtqueue_reschedule(net->txq);
 }
 
-/* Returns false if the peer wants no more for now. The element is left to the caller. */
+/* Returns false if the peer has to be waited for. The element is left to the caller. */
 static bool tx_packet(VirtioNet *net, const VirtElem *elem)
 {
     struct iovec iov[VIRTQUEUE_MAX_SIZE + 1];
