@@ -1,11 +1,13 @@
 /* Every driver there is; the order is that of help texts. */
 #include "block_internal.h"
 
-extern const BlockDriver block_file, block_host_device, block_null_co, block_qcow2, block_raw;
+extern const BlockDriver block_file, block_host_device, block_nbd, block_null_co, block_qcow2,
+                         block_raw;
 
 const BlockDriver *const block_drivers[] = {
     &block_file,
     &block_host_device,
+    &block_nbd,
     &block_null_co,
     &block_qcow2,
     &block_raw,

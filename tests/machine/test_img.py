@@ -22,7 +22,8 @@ def image_tool():
 
 def run(tool, *args, cwd, status=0):
     done = subprocess.run([tool, *args], cwd=cwd, capture_output=True, text=True, check=False)
-    assert done.returncode == status, f'{tool} {args}: {done.returncode}\n{done.stdout}{done.stderr}'
+    text = f'{tool} {args}: {done.returncode}\n{done.stdout}{done.stderr}'
+    assert done.returncode == status, text
     return done.stdout
 
 
