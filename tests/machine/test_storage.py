@@ -82,6 +82,8 @@ def test_ide_in_the_tree(disk):
 
 @pytest.mark.parametrize('args,error', [
     (['-device', 'ide-hd'], 'No drive specified'),
+    (['-device', 'piix3-ide'], 'ports 1f0 and 170 belong to another IDE controller'),
+    (['-device', 'virtio-scsi-pci,iothread=t', '-object', 'iothread,id=t'], 'iothread=: virtio-scsi'),
     (['-device', 'ide-cd,unit=2'], "Can't create IDE unit 2, bus supports only 2 units"),
     (['-device', 'ide-cd,unit=0,bus=ide.0', '-device', 'ide-cd,unit=0,bus=ide.0'],
      'IDE unit 0 is in use'),
