@@ -420,6 +420,18 @@ START_TEST(reset_in_the_middle_of_dma)
 }
 END_TEST
 
+START_TEST(stopping_waits_for_the_image)
+{
+    setup();
+    put_descriptors(transfers[4].pieces);
+    command(0x25, 0, 256, true);
+    out(BM_PORT, 0x09, 1);
+    vm_stop(&vm, RUN_STATE_PAUSED);
+    ck_assert_uint_eq(status(), 0x50);
+    ck_assert_int_eq(bare_levels[14], 1);
+}
+END_TEST
+
 START_TEST(interrupts_can_be_masked)
 {
     setup();
@@ -475,5 +487,6 @@ CHECK_MAIN("hw/ide",
            CASE(pages_of_trim_are_few),
            CASE(soft_reset_ends_a_command),
            CASE(reset_in_the_middle_of_dma),
+           CASE(stopping_waits_for_the_image),
            CASE(interrupts_can_be_masked),
            CASE(a_transfer_survives_its_saving))
