@@ -206,7 +206,7 @@ static void fill_header(const Plan *plan, const Layout *layout, Qcow2Header *hea
         .incompatible = plan->compression != QCOW2_ZLIB ? QCOW2_INCOMPAT_COMPRESSION : 0,
         .length = plan->version < 3 ? 72 : 112, .compression = plan->compression,
         .backing_file = g_strdup(plan->backing_file), .backing_format = g_strdup(plan->backing_fmt),
-        .extensions = g_array_new(FALSE, FALSE, sizeof(Qcow2Extension)),
+        .extensions = qcow2_extensions_new(),
     };
     if (plan->version >= 3 && plan->cluster_bits > QCOW2_MIN_CLUSTER_BITS) {
         qcow2_header_add_feature_names(header);

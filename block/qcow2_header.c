@@ -97,6 +97,14 @@ static void extension_clear(gpointer data)
     g_free(((Qcow2Extension *)data)->data);
 }
 
+GArray *qcow2_extensions_new(void)
+{
+    GArray *extensions = g_array_new(FALSE, FALSE, sizeof(Qcow2Extension));
+
+    g_array_set_clear_func(extensions, extension_clear);
+    return extensions;
+}
+
 void qcow2_header_clear(Qcow2Header *header)
 {
     g_clear_pointer(&header->extensions, g_array_unref);
@@ -311,8 +319,7 @@ bool qcow2_header_read(BlockNode *file, Qcow2Header *header, GError **error)
         return false;
     }
     load_fields(header, start, v2_fields, G_N_ELEMENTS(v2_fields));
-    header->extensions = g_array_new(FALSE, FALSE, sizeof(Qcow2Extension));
-    g_array_set_clear_func(header->extensions, extension_clear);
+    header->extensions = qcow2_extensions_new();
     if (have < sizeof(start)) {
         set_error(error, "Image is not in qcow2 format");
         return false;

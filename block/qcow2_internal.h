@@ -168,6 +168,7 @@ int qcow2_corrupt(Qcow2 *q, const char *format, ...) G_GNUC_PRINTF(2, 3);
 bool qcow2_header_read(BlockNode *file, Qcow2Header *header, GError **error);
 /* As bytes of one cluster; NULL with an error when it does not fit. */
 uint8_t *qcow2_header_bytes(const Qcow2Header *header, size_t *len, GError **error);
+GArray *qcow2_extensions_new(void);
 void qcow2_header_clear(Qcow2Header *header);
 int qcow2_header_write_fields(Qcow2 *q);            /* the fixed part, and waits for the disk */
 bool qcow2_header_rewrite(Qcow2 *q, GError **error);
