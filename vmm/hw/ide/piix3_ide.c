@@ -160,6 +160,7 @@ static const PciClass piix3_ide_class = {
 
 const DeviceType piix3_ide_type = {
     .name = "piix3-ide", .category = "storage", .bus = &pci_bus_type, .size = sizeof(Piix3Ide),
-    .no_hotplug = true, .state = &piix3_ide_state, .bus_class = &piix3_ide_class, .realize = piix3_ide_realize,
+    .no_hotplug = true, .state = &piix3_ide_state, .bus_class = &piix3_ide_class,
+    .realize = piix3_ide_realize,
     .unrealize = piix3_ide_unrealize, .reset = piix3_ide_reset,
 };
