@@ -160,6 +160,7 @@ typedef struct BlockConf {
     BlockBackend *blk;                      /* drive */
     uint32_t logical_block_size, physical_block_size;       /* 0: from the node, at least 512 */
     uint32_t min_io_size, opt_io_size, discard_granularity; /* discard_granularity ~0: from node */
+    OnOffAuto backend_defaults;             /* on: sizes left open are the node's */
     OnOffAuto write_cache;
     bool share_rw;
     OnOffAuto account_invalid, account_failed;
@@ -173,6 +174,8 @@ extern const PropType prop_size32;
 #define PROP_SIZE32(s, f, ...) PROP_OF(prop_size32, uint32_t, s, f, __VA_ARGS__)
 #define BLOCK_CONF_PROPS(s, f) \
     PROP_DRIVE(s, f.blk, .name = "drive", .help = "node name or id of the drive"), \
+    PROP_ON_OFF_AUTO(s, f.backend_defaults, .name = "backend_defaults", \
+                     .help = "block sizes are those of the image's host"), \
     PROP_SIZE32(s, f.logical_block_size, .name = "logical_block_size", \
                 .help = "sector size the guest sees, bytes"), \
     PROP_SIZE32(s, f.physical_block_size, .name = "physical_block_size", \

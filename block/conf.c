@@ -73,10 +73,23 @@ static bool check_multiple(const BlockConf *conf, const char *name, uint32_t siz
     return false;
 }
 
+/* What requests must be multiples of on the host. */
+static uint32_t host_block_size(const BlockConf *conf)
+{
+    const BlockNode *node = backend_node(conf->blk);
+    uint32_t size = BLOCK_SECTOR_SIZE;
+
+    for (; node != NULL; node = node->file) {
+        size = MAX(size, node->request_alignment);
+    }
+    return size;
+}
+
 static bool check_sizes(BlockConf *conf, GError **error)
 {
     if (conf->logical_block_size == 0) {
-        conf->logical_block_size = BLOCK_SECTOR_SIZE;
+        conf->logical_block_size =
+            conf->backend_defaults == ON_OFF_AUTO_ON ? host_block_size(conf) : BLOCK_SECTOR_SIZE;
     }
     if (conf->physical_block_size == 0) {
         conf->physical_block_size = conf->logical_block_size;

@@ -23,6 +23,7 @@ struct BlockContext {
     BlockBatch *batches;                /* to be ended; the context's thread */
     GMutex lock;                        /* guards the list below */
     BlockWork *finished, **finished_last;
+    BlockWork *ending, **ending_last;   /* the context's thread: taken from there, not told yet */
     bool has_ring;
 #ifdef HAVE_LIBURING
     struct io_uring ring;
@@ -79,20 +80,19 @@ void block_context_defer(BlockContext *context, BlockWork *work)
     g_mutex_unlock(&context->lock);
 }
 
-static BlockWork *take_finished(BlockContext *context)
+static void take_finished(BlockContext *context)
 {
-    BlockWork *list;
     eventfd_t count;
 
     g_mutex_lock(&context->lock);
-    list = context->finished;
-    context->finished = NULL;
-    context->finished_last = &context->finished;
-    if (list != NULL) {
+    if (context->finished != NULL) {
         eventfd_read(context->event_fd, &count);
+        *context->ending_last = context->finished;
+        context->ending_last = context->finished_last;
+        context->finished = NULL;
+        context->finished_last = &context->finished;
     }
     g_mutex_unlock(&context->lock);
-    return list;
 }
 
 static bool has_finished(BlockContext *context)
@@ -105,13 +105,19 @@ static bool has_finished(BlockContext *context)
     return has;
 }
 
+/* One at a time: finished() may come back here through a drain, which wants the rest. */
 static bool run_finished(BlockContext *context)
 {
-    BlockWork *list = take_finished(context), *work;
-    bool any = list != NULL;
+    bool any = false;
+    BlockWork *work;
 
-    while ((work = list) != NULL) {
-        list = work->next;
+    take_finished(context);
+    while ((work = context->ending) != NULL) {
+        context->ending = work->next;
+        if (context->ending == NULL) {
+            context->ending_last = &context->ending;
+        }
+        any = true;
         work->finished(work);
     }
     return any;
@@ -386,6 +392,7 @@ BlockContext *block_context_new(GMainContext *loop)
     context->loop = loop;
     g_mutex_init(&context->lock);
     context->finished_last = &context->finished;
+    context->ending_last = &context->ending;
     ring_init(context);
     context->source = g_source_new(&context_funcs, sizeof(ContextSource));
     ((ContextSource *)context->source)->context = context;

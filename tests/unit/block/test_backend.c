@@ -215,14 +215,15 @@ static void drain_done(BlockReq *req, int ret)
     drains++;
 }
 
-START_TEST(drain_in_done)
+START_TEST(drain_in_done_row)
 {
-    char *path = image_new(SIZE), buf[512];
+    char *path = image_new(SIZE), bufs[4][512];
     Job jobs[4];
 
+    block_context_set_ring_allowed(_i == 0);
     drained = backend_on(open_ok(path, "raw", NULL, 0));
     for (int i = 0; i < 4; i++) {
-        submit(drained, &jobs[i], BLOCK_READ, 512 * i, buf, sizeof(buf));
+        submit(drained, &jobs[i], BLOCK_READ, 512 * i, bufs[i], sizeof(bufs[i]));
         jobs[i].req.done = drain_done;
     }
     block_drain(drained);
@@ -599,6 +600,6 @@ END_TEST
 
 CHECK_MAIN("block/backend", CASES(read_write_row, ways), CASE(zero_and_discard),
            CASES(refused_row, refused), CASE(no_medium), CASE(file_shrinks), CASE(many),
-           CASE(main_loop_completes), CASE(drain_in_done), TIMES(iothread_row, 2),
+           CASE(main_loop_completes), TIMES(drain_in_done_row, 2), TIMES(iothread_row, 2),
            CASE(medium_goes_under_way), CASES(policy_row, policies),
            CASE(drop_parked), CASE(write_through_flushes), CASES(patches_row, patches))
