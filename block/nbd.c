@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -40,6 +41,7 @@ typedef struct Nbd {
     NbdAddress address;
     NbdExport export;
     uint64_t reconnect_delay_s;
+    int cancel_fd;                      /* readable: the node closes */
     GThread *reader;                    /* NULL: not open */
     GMutex send_lock;                   /* one request at a time on the wire; taken before lock */
     /* guarded by lock */
@@ -100,7 +102,7 @@ static bool read_reply(Nbd *nbd, int fd)
     NbdRequest *req;
     int ret;
 
-    if (nbd_read_all(fd, head, sizeof(head), 0) < 0 || nbd_get(head, 4) != REPLY_MAGIC) {
+    if (nbd_read_all(fd, head, sizeof(head), NULL) < 0 || nbd_get(head, 4) != REPLY_MAGIC) {
         return false;
     }
     cookie = nbd_get(head + 8, 8);
@@ -111,7 +113,7 @@ static bool read_reply(Nbd *nbd, int fd)
     ret = error_of(nbd_get(head + 4, 4));
     if (ret == 0 && req->type == CMD_READ) {
         for (unsigned i = 0; i < req->niov; i++) {
-            if (nbd_read_all(fd, req->iov[i].iov_base, req->iov[i].iov_len, 0) < 0) {
+            if (nbd_read_all(fd, req->iov[i].iov_base, req->iov[i].iov_len, NULL) < 0) {
                 return false;
             }
         }
@@ -147,7 +149,7 @@ static void drop_connection(Nbd *nbd, int fd)
 static int connect_again(Nbd *nbd)
 {
     NbdExport export;
-    int fd = nbd_connect(&nbd->address, &export, NULL);
+    int fd = nbd_connect(&nbd->address, &export, nbd->cancel_fd, NULL);
     unsigned lost = nbd->export.flags & ~export.flags & ~NBD_FLAG_READ_ONLY;
 
     if (fd >= 0 && (export.size != nbd->export.size || lost != 0 ||
@@ -419,10 +421,11 @@ static bool nbd_open(BlockNode *node, GError **error)
     g_cond_init(&nbd->changed);
     nbd->waiting = g_hash_table_new(g_direct_hash, g_direct_equal);
     nbd->fd = -1;
+    nbd->cancel_fd = eventfd(0, EFD_CLOEXEC);
     if (!read_options(nbd, error)) {
         return false;
     }
-    nbd->fd = nbd_connect(&nbd->address, &nbd->export, error);
+    nbd->fd = nbd_connect(&nbd->address, &nbd->export, nbd->cancel_fd, error);
     if (nbd->fd < 0 || !check_read_only(node, error)) {
         return false;
     }
@@ -439,6 +442,7 @@ static void hang_up(Nbd *nbd)
 {
     NbdRequest goodbye = { .type = CMD_DISC };
 
+    eventfd_write(nbd->cancel_fd, 1);
     g_mutex_lock(&nbd->lock);
     nbd->closing = true;
     if (nbd->fd >= 0) {
@@ -459,6 +463,9 @@ static void nbd_close(BlockNode *node)
     }
     if (nbd->fd >= 0) {
         close(nbd->fd);
+    }
+    if (nbd->cancel_fd >= 0) {
+        close(nbd->cancel_fd);
     }
     g_clear_pointer(&nbd->waiting, g_hash_table_unref);
     nbd_address_clear(&nbd->address);

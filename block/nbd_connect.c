@@ -1,5 +1,6 @@
 /* nbd: connecting and the fixed newstyle handshake (NBD protocol, "Fixed newstyle negotiation"). */
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -28,22 +29,24 @@ enum { INFO_EXPORT = 0, INFO_BLOCK_SIZE = 3 };
 
 /* ---- bytes ---- */
 
-/* 0 when there is something to read before the deadline (0: none). */
-static int wait_readable(int fd, int64_t deadline_us)
+/* 0 when `fd` is ready for `events` in time. */
+static int wait_ready(int fd, short events, const NbdPatience *patience)
 {
-    struct pollfd entry = { .fd = fd, .events = POLLIN };
-    int64_t left = deadline_us - g_get_monotonic_time();
+    struct pollfd entries[] = { { .fd = fd, .events = events },
+                                { .fd = patience->cancel_fd, .events = POLLIN } };
+    int64_t left = patience->deadline_us - g_get_monotonic_time();
+    int n;
 
-    if (deadline_us == 0) {
-        return 0;
-    }
-    return left > 0 && poll(&entry, 1, left / 1000 + 1) != 0 ? 0 : -ETIMEDOUT;
+    do {
+        n = left > 0 ? poll(entries, G_N_ELEMENTS(entries), left / 1000 + 1) : 0;
+    } while (n < 0 && errno == EINTR);
+    return n == 0 ? -ETIMEDOUT : n < 0 ? -errno : entries[1].revents != 0 ? -ECANCELED : 0;
 }
 
-int nbd_read_all(int fd, void *buf, size_t len, int64_t deadline_us)
+int nbd_read_all(int fd, void *buf, size_t len, const NbdPatience *patience)
 {
     for (char *at = buf; len > 0;) {
-        int ret = wait_readable(fd, deadline_us);
+        int ret = patience != NULL ? wait_ready(fd, POLLIN, patience) : 0;
         ssize_t n = ret == 0 ? recv(fd, at, len, 0) : ret;
 
         if (ret < 0) {
@@ -88,21 +91,36 @@ static void set_timeout(int fd, int seconds)
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof(time));
 }
 
-static int connect_to(const struct sockaddr *address, socklen_t len)
+static int connect_in_time(int fd, const struct sockaddr *address, socklen_t len,
+                           const NbdPatience *patience)
 {
-    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    int err = connect(fd, address, len) < 0 ? errno : 0, ret;
+    socklen_t err_len = sizeof(err);
 
-    if (fd < 0) {
+    if (err == EINPROGRESS) {
+        ret = wait_ready(fd, POLLOUT, patience);
+        if (ret < 0) {
+            return ret;
+        }
+        getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &err_len);
+    }
+    return -err;
+}
+
+static int connect_to(const struct sockaddr *address, socklen_t len, const NbdPatience *patience)
+{
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1;
+    int ret = fd < 0 ? -errno : connect_in_time(fd, address, len, patience);
+
+    if (ret < 0) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        errno = -ret;
         return -1;
     }
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
     set_timeout(fd, HANDSHAKE_SECONDS);
-    if (connect(fd, address, len) < 0) {
-        int err = errno == EINPROGRESS ? ETIMEDOUT : errno;
-
-        close(fd);
-        errno = err;
-        return -1;
-    }
     if (address->sa_family != AF_UNIX) {
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
@@ -110,7 +128,7 @@ static int connect_to(const struct sockaddr *address, socklen_t len)
     return fd;
 }
 
-static int connect_unix(const char *path, GError **error)
+static int connect_unix(const char *path, const NbdPatience *patience, GError **error)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     int fd;
@@ -121,14 +139,14 @@ static int connect_unix(const char *path, GError **error)
         return -1;
     }
     strcpy(address.sun_path, path);
-    fd = connect_to((struct sockaddr *)&address, sizeof(address));
+    fd = connect_to((struct sockaddr *)&address, sizeof(address), patience);
     if (fd < 0) {
         set_errno_error(error, errno, "Failed to connect to '%s'", path);
     }
     return fd;
 }
 
-static int connect_tcp(const NbdAddress *address, GError **error)
+static int connect_tcp(const NbdAddress *address, const NbdPatience *patience, GError **error)
 {
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *list = NULL;
     int ret = getaddrinfo(address->host, address->port, &hints, &list), fd = -1;
@@ -139,7 +157,7 @@ static int connect_tcp(const NbdAddress *address, GError **error)
         return -1;
     }
     for (struct addrinfo *at = list; at != NULL && fd < 0; at = at->ai_next) {
-        fd = connect_to(at->ai_addr, at->ai_addrlen);
+        fd = connect_to(at->ai_addr, at->ai_addrlen, patience);
     }
     if (fd < 0) {
         set_errno_error(error, errno, "Failed to connect to '%s:%s'", address->host, address->port);
@@ -158,12 +176,12 @@ static bool failed(int ret, GError **error)
     return ret < 0;
 }
 
-static bool greet(int fd, int64_t deadline, bool *no_zeroes, GError **error)
+static bool greet(int fd, const NbdPatience *patience, bool *no_zeroes, GError **error)
 {
     uint8_t hello[18], answer[4];
     uint16_t flags;
 
-    if (failed(nbd_read_all(fd, hello, sizeof(hello), deadline), error)) {
+    if (failed(nbd_read_all(fd, hello, sizeof(hello), patience), error)) {
         return false;
     }
     flags = nbd_get(hello + 16, 2);
@@ -230,8 +248,8 @@ static bool refuse(uint32_t type, const NbdAddress *address, const uint8_t *data
 typedef enum GoResult { GO_DONE, GO_UNKNOWN, GO_FAILED } GoResult;
 
 /* Replies to OPT_GO until it is settled. */
-static GoResult read_go(int fd, int64_t deadline, const NbdAddress *address, NbdExport *export,
-                        GError **error)
+static GoResult read_go(int fd, const NbdPatience *patience, const NbdAddress *address,
+                        NbdExport *export, GError **error)
 {
     g_autofree uint8_t *data = g_malloc(MAX_REPLY);
     bool has_export = false;
@@ -240,7 +258,7 @@ static GoResult read_go(int fd, int64_t deadline, const NbdAddress *address, Nbd
         uint8_t head[20];
         uint32_t type, len;
 
-        if (failed(nbd_read_all(fd, head, sizeof(head), deadline), error)) {
+        if (failed(nbd_read_all(fd, head, sizeof(head), patience), error)) {
             return GO_FAILED;
         }
         type = nbd_get(head + 12, 4);
@@ -248,7 +266,7 @@ static GoResult read_go(int fd, int64_t deadline, const NbdAddress *address, Nbd
         if (nbd_get(head, 8) != REPLY_MAGIC || nbd_get(head + 8, 4) != OPT_GO || len > MAX_REPLY) {
             break;
         }
-        if (failed(nbd_read_all(fd, data, len, deadline), error)) {
+        if (failed(nbd_read_all(fd, data, len, patience), error)) {
             return GO_FAILED;
         }
         if (type == REP_ACK && has_export) {
@@ -270,8 +288,8 @@ static GoResult read_go(int fd, int64_t deadline, const NbdAddress *address, Nbd
     return GO_FAILED;
 }
 
-static GoResult go(int fd, int64_t deadline, const NbdAddress *address, NbdExport *export,
-                   GError **error)
+static GoResult go(int fd, const NbdPatience *patience, const NbdAddress *address,
+                   NbdExport *export, GError **error)
 {
     uint32_t name_len = strlen(address->export);
     g_autofree uint8_t *data = g_malloc(name_len + 8);
@@ -281,17 +299,17 @@ static GoResult go(int fd, int64_t deadline, const NbdAddress *address, NbdExpor
     nbd_put(data + 4 + name_len, 1, 2);
     nbd_put(data + 6 + name_len, INFO_BLOCK_SIZE, 2);
     return send_option(fd, OPT_GO, data, name_len + 8, error)
-        ? read_go(fd, deadline, address, export, error) : GO_FAILED;
+        ? read_go(fd, patience, address, export, error) : GO_FAILED;
 }
 
 /* The older way, which has no error reply: a server that has no such export hangs up. */
-static bool export_name(int fd, int64_t deadline, const NbdAddress *address, bool no_zeroes,
-                        NbdExport *export, GError **error)
+static bool export_name(int fd, const NbdPatience *patience, const NbdAddress *address,
+                        bool no_zeroes, NbdExport *export, GError **error)
 {
     uint8_t data[10 + 124];
 
     if (!send_option(fd, OPT_EXPORT_NAME, address->export, strlen(address->export), error) ||
-        failed(nbd_read_all(fd, data, no_zeroes ? 10 : sizeof(data), deadline), error)) {
+        failed(nbd_read_all(fd, data, no_zeroes ? 10 : sizeof(data), patience), error)) {
         return false;
     }
     export->size = nbd_get(data, 8);
@@ -314,31 +332,33 @@ static bool check_export(const NbdExport *export, GError **error)
     return true;
 }
 
-static bool negotiate(int fd, const NbdAddress *address, NbdExport *export, GError **error)
+static bool negotiate(int fd, const NbdPatience *patience, const NbdAddress *address,
+                      NbdExport *export, GError **error)
 {
-    int64_t deadline = g_get_monotonic_time() + HANDSHAKE_SECONDS * G_USEC_PER_SEC;
     bool no_zeroes;
     GoResult result;
 
-    if (!greet(fd, deadline, &no_zeroes, error)) {
+    if (!greet(fd, patience, &no_zeroes, error)) {
         return false;
     }
-    result = go(fd, deadline, address, export, error);
+    result = go(fd, patience, address, export, error);
     if (result == GO_FAILED ||
         (result == GO_UNKNOWN &&
-         !export_name(fd, deadline, address, no_zeroes, export, error))) {
+         !export_name(fd, patience, address, no_zeroes, export, error))) {
         return false;
     }
     return check_export(export, error);
 }
 
-int nbd_connect(const NbdAddress *address, NbdExport *export, GError **error)
+int nbd_connect(const NbdAddress *address, NbdExport *export, int cancel_fd, GError **error)
 {
-    int fd = address->path != NULL ? connect_unix(address->path, error)
-                                   : connect_tcp(address, error);
+    NbdPatience patience = { g_get_monotonic_time() + HANDSHAKE_SECONDS * G_USEC_PER_SEC,
+                             cancel_fd };
+    int fd = address->path != NULL ? connect_unix(address->path, &patience, error)
+                                   : connect_tcp(address, &patience, error);
 
     *export = (NbdExport){ 0 };
-    if (fd >= 0 && !negotiate(fd, address, export, error)) {
+    if (fd >= 0 && !negotiate(fd, &patience, address, export, error)) {
         close(fd);
         return -1;
     }

@@ -28,11 +28,20 @@ bool nbd_address_parse(BlockNode *node, NbdAddress *address, GError **error);
 /* "nbd://host:port/export", "nbd+unix:///export?socket=path". New string. */
 char *nbd_address_text(const NbdAddress *address);
 
-/* Connects and agrees on the export: a blocking descriptor, or -1.  Waits seconds, not for ever. */
-int nbd_connect(const NbdAddress *address, NbdExport *export, GError **error);
+/*
+ * Connects and agrees on the export: a blocking descriptor, or -1.  Waits seconds, not for ever,
+ * and no longer than until `cancel_fd` is readable.
+ */
+int nbd_connect(const NbdAddress *address, NbdExport *export, int cancel_fd, GError **error);
 
-/* All of it, or -errno; -EPIPE when the other side is gone.  deadline_us: monotonic; 0: none. */
-int nbd_read_all(int fd, void *buf, size_t len, int64_t deadline_us);
+/* How long to wait for the other side. */
+typedef struct NbdPatience {
+    int64_t deadline_us;                /* monotonic */
+    int cancel_fd;
+} NbdPatience;
+
+/* All of it, or -errno; -EPIPE when the other side is gone.  `patience` NULL: for ever. */
+int nbd_read_all(int fd, void *buf, size_t len, const NbdPatience *patience);
 int nbd_write_all(int fd, const void *buf, size_t len);
 
 static inline void nbd_put(uint8_t *at, uint64_t value, unsigned bytes)
