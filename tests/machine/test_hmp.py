@@ -169,7 +169,7 @@ def test_line_editor_bytes(stopped):
 
 
 def test_completion_lists_candidates(stopped):
-    stopped.hmp.send('info n\t')
+    stopped.hmp.send('info na\t')
     stopped.hmp.expect(rb'info name ')
     stopped.hmp.send('\x15info r\t')
     stopped.hmp.expect(rb'\r\nregisters +roms +\r\n\(qemu\) info r')

@@ -89,7 +89,6 @@ static const struct { const char *word, *message; } bad_legacy[] = {
     { "bogus", "'bogus' is not a valid char driver" },
     { "vc", "no character device 'vc'*" },
     { "vc:80Cx24C", "no character device 'vc'*" },
-    { "/dev/ttyS0", "no character device 'serial'*" },
     { "tn3270:127.0.0.1:5,server", "*tn3270*not supported*" },
     { "tcp:nowhere", "'nowhere' is not an address*" },
     { "tcp:a:5,servr=on", "Invalid parameter 'servr'\nDid you mean 'server'?" },
