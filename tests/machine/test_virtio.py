@@ -47,9 +47,14 @@ class Guest(Machine):
         super().__init__('-accel', 'tcg', '-m', '256', '-nodefaults',
                          '-kernel', os.path.join(demo, 'vmlinuz'), '-initrd', initrd,
                          '-append', 'console=ttyS0 quiet', *args, serial='wait')
-        self.serial.expect(PROMPT, 120)
+        self.driver = driver
+        self.booted()
+
+    def booted(self):
+        """Waits for the shell and loads the driver."""
+        self.serial.expect('Welcome.*' + PROMPT, 120)
         self.run('stty -echo')
-        for name in TRANSPORT + [driver]:
+        for name in TRANSPORT + [self.driver]:
             self.run('insmod /lib/modules/%s.ko' % name)
 
     def run(self, command):
@@ -57,7 +62,7 @@ class Guest(Machine):
         self.serial.send('echo be""gin; ' + command + '; echo done-$?\n')
         self.serial.expect(r'begin\r\n')                     # behind the prompt
         text = self.serial.expect(r'done-\d+\r\n').replace('\r\n', '\n')
-        assert text.endswith('done-0\n'), text
+        assert text.endswith('done-0\n'), command + ': ' + text
         return text[:-len('done-0\n')]
 
     def start(self, command):
@@ -140,9 +145,7 @@ def test_reset_and_stops_at_work(demo, initrd, tmp_path, iothread):
             guest.qmp.command('cont')
         assert guest.run('echo alive') == 'alive\n'
         guest.qmp.command('system_reset')
-        guest.serial.expect(PROMPT, 120)
-        for name in TRANSPORT + ['virtio_blk']:
-            guest.run('insmod /lib/modules/%s.ko' % name)
+        guest.booted()
         guest.run('dd if=/dev/vda of=/dev/null bs=64k iflag=direct 2>/dev/null')
 
 
