@@ -119,11 +119,12 @@ typedef struct BlockDeviceOps {
 
 BlockBackend *block_backend_find(const char *name);         /* -drive id; NULL: none */
 const GPtrArray *block_backends(void);                      /* BlockBackend *, oldest first */
-const char *block_backend_name(const BlockBackend *blk);    /* "": anonymous, made for a -blockdev */
+const char *block_backend_name(const BlockBackend *blk);    /* "": made for a -blockdev */
 BlockNode *block_backend_node(const BlockBackend *blk);     /* NULL: no medium */
 Device *block_backend_device(const BlockBackend *blk);      /* NULL: none */
 const BlockStats *block_backend_stats(const BlockBackend *blk);     /* as it was when asked */
-int64_t block_backend_idle_ns(const BlockBackend *blk);     /* since the last request ended; 0: none did */
+/* Since the last request ended; 0: none did. */
+int64_t block_backend_idle_ns(const BlockBackend *blk);
 void block_backend_accounting(const BlockBackend *blk, bool *invalid, bool *failed);
 bool block_backend_read_only(const BlockBackend *blk);
 bool block_backend_write_cache(const BlockBackend *blk);    /* off: every write is as FUA */
@@ -223,7 +224,8 @@ typedef struct BlockDriveInfo {
 } BlockDriveInfo;
 void block_drive_info(const BlockBackend *blk, BlockDriveInfo *info);
 /*
- * HMP's drive_del, of a drive or a -blockdev node: a device that has it finds no medium from now on.
+ * HMP's drive_del, of a drive or a -blockdev node: a device that has it finds no medium from now
+ * on.
  */
 bool block_drive_delete(const char *id, GError **error);
 /* Deletes a backend no device has. */
@@ -263,7 +265,7 @@ bool block_backend_close_tray(BlockBackend *blk, GError **error);
 
 /* ---- contexts: one per iothread ---- */
 BlockContext *block_context_main(void);
-BlockContext *block_context_new(GMainContext *context);     /* sources run on that context's thread */
+BlockContext *block_context_new(GMainContext *context);     /* sources run on its thread */
 void block_context_free(BlockContext *context);
 /* The one that goes with an iothread, made when first asked for; freed with the iothread. */
 BlockContext *block_context_of(IoThread *iothread);

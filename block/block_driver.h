@@ -43,7 +43,7 @@ enum {
 };
 typedef struct BlockStatus {
     unsigned flags;
-    uint64_t len;                       /* of the range with this status, from the asked offset on */
+    uint64_t len;                       /* of the range like this, from the asked offset on */
     uint64_t offset;
     BlockNode *file;
 } BlockStatus;
@@ -58,7 +58,7 @@ struct BlockDriver {
     const char *name;                   /* "qcow2" */
     bool protocol;                      /* has no file child */
     bool growable;                      /* a write may extend it */
-    bool fua;                           /* pwrite and zero heed BLOCK_REQ_FUA; else a flush follows */
+    bool fua;                           /* pwrite, zero heed BLOCK_REQ_FUA; else a flush follows */
     bool filter;                        /* passes its user's permissions on to its file: raw */
     size_t size;                        /* of its struct, BlockNode first */
     const BlockOption *options;         /* beyond the common ones; NULL name ends; may be NULL */
@@ -86,8 +86,8 @@ struct BlockDriver {
     int (*pwrite)(BlockNode *node, uint64_t offset, const struct iovec *iov, unsigned niov,
                   uint64_t len, unsigned flags);
     int (*pwrite_compressed)(BlockNode *node, uint64_t offset, const void *buf, uint64_t len);
-    int (*zero)(BlockNode *node, uint64_t offset, uint64_t len, unsigned flags);   /* NULL: writes */
-    int (*discard)(BlockNode *node, uint64_t offset, uint64_t len);                /* NULL: nothing */
+    int (*zero)(BlockNode *node, uint64_t offset, uint64_t len, unsigned flags);  /* NULL: writes */
+    int (*discard)(BlockNode *node, uint64_t offset, uint64_t len);              /* NULL: nothing */
     int (*flush)(BlockNode *node);              /* its own caches and then its file */
     int (*status)(BlockNode *node, uint64_t offset, uint64_t len, BlockStatus *status);
     bool (*truncate)(BlockNode *node, uint64_t size, BlockPrealloc prealloc, GError **error);
@@ -163,7 +163,7 @@ struct BlockNode {
     uint32_t request_alignment;                 /* of offset and length: 1, 512, 4096 */
     uint32_t memory_alignment;                  /* of buffers */
     uint64_t max_zero, discard_alignment;       /* 0: any */
-    bool aio_uring;                             /* aio=io_uring (also native); else worker threads */
+    bool aio_uring;                             /* aio=io_uring or native; else worker threads */
     uint64_t write_highest_offset;              /* atomic: end of the furthest write; protocols */
     bool probed_raw;                            /* raw, because no format was given or found */
     /* graph.c's */
@@ -224,4 +224,4 @@ static inline uint64_t block_node_size(const BlockNode *node)
 {
     return __atomic_load_n(&node->size_bytes, __ATOMIC_RELAXED);
 }
-void *block_alloc_aligned(const BlockNode *node, size_t len);   /* for its memory_alignment; free() */
+void *block_alloc_aligned(const BlockNode *node, size_t len);   /* by memory_alignment; free() */

@@ -34,7 +34,7 @@ typedef struct BlockTransfer {
 void block_context_call(BlockContext *context, void (*fn)(void *opaque), void *opaque);
 bool block_context_has_ring(const BlockContext *context);
 void block_context_transfer(BlockContext *context, BlockTransfer *transfer);
-void block_context_defer(BlockContext *context, BlockWork *work);   /* finished() soon; any thread */
+void block_context_defer(BlockContext *context, BlockWork *work);  /* finished() soon; any thread */
 void block_context_plug(BlockContext *context);
 void block_context_unplug(BlockContext *context);
 void block_context_batch(BlockContext *context, BlockBatch *batch);     /* block_batch_add() */

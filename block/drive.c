@@ -12,7 +12,7 @@
 #include "backend.h"
 #include "rhea_error.h"
 
-/* Connectors: units of one bus (0: any number), and whether media and error policy mean anything. */
+/* Connectors: units of one bus (0: any number), whether media and error policy mean anything. */
 static const struct Interface {
     const char *name;
     int max_units;

@@ -82,7 +82,8 @@ int block_node_preadv(BlockNode *node, uint64_t offset, const struct iovec *iov,
         (offset > block_node_size(node) || len > block_node_size(node) - offset)) {
         return read_past_end(node, offset, iov, niov, len);
     }
-    if (!is_multiple(node, offset, len) || !block_iov_is_aligned(iov, niov, node->memory_alignment)) {
+    if (!is_multiple(node, offset, len) ||
+        !block_iov_is_aligned(iov, niov, node->memory_alignment)) {
         return read_bounced(node, offset, iov, niov, len);
     }
     return node->driver->pread(node, offset, iov, niov, len);
@@ -411,7 +412,8 @@ bool block_node_truncate(BlockNode *node, uint64_t size, BlockPrealloc prealloc,
         return false;
     }
     if (size > INT64_MAX - BLOCK_SECTOR_SIZE) {
-        set_error(error, "Required too big image size, it must be not greater than %" G_GINT64_FORMAT,
+        set_error(error,
+                  "Required too big image size, it must be not greater than %" G_GINT64_FORMAT,
                   INT64_MAX - BLOCK_SECTOR_SIZE);
         return false;
     }

@@ -331,7 +331,8 @@ static bool check_chain(const OpenArgs *args, const char *path, GError **error)
 static BlockNode *open_backing_file(BlockNode *node, KeyVal *sub, const OpenArgs *args,
                                     const Inherit *inherit, GError **error)
 {
-    OpenArgs backing = { .opts = sub, .flags = args->flags & ~(BLOCK_OPEN_RDWR | BLOCK_OPEN_SNAPSHOT),
+    OpenArgs backing = { .opts = sub,
+                         .flags = args->flags & ~(BLOCK_OPEN_RDWR | BLOCK_OPEN_SNAPSHOT),
                          .depth = args->depth + 1, .inherit = *inherit, .overlay = args };
     OpenArgs chain = *args;
     g_autofree char *path = NULL;

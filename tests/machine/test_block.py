@@ -74,7 +74,8 @@ def test_formats_are_listed():
 
 def test_info_block(tmp_path):
     path, cd = image(tmp_path), image(tmp_path, 'boot.iso', 4096)
-    with Machine(*PAUSED, '-net', 'none', '-drive', 'file=%s,format=raw,if=virtio,cache=none' % path,
+    with Machine(*PAUSED, '-net', 'none',
+                 '-drive', 'file=%s,format=raw,if=virtio,cache=none' % path,
                  '-drive', 'file=%s,format=raw,if=none,id=x,readonly=on,detect-zeroes=on' % cd) \
             as machine:
         text = re.sub(r'#block\d+', '#block', machine.qmp.hmp('info block'))

@@ -214,7 +214,7 @@ START_TEST(fixed_disk)
     ck_assert(!block_backend_delete(blk, NULL));
     ck_assert(block_backend_resize(blk, 2 * SIZE, NULL));
     ck_assert_uint_eq(block_backend_size(blk), 2 * SIZE);
-    ck_assert(block_drive_delete("hd", NULL));                  /* the device keeps an empty drive */
+    ck_assert(block_drive_delete("hd", NULL));              /* the device keeps an empty drive */
     ck_assert_ptr_null(block_backend_find("hd"));
     ck_assert_ptr_null(block_backend_node(blk));
     block_backend_detach(blk);
