@@ -494,6 +494,19 @@ static int repair(Check *check)
     return ret == 0 ? qcow2_settle(check->q) : ret;
 }
 
+/* Clusters of bitmaps that are out of date were freed as leaks: nothing may lead to them. */
+static int forget_bitmaps(Check *check)
+{
+    Qcow2 *q = check->q;
+
+    if (check->out->leaks_fixed == 0 || (q->header.autoclear & QCOW2_AUTOCLEAR_BITMAPS) ||
+        qcow2_header_extension(&q->header, QCOW2_EXT_BITMAPS) == NULL) {
+        return 0;
+    }
+    qcow2_header_drop_extension(&q->header, QCOW2_EXT_BITMAPS);
+    return qcow2_header_rewrite(q, NULL) ? 0 : -EIO;
+}
+
 static int run(Check *check)
 {
     Qcow2 *q = check->q;
@@ -507,6 +520,9 @@ static int run(Check *check)
     }
     if (ret == 0) {
         ret = repair(check);
+    }
+    if (ret == 0) {
+        ret = forget_bitmaps(check);
     }
     if (ret == 0) {
         ret = check_flags(check);

@@ -9,8 +9,8 @@
  *
  * Order on disk, so that a crash at any moment leaves at most leaked clusters: a count goes up
  * before a table refers to the cluster, a table's first content before its parent refers to it, and
- * a count goes down only after no table on disk refers to the cluster.  The first two are seen to by
- * qcow2_write_tables(), the last by the lists of pending frees (qcow2_free.c).
+ * a count goes down only after no table on disk refers to the cluster.  The first two are seen to
+ * by qcow2_write_tables(), the last by the lists of pending frees (qcow2_free.c).
  */
 #pragma once
 

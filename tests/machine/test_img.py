@@ -131,6 +131,33 @@ def test_repair(ours, theirs, raw, tmp_path):
     theirs('compare', raw, 'disk.qcow2')
 
 
+def test_dirty_image_is_repaired(ours, theirs, tmp_path):
+    """Somebody died with lazy refcounts: opening for writing puts the counts right."""
+    theirs('create', '-f', 'qcow2', '-o', 'lazy_refcounts=on', 'disk.qcow2', '16M')
+    subprocess.run(['qemu-io', '-c', 'write -P 3 0 1M', '-c', 'flush', '-c', 'abort', 'disk.qcow2'],
+                   cwd=tmp_path, check=False, capture_output=True)
+    assert 'cleanly shut down: no' in ours('info', 'disk.qcow2')
+    ours('check', 'disk.qcow2', status=2)
+    ours('resize', 'disk.qcow2', '32M')
+    ours('check', 'disk.qcow2')
+    theirs('check', 'disk.qcow2')
+    with open(tmp_path / 'want.raw', 'wb') as out:
+        out.write(b'\3' * (1 << 20))
+        out.truncate(32 << 20)
+    ours('compare', 'disk.qcow2', 'want.raw')
+
+
+def test_bitmaps_go_stale(ours, theirs):
+    theirs('create', '-f', 'qcow2', 'disk.qcow2', '16M')
+    theirs('bitmap', '--add', 'disk.qcow2', 'b0')
+    ours('check', 'disk.qcow2')
+    assert 'b0' in theirs('info', 'disk.qcow2')
+    ours('snapshot', '-c', 'x', 'disk.qcow2')
+    assert 'b0' not in theirs('info', 'disk.qcow2')
+    ours('check', '-r', 'leaks', 'disk.qcow2')
+    theirs('check', 'disk.qcow2')
+
+
 def test_commit_and_rebase(ours, theirs, raw, tmp_path):
     ours('convert', '-O', 'qcow2', raw, 'base.qcow2')
     for name, backing in (('mid.qcow2', 'base.qcow2'), ('top.qcow2', 'mid.qcow2')):
