@@ -386,6 +386,22 @@ START_TEST(a_device_behind_a_hub)
 }
 END_TEST
 
+/* A change that comes before the port sleeps must not sleep with it. */
+START_TEST(a_change_wakes_a_hub_that_is_put_to_sleep)
+{
+    usb_board();
+    usb_add(&usb_hub_type, "1");
+    enumerate(0, 1);
+    ck_assert_int_eq(control(1, 0, 3, 1, 0, 0, NULL), 0);       /* may wake the bus */
+    usb_add(&usb_mouse_type, "1.8");
+    ck_assert_uint_eq(reg(0x10) & 0x1040, 0);
+    set_reg(0x10, 0x1004);
+    ck_assert_uint_eq(reg(0x10) & 0x1040, 0x1040);
+    set_reg(0x10, 0x0004);
+    expect_report("change of port 8", 2, "00 01");
+}
+END_TEST
+
 static const struct { const char *what; uint8_t type, request; uint16_t value, index; bool ok; }
 hub_requests[] = {
     { "port 0",             0x23, 3, 4, 0, false },
@@ -539,6 +555,7 @@ CHECK_MAIN("hw/usb_hid",
            CASE(a_full_queue_keeps_the_last_state),
            CASE(who_gets_the_events),
            CASE(a_device_behind_a_hub),
+           CASE(a_change_wakes_a_hub_that_is_put_to_sleep),
            CASES(hub_request_row, hub_requests),
            CASE(a_hub_takes_its_devices_along),
            CASE(ports_are_given_out),

@@ -132,6 +132,13 @@ static bool report_is_due(const UsbHid *hid)
            (hid->idle && vm_clock_ns(hid->usb.dev.vm) >= hid->next_idle_ns);
 }
 
+bool hid_has_news(const UsbDevice *dev)
+{
+    const UsbHid *hid = (const UsbHid *)dev;
+
+    return hid_class(hid)->has_news(hid);
+}
+
 int hid_data(UsbDevice *dev, const UsbPacket *packet)
 {
     UsbHid *hid = (UsbHid *)dev;

@@ -42,6 +42,7 @@ typedef struct HidClass {
 void hid_usb_reset(UsbDevice *dev);
 int hid_control(UsbDevice *dev, const UsbSetup *setup, uint8_t *data);
 int hid_data(UsbDevice *dev, const UsbPacket *packet);
+bool hid_has_news(const UsbDevice *dev);
 
 /* Its properties, in realize. */
 bool hid_check(const UsbHid *hid, GError **error);

@@ -298,7 +298,7 @@ static const UsbDesc keyboard_desc = {
 };
 static const HidClass keyboard_class = {
     .usb = { .desc = &keyboard_desc, .product = "QEMU USB Keyboard", .reset = hid_usb_reset,
-             .control = hid_control, .data = hid_data },
+             .control = hid_control, .data = hid_data, .has_news = hid_has_news },
     .report_desc = keyboard_report_desc, .report_desc_len = sizeof(keyboard_report_desc),
     .boots = true, .has_news = keyboard_has_news, .report = keyboard_report,
     .forget = keyboard_forget, .output = keyboard_output,

@@ -336,14 +336,14 @@ static const UsbDesc tablet_desc = {
 
 static const HidClass mouse_class = {
     .usb = { .desc = &mouse_desc, .product = "QEMU USB Mouse", .reset = hid_usb_reset,
-             .control = hid_control, .data = hid_data },
+             .control = hid_control, .data = hid_data, .has_news = hid_has_news },
     .report_desc = mouse_report_desc, .report_desc_len = sizeof(mouse_report_desc), .boots = true,
     .has_news = pointer_has_news, .report = mouse_report, .forget = pointer_forget,
     .claimed = pointer_claimed,
 };
 static const HidClass tablet_class = {
     .usb = { .desc = &tablet_desc, .product = "QEMU USB Tablet", .reset = hid_usb_reset,
-             .control = hid_control, .data = hid_data },
+             .control = hid_control, .data = hid_data, .has_news = hid_has_news },
     .report_desc = tablet_report_desc, .report_desc_len = sizeof(tablet_report_desc),
     .has_news = pointer_has_news, .report = tablet_report, .forget = pointer_forget,
     .claimed = pointer_claimed,

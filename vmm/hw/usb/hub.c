@@ -158,6 +158,9 @@ static int set_port_feature(HubPort *port, unsigned feature)
         if (port->wPortStatus & BIT(PORT_ENABLE)) {
             port_set(port, PORT_SUSPEND);
         }
+        if (port->port.dev && usb_wants_resume(port->port.dev)) {
+            hub_port_wakeup(&port->port);
+        }
         return 0;
     case PORT_RESET:
         if (usb_port_connected(&port->port) && port->wPortStatus & BIT(PORT_POWER)) {
@@ -260,14 +263,26 @@ static int hub_control(UsbDevice *dev, const UsbSetup *setup, uint8_t *data)
 }
 
 /* 11.12.4: one bit per port that changed, behind the hub's own. */
-static int hub_data(UsbDevice *dev, const UsbPacket *packet)
+static unsigned hub_changes(const Hub *hub)
 {
-    const Hub *hub = (const Hub *)dev;
-    unsigned changed = 0, len = (hub->n_ports + 1 + 7) / 8;
+    unsigned changed = 0;
 
     for (unsigned i = 0; i < hub->n_ports; i++) {
         changed |= hub->ports[i].wPortChange ? BIT(i + 1) : 0;
     }
+    return changed;
+}
+
+static bool hub_has_news(const UsbDevice *dev)
+{
+    return hub_changes((const Hub *)dev) != 0;
+}
+
+static int hub_data(UsbDevice *dev, const UsbPacket *packet)
+{
+    const Hub *hub = (const Hub *)dev;
+    unsigned changed = hub_changes(hub), len = (hub->n_ports + 1 + 7) / 8;
+
     if (!changed) {
         return USB_NAK;
     }
@@ -364,7 +379,7 @@ static const UsbDesc hub_desc = {
 };
 static const UsbClass hub_class = {
     .desc = &hub_desc, .product = "QEMU USB Hub", .keeps_ports = true, .reset = hub_usb_reset,
-    .control = hub_control, .data = hub_data, .find = hub_find,
+    .control = hub_control, .data = hub_data, .has_news = hub_has_news, .find = hub_find,
 };
 
 const DeviceType usb_hub_type = {

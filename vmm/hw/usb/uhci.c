@@ -203,6 +203,10 @@ static void uhci_port_write(UhciPort *port, uint16_t value)
         writable &= ~PORT_PE;
     }
     port->ctrl = (old & ~writable & ~(value & PORT_W1C)) | (value & writable);
+    if (value & PORT_SUSP && !(old & PORT_SUSP) && port->port.dev &&
+        usb_wants_resume(port->port.dev)) {
+        uhci_port_wakeup(&port->port);
+    }
     if (value & PORT_PR && !(old & PORT_PR) && usb_port_connected(&port->port)) {
         usb_bus_reset(port->port.dev);
     }

@@ -119,6 +119,8 @@ typedef struct UsbClass {
     /* Any endpoint but 0 that the descriptors name and that is not halted. */
     int (*data)(UsbDevice *dev, const UsbPacket *packet);
     void (*halt_cleared)(UsbDevice *dev, uint8_t endpoint);     /* by the guest; may be NULL */
+    /* Something waits to be fetched from it; NULL: never. */
+    bool (*has_news)(const UsbDevice *dev);
     /* A hub: who answers to `address` behind its enabled ports.  NULL elsewhere. */
     UsbDevice *(*find)(UsbDevice *dev, uint8_t address);
 } UsbClass;
@@ -161,6 +163,11 @@ extern const StateDesc usb_device_state;        /* embed first in a type's table
 
 /* A device could not answer before and can now, or its state changed: polls and wakes the bus. */
 void usb_wakeup(UsbDevice *dev);
+/*
+ * For the port that suspends it: news may have come just before, too early to wake anybody, and is
+ * signalled now.
+ */
+bool usb_wants_resume(const UsbDevice *dev);
 /* `endpoint` as in its descriptor: refuses packets until the guest clears the halt. */
 void usb_halt(UsbDevice *dev, uint8_t endpoint);
 

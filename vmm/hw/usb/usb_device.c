@@ -54,6 +54,12 @@ void usb_wakeup(UsbDevice *dev)
     }
 }
 
+bool usb_wants_resume(const UsbDevice *dev)
+{
+    return dev->attached && dev->remote_wakeup && usb_class(dev)->has_news &&
+           usb_class(dev)->has_news(dev);
+}
+
 /* ---- standard requests ---- */
 
 static int get_device_status(UsbDevice *dev, const UsbSetup *setup, uint8_t *data)
