@@ -30,11 +30,27 @@ def accel(request):
     return request.param
 
 
+def prepared(script):
+    """What a script of scripts/ prepared and printed last; a failure skips the test."""
+    run = subprocess.run([os.path.join(TOP, 'scripts', script)], capture_output=True, text=True, check=False)
+    if run.returncode != 0:
+        pytest.skip('%s failed: %s' % (script, run.stderr.strip()[-500:]))
+    return run.stdout.strip().splitlines()[-1]
+
+
 @pytest.fixture(scope='session')
 def demo():
     """Folder with vmlinuz and initrd of the demo guest."""
-    run = subprocess.run([os.path.join(TOP, 'scripts', 'demo-guest')], capture_output=True, text=True,
-                         check=False)
-    if run.returncode != 0:
-        pytest.skip('the demo guest could not be prepared: ' + run.stderr.strip())
-    return run.stdout.strip().splitlines()[-1]
+    return prepared('demo-guest')
+
+
+@pytest.fixture(scope='session')
+def drivers():
+    """Folder with vmlinuz and initrd of the guest that has drivers: linux.Linux boots it."""
+    return prepared('driver-guest')
+
+
+@pytest.fixture(scope='session')
+def debian():
+    """A disk image that boots a whole Debian."""
+    return os.path.join(prepared('debian-guest'), 'disk.raw')

@@ -7,7 +7,6 @@ import pytest
 
 from rhea import Machine
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 pytestmark = pytest.mark.slow
 
 DISKS = {
@@ -17,16 +16,6 @@ DISKS = {
     'usb': ['-device', 'piix3-usb-uhci', '-drive', 'file=%s,format=qcow2,if=none,id=d',
             '-device', 'usb-storage,drive=d'],
 }
-
-
-@pytest.fixture(scope='session')
-def debian():
-    """The disk image of scripts/debian-guest."""
-    run = subprocess.run([os.path.join(TOP, 'scripts', 'debian-guest')], capture_output=True, text=True,
-                         check=False)
-    if run.returncode != 0:
-        pytest.skip('Debian could not be prepared: ' + run.stderr.strip()[-500:])
-    return os.path.join(run.stdout.strip().splitlines()[-1], 'disk.raw')
 
 
 def log_in(machine):

@@ -6,9 +6,8 @@ import time
 
 import pytest
 
-from rhea import Machine
+from linux import Linux
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 pytestmark = pytest.mark.slow
 
 ROUNDS = int(os.environ.get('RHEA_CRASH_ROUNDS', '4'))
@@ -17,21 +16,6 @@ STRIDE = 137                                            # sectors between record
 # Each record is on stable storage, as far as a guest can know, before it is told of.
 WRITER = ('i=0; while true; do i=$((i+1)); printf "%%-511d\\n" $i | '
           'dd of=/dev/vda bs=512 seek=$((i*%d)) conv=notrunc,fsync 2>/dev/null; echo "@$i@"; done\n' % STRIDE)
-
-
-@pytest.fixture(scope='session')
-def drivers():
-    """Folder with vmlinuz and initrd of the guest that has drivers."""
-    made = subprocess.run([os.path.join(TOP, 'scripts', 'net-guest')], capture_output=True, text=True, check=False)
-    if made.returncode != 0:
-        pytest.skip('the guest could not be prepared: ' + made.stderr.strip())
-    return made.stdout.strip().splitlines()[-1]
-
-
-def start(drivers, *args):
-    return Machine('-accel', 'tcg', '-m', '256', '-nodefaults', '-kernel', os.path.join(drivers, 'vmlinuz'),
-                   '-initrd', os.path.join(drivers, 'initrd'), '-append', 'console=ttyS0 quiet no_timer_check', *args,
-                   serial='wait')
 
 
 def records_told(text):
@@ -55,8 +39,8 @@ def test_a_killed_process_loses_nothing_that_was_synced(drivers, tmp_path, cache
     for turn in range(ROUNDS):
         image = str(tmp_path / ('disk-%d.qcow2' % turn))
         subprocess.run(['qemu-img', 'create', '-q', '-f', 'qcow2', image, '1G'], check=True)
-        with start(drivers, '-drive', 'file=%s,format=qcow2,if=virtio,cache=%s' % (image, cache)) as machine:
-            machine.serial.expect('# ', 120)
+        with Linux(drivers, 'blk', '-drive', 'file=%s,format=qcow2,if=virtio,cache=%s' % (image, cache)) as machine:
+            machine.wait_for_shell()
             machine.serial.send(WRITER)
             text = machine.serial.expect('@%d@' % random.randint(3, 200), 120)
             deadline = time.monotonic() + random.random() / 20          # somewhere inside the next record
@@ -77,8 +61,8 @@ def test_a_full_host_disk_stops_the_guest_and_loses_nothing(drivers, tmp_path):
     try:
         image = str(folder / 'disk.qcow2')
         subprocess.run(['qemu-img', 'create', '-q', '-f', 'qcow2', image, '64M'], check=True)
-        with start(drivers, '-drive', 'file=%s,format=qcow2,if=virtio,id=d,werror=stop' % image) as machine:
-            machine.serial.expect('# ', 120)
+        with Linux(drivers, 'blk', '-drive', 'file=%s,format=qcow2,if=virtio,id=d,werror=stop' % image) as machine:
+            machine.wait_for_shell()
             machine.serial.send('dd if=/dev/urandom of=/tmp/data bs=1M count=24 2>/dev/null; sha256sum < /tmp/data; '
                                 'dd if=/tmp/data of=/dev/vda bs=1M conv=fsync; echo written-$?\n')
             event = machine.qmp.event('BLOCK_IO_ERROR', 120)['data']

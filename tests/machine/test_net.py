@@ -10,6 +10,7 @@ import threading
 
 import pytest
 
+from linux import Linux
 from rhea import Machine, binary, run
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -246,64 +247,30 @@ class WebServer:
         self.server.server_close()
 
 
-class Guest(Machine):
-    """Linux with drivers for every NIC, at its shell once sh() is called."""
-
-    def __init__(self, folder, *args, **options):
-        super().__init__('-accel', 'tcg', '-m', '192', '-nodefaults', '-kernel',
-                         os.path.join(folder, 'vmlinuz'), '-initrd', os.path.join(folder, 'initrd'),
-                         '-append', 'console=ttyS0 quiet no_timer_check', *args, serial='wait',
-                         **options)
-        self.at_shell = False
-
-    def sh(self, command, timeout=120):
-        """What the command printed; it has to succeed."""
-        if not self.at_shell:
-            self.serial.expect('# ', 300)
-            self.at_shell = True
-        self.serial.send(command + '; echo done-$?\n')
-        text = self.serial.expect(r'done-\d+\r\n', timeout).replace('\r\n', '\n')
-        assert text.endswith('done-0\n'), text
-        return text
-
-    def dhcp(self):
-        return self.sh('ip link set eth0 up && udhcpc -i eth0 -n -q -s /etc/dhcp')
-
-    def wait_for(self, condition, timeout=60):
-        """Until a test in the guest's shell holds."""
-        self.sh('n=0; until %s; do n=$((n+1)); [ $n -lt %d ] || break; sleep 0.1; done; %s'
-                % (condition, timeout * 10, condition), timeout + 60)
-
-
-@pytest.fixture(scope='session')
-def net():
-    """Folder with vmlinuz and initrd of the network guest."""
-    made = subprocess.run([os.path.join(TOP, 'scripts', 'net-guest')], capture_output=True,
-                          text=True, check=False)
-    if made.returncode != 0:
-        pytest.skip('the network guest could not be prepared: ' + made.stderr.strip())
-    return made.stdout.strip().splitlines()[-1]
+def lease(guest):
+    """What udhcpc learned."""
+    return guest.run('ip link set eth0 up && udhcpc -i eth0 -n -q -s /etc/dhcp')
 
 
 def use_lease(guest):
-    text = guest.dhcp()
+    text = lease(guest)
     for line in ('ip=10.0.2.15', 'mask=24', 'router=10.0.2.2', 'dns=10.0.2.3', 'hostname=vmhost'):
         assert line + '\n' in text
 
 
 def use_tftp(guest):
-    assert 'hello tftp' in guest.sh('tftp -g -r f.txt -l /o.txt 10.0.2.2 && cat /o.txt')
+    assert 'hello tftp' in guest.run('tftp -g -r f.txt -l /o.txt 10.0.2.2 && cat /o.txt')
 
 
 def use_download(guest, web):
-    text = guest.sh('wget -q -O - %s | sha256sum' % web.url, 600)
+    text = guest.run('wget -q -O - %s | sha256sum' % web.url, 600)
     assert web.sha256 in text
 
 
 def use_forward(guest, port):
     """The host calls the guest, both talk."""
-    guest.sh('(echo hi from guest | nc -l -p 8080 > /in.txt &)')
-    guest.wait_for('netstat -ltn | grep -q :8080')
+    guest.run('(echo hi from guest | nc -l -p 8080 > /in.txt &)')
+    guest.until('netstat -ltn | grep -q :8080')
     with socket.create_connection(('127.0.0.1', port), 30) as sock:
         sock.sendall(b'hi from host\n')
         sock.shutdown(socket.SHUT_WR)
@@ -311,31 +278,31 @@ def use_forward(guest, port):
         while b'\n' not in got:
             got += sock.recv(100)
     assert got == b'hi from guest\n'
-    guest.wait_for('grep -q "hi from host" /in.txt')
+    guest.until('grep -q "hi from host" /in.txt')
 
 
 def use_guest_forward(guest):
-    assert 'HELLO' in guest.sh('echo hello | nc -w 5 10.0.2.100 7')
+    assert 'HELLO' in guest.run('echo hello | nc -w 5 10.0.2.100 7')
 
 
 def use_links(guest, name):
     guest.qmp.command('set_link', name=name, up=False)
-    guest.wait_for('[ $(cat /sys/class/net/eth0/carrier) = 0 ]')
+    guest.until('[ $(cat /sys/class/net/eth0/carrier) = 0 ]')
     guest.qmp.command('set_link', name=name, up=True)
-    guest.wait_for('[ $(cat /sys/class/net/eth0/carrier) = 1 ]')
-    guest.wait_for('ping -c 1 -W 1 10.0.2.2 > /dev/null')
+    guest.until('[ $(cat /sys/class/net/eth0/carrier) = 1 ]')
+    guest.until('ping -c 1 -W 1 10.0.2.2 > /dev/null')
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('model', ['e1000', 'rtl8139', 'virtio-net-pci'])
-def test_a_guest_on_a_user_network(net, model, tmp_path):
+def test_a_guest_on_a_user_network(drivers, model, tmp_path):
     (tmp_path / 'f.txt').write_text('hello tftp\n')
     port = free_port()
     netdev = ('user,id=n0,hostname=vmhost,tftp=%s,hostfwd=tcp:127.0.0.1:%d-:8080,'
               'guestfwd=tcp:10.0.2.100:7-cmd:tr a-z A-Z' % (tmp_path, port))
     dump = tmp_path / 'dump.pcap'
     with WebServer(os.urandom(1 << 20) * 100) as web, \
-            Guest(net, '-netdev', netdev, '-device', model + ',netdev=n0,id=net0',
+            Linux(drivers, 'net', '-netdev', netdev, '-device', model + ',netdev=n0,id=net0',
                   '-object', 'filter-dump,id=d,netdev=n0,maxlen=100,file=%s' % dump) as guest:
         use_lease(guest)
         use_tftp(guest)
@@ -350,11 +317,11 @@ def test_a_guest_on_a_user_network(net, model, tmp_path):
 
 
 @pytest.mark.slow
-def test_restrict_keeps_the_guest_in(net):
+def test_restrict_keeps_the_guest_in(drivers):
     with WebServer(b'x') as web, \
-            Guest(net, '-nic', 'user,model=virtio-net-pci,restrict=on') as guest:
-        assert 'ip=10.0.2.15' in guest.dhcp()
-        guest.sh('! wget -q -T 5 -O - ' + web.url)
+            Linux(drivers, 'net', '-nic', 'user,model=virtio-net-pci,restrict=on') as guest:
+        assert 'ip=10.0.2.15' in lease(guest)
+        guest.run('! wget -q -T 5 -O - ' + web.url)
 
 
 def pair(kind, folder):
@@ -377,20 +344,20 @@ DEVICE = 'virtio-net-pci,netdev=n,mac=52:54:00:00:00:0'
 def talk(first, second):
     """Addresses, a ping, and a file from one guest to the other."""
     for number, guest in (1, first), (2, second):
-        guest.sh('ip link set eth0 up && ip addr add 10.9.0.%d/24 dev eth0' % number)
-    second.wait_for('ping -c 1 -W 1 10.9.0.1 > /dev/null')
-    first.sh('dd if=/dev/urandom of=/file bs=1M count=8 2> /dev/null')
-    digest = re.search(r'[0-9a-f]{64}', first.sh('sha256sum /file')).group()
-    first.sh('httpd -p 7000 -h /')
-    assert digest in second.sh('wget -q -O - http://10.9.0.1:7000/file | sha256sum', 300)
+        guest.run('ip link set eth0 up && ip addr add 10.9.0.%d/24 dev eth0' % number)
+    second.until('ping -c 1 -W 1 10.9.0.1 > /dev/null')
+    first.run('dd if=/dev/urandom of=/file bs=1M count=8 2> /dev/null')
+    digest = re.search(r'[0-9a-f]{64}', first.run('sha256sum /file')).group()
+    first.run('httpd -p 7000 -h /')
+    assert digest in second.run('wget -q -O - http://10.9.0.1:7000/file | sha256sum', 300)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('kind', ['socket', 'stream', 'dgram'])
-def test_two_guests_talk(net, kind, tmp_path):
+def test_two_guests_talk(drivers, kind, tmp_path):
     one, two = pair(kind, str(tmp_path))
-    with Guest(net, '-netdev', one, '-device', DEVICE + '1') as first, \
-            Guest(net, '-netdev', two, '-device', DEVICE + '2') as second:
+    with Linux(drivers, 'net', '-netdev', one, '-device', DEVICE + '1') as first, \
+            Linux(drivers, 'net', '-netdev', two, '-device', DEVICE + '2') as second:
         talk(first, second)
 
 
@@ -462,20 +429,20 @@ def test_tap_scripts(namespace, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_guests_on_a_bridge(net, namespace):
+def test_two_guests_on_a_bridge(drivers, namespace):
     namespace.run('ip link add br0 type bridge && ip link set br0 up; for tap in tap1 tap2; do '
                   'ip tuntap add $tap mode tap && ip link set $tap master br0 up; done')
     tap = 'tap,id=n,script=no,downscript=no,ifname=tap'
-    with Guest(net, '-netdev', tap + '1', '-device', DEVICE + '1',
+    with Linux(drivers, 'net', '-netdev', tap + '1', '-device', DEVICE + '1',
                program=namespace.rhea) as first, \
-            Guest(net, '-netdev', tap + '2,vnet_hdr=off', '-device', DEVICE + '2',
+            Linux(drivers, 'net', '-netdev', tap + '2,vnet_hdr=off', '-device', DEVICE + '2',
                   program=namespace.rhea) as second:
         talk(first, second)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('model', ['e1000', 'virtio-net-pci'])
-def test_a_guest_and_its_host_on_a_tap(net, namespace, model, tmp_path):
+def test_a_guest_and_its_host_on_a_tap(drivers, namespace, model, tmp_path):
     """Large packets both ways: segmentation is the kernel's where the NIC can pass it on."""
     namespace.run('ip tuntap add tap0 mode tap && ip link set tap0 up && '
                   'ip addr add 10.9.0.9/24 dev tap0')
@@ -486,14 +453,14 @@ def test_a_guest_and_its_host_on_a_tap(net, namespace, model, tmp_path):
                                str(tmp_path), '8000'], stderr=subprocess.DEVNULL,
                               stdout=subprocess.DEVNULL)
     try:
-        with Guest(net, '-netdev', 'tap,id=n,ifname=tap0,script=no,downscript=no', '-device',
+        with Linux(drivers, 'net', '-netdev', 'tap,id=n,ifname=tap0,script=no,downscript=no', '-device',
                    model + ',netdev=n', program=namespace.rhea) as guest:
-            guest.sh('ip link set eth0 up && ip addr add 10.9.0.1/24 dev eth0')
-            guest.wait_for('wget -q -O - http://10.9.0.9:8000/ > /dev/null')
-            text = guest.sh('wget -q -O - http://10.9.0.9:8000/file | tee /file | sha256sum', 600)
+            guest.run('ip link set eth0 up && ip addr add 10.9.0.1/24 dev eth0')
+            guest.until('wget -q -O - http://10.9.0.9:8000/ > /dev/null')
+            text = guest.run('wget -q -O - http://10.9.0.9:8000/file | tee /file | sha256sum', 600)
             assert digest in text
-            guest.sh('(nc -l -p 7000 < /file &)')
-            guest.wait_for('netstat -ltn | grep -q :7000')
+            guest.run('(nc -l -p 7000 < /file &)')
+            guest.until('netstat -ltn | grep -q :7000')
             assert digest in namespace.run(
                 "%s -c 'import hashlib, socket; s = socket.create_connection((\"10.9.0.1\", 7000));"
                 "h = hashlib.sha256(); [h.update(d) for d in iter(lambda: s.recv(65536), b\"\")];"

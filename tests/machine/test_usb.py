@@ -2,11 +2,10 @@
 import hashlib
 import os
 import re
-import subprocess
 
 import pytest
 
-from conftest import TOP
+from linux import Linux
 from rhea import Machine, run
 from test_firmware import needs_seabios
 
@@ -142,39 +141,9 @@ def test_seabios_boots_from_a_stick_and_hears_a_keyboard(tmp_path):
 
 # ---- Linux ----
 
-@pytest.fixture(scope='session')
-def usb_guest():
-    """Folder with vmlinuz and initrd of a guest with USB drivers."""
-    made = subprocess.run([os.path.join(TOP, 'scripts', 'usb-guest')], capture_output=True,
-                          text=True, check=False)
-    if made.returncode != 0:
-        pytest.skip('the USB guest could not be prepared: ' + made.stderr.strip())
-    return made.stdout.strip().splitlines()[-1]
-
-
-class Guest(Machine):
-    def __init__(self, folder, *args):
-        super().__init__('-accel', 'tcg', '-m', '256', '-nodefaults', '-display', 'none',
-                         '-kernel', os.path.join(folder, 'vmlinuz'),
-                         '-initrd', os.path.join(folder, 'initrd'),
-                         '-append', 'console=ttyS0 quiet', *args, serial='wait')
-        self.serial.expect('# ', 240)
-
-    def run(self, command):
-        """What a command printed; it must not fail."""
-        self.serial.send('echo be""gin; ' + command + '; echo done-$?\n')
-        self.serial.expect(r'begin\r\n')
-        text = self.serial.expect(r'done-\d+\r\n', 240).replace('\r\n', '\n')
-        assert text.endswith('done-0\n'), text
-        return text[:-len('done-0\n')]
-
-    def until(self, condition):
-        self.run('while ! ( %s ); do sleep 0.1; done' % condition)
-
-
 @pytest.mark.slow
-def test_linux_uses_keyboards_and_pointers(usb_guest):
-    with Guest(usb_guest, '-usb', '-device', 'usb-tablet', '-device', 'usb-kbd',
+def test_linux_uses_keyboards_and_pointers(drivers):
+    with Linux(drivers, 'usb', '-usb', '-device', 'usb-tablet', '-device', 'usb-kbd',
                '-device', 'usb-mouse') as guest:
         names = '/sys/class/input/event*/device/name'
         for name in 'Tablet', 'Keyboard', 'Mouse':
@@ -204,12 +173,12 @@ def test_linux_uses_keyboards_and_pointers(usb_guest):
 
 
 @pytest.mark.slow
-def test_linux_reads_and_writes_a_stick(usb_guest, tmp_path):
+def test_linux_reads_and_writes_a_stick(drivers, tmp_path):
     disk = tmp_path / 'disk'
     disk.write_bytes(bytes(4 << 20))
     cd = tmp_path / 'cd'
     cd.write_bytes(os.urandom(256 << 10))
-    with Guest(usb_guest, '-usb', '-drive', 'if=none,id=d,format=raw,file=%s' % disk,
+    with Linux(drivers, 'usb', '-usb', '-drive', 'if=none,id=d,format=raw,file=%s' % disk,
                '-drive', 'if=none,id=c,format=raw,media=cdrom,file=%s' % cd,
                '-device', 'usb-storage,drive=c') as guest:
         guest.qmp.command('device_add', driver='usb-storage', drive='d', id='stick')
@@ -227,8 +196,8 @@ def test_linux_reads_and_writes_a_stick(usb_guest, tmp_path):
 
 
 @pytest.mark.slow
-def test_linux_sees_devices_come_and_go(usb_guest):
-    with Guest(usb_guest, '-usb', '-device', 'usb-hub,id=hub,port=1') as guest:
+def test_linux_sees_devices_come_and_go(drivers):
+    with Linux(drivers, 'usb', '-usb', '-device', 'usb-hub,id=hub,port=1') as guest:
         guest.until('ls /sys/bus/usb/devices | grep -q "^1-1$"')
         for _ in range(10):
             guest.qmp.command('device_add', driver='usb-mouse', id='m', port='1.3')

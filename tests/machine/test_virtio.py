@@ -1,5 +1,4 @@
 """Virtio devices under Linux: disks, balloon, console ports, random numbers; old and new interface."""
-import gzip
 import hashlib
 import os
 import random
@@ -7,70 +6,10 @@ import time
 
 import pytest
 
+from linux import Linux
 from rhea import Machine, Stream
 
 pytestmark = pytest.mark.slow
-PROMPT = r'~? # '
-# In the order of what needs what.
-TRANSPORT = ['virtio_ring', 'virtio', 'virtio_pci_legacy_dev', 'virtio_pci_modern_dev', 'virtio_pci']
-
-
-def cpio(files):
-    """An archive in the kernel's initramfs format."""
-    out = b''
-    for name, data in list(files.items()) + [('TRAILER!!!', b'')]:
-        encoded = name.encode() + b'\0'
-        fields = [0, 0o100644, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(encoded), 0]
-        out += b'070701' + b''.join(b'%08x' % field for field in fields) + encoded
-        out += b'\0' * (-len(out) % 4) + data
-        out += b'\0' * (-len(out) % 4)
-    return out
-
-
-@pytest.fixture(scope='module')
-def initrd(demo, tmp_path_factory):
-    """The demo guest's initial RAM disk with virtio drivers behind it."""
-    folder = os.path.join(demo, 'modules')
-    files = {}
-    for name in os.listdir(folder):
-        with open(os.path.join(folder, name), 'rb') as module:
-            files['lib/modules/' + name] = module.read()
-    with open(os.path.join(demo, 'initrd'), 'rb') as base:
-        first = base.read()
-    path = tmp_path_factory.mktemp('virtio') / 'initrd'
-    path.write_bytes(first + b'\0' * (-len(first) % 4) + gzip.compress(cpio(files), 1))
-    return str(path)
-
-
-class Guest(Machine):
-    def __init__(self, demo, initrd, driver, *args):
-        super().__init__('-accel', 'tcg', '-m', '256', '-nodefaults',
-                         '-kernel', os.path.join(demo, 'vmlinuz'), '-initrd', initrd,
-                         '-append', 'console=ttyS0 quiet', *args, serial='wait')
-        self.driver = driver
-        self.booted()
-
-    def booted(self):
-        """Waits for the shell and loads the driver."""
-        self.serial.expect('Welcome.*' + PROMPT, 120)
-        self.run('stty -echo')
-        for name in TRANSPORT + [self.driver]:
-            self.run('insmod /lib/modules/%s.ko' % name)
-
-    def run(self, command):
-        """What a command printed; it must not fail."""
-        self.serial.send('echo be""gin; ' + command + '; echo done-$?\n')
-        self.serial.expect(r'begin\r\n')                     # behind the prompt
-        text = self.serial.expect(r'done-\d+\r\n').replace('\r\n', '\n')
-        assert text.endswith('done-0\n'), command + ': ' + text
-        return text[:-len('done-0\n')]
-
-    def start(self, command):
-        """Leaves a command running in the guest."""
-        self.run('{ %s & }' % command)
-
-    def until(self, test):
-        self.run('until %s; do :; done' % test)
 
 
 def make_disk(tmp_path, megabytes=16):
@@ -94,10 +33,10 @@ def drive(path, **options):
     'virtio-blk-pci,ioeventfd=off,event_idx=off,indirect_desc=off,queue-size=16',
     'virtio-blk-pci-non-transitional,iothread=t0,page-per-vq=on',
 ], ids=['plain', 'iothread', 'legacy', 'simple', 'non-transitional'])
-def test_disk(demo, initrd, tmp_path, device):
+def test_disk(drivers, tmp_path, device):
     path = make_disk(tmp_path)
     args = drive(path) + ['-object', 'iothread,id=t0', '-device', device + ',drive=d0,serial=disk-7']
-    with Guest(demo, initrd, 'virtio_blk', *args) as guest:
+    with Linux(drivers, 'blk', *args) as guest:
         assert guest.run('cat /sys/block/vda/size /sys/block/vda/serial') == '32768\ndisk-7'
         sums = guest.run('dd if=/dev/urandom of=/tmp/x bs=64k count=128 2>/dev/null; md5sum < /tmp/x; '
                          'dd if=/tmp/x of=/dev/vda bs=64k conv=fsync 2>/dev/null; '
@@ -112,9 +51,9 @@ def test_disk(demo, initrd, tmp_path, device):
                   ' | grep .')
 
 
-def test_discard_makes_holes(demo, initrd, tmp_path):
+def test_discard_makes_holes(drivers, tmp_path):
     path = make_disk(tmp_path)
-    with Guest(demo, initrd, 'virtio_blk', *drive(path, discard='unmap'),
+    with Linux(drivers, 'blk', *drive(path, discard='unmap'),
                '-device', 'virtio-blk-pci,drive=d0') as guest:
         guest.run('dd if=/dev/urandom of=/dev/vda bs=1M count=8 conv=fsync 2>/dev/null')
         assert os.stat(path).st_blocks * 512 >= 8 << 20
@@ -122,19 +61,19 @@ def test_discard_makes_holes(demo, initrd, tmp_path):
         assert os.stat(path).st_blocks * 512 < 1 << 20
 
 
-def test_read_only_disk(demo, initrd, tmp_path):
+def test_read_only_disk(drivers, tmp_path):
     path = make_disk(tmp_path)
-    with Guest(demo, initrd, 'virtio_blk', *drive(path, readonly='on'),
+    with Linux(drivers, 'blk', *drive(path, readonly='on'),
                '-device', 'virtio-blk-pci,drive=d0') as guest:
         assert guest.run('cat /sys/block/vda/ro') == '1\n'
         guest.run('! dd if=/dev/zero of=/dev/vda count=1 2>/dev/null')
 
 
 @pytest.mark.parametrize('iothread', ['', ',iothread=t0'], ids=['main', 'iothread'])
-def test_reset_and_stops_at_work(demo, initrd, tmp_path, iothread):
+def test_reset_and_stops_at_work(drivers, tmp_path, iothread):
     """The machine stops and goes on, and is reset, while requests are under way."""
     path = make_disk(tmp_path)
-    with Guest(demo, initrd, 'virtio_blk', *drive(path), '-object', 'iothread,id=t0',
+    with Linux(drivers, 'blk', *drive(path), '-object', 'iothread,id=t0',
                '-device', 'virtio-blk-pci,drive=d0' + iothread) as guest:
         guest.run('dd if=/dev/urandom of=/dev/vda bs=1M count=16 2>/dev/null; sync')
         guest.start('(while :; do dd if=/dev/vda of=/dev/null bs=64k iflag=direct 2>/dev/null; done)')
@@ -150,9 +89,9 @@ def test_reset_and_stops_at_work(demo, initrd, tmp_path, iothread):
 
 
 @pytest.mark.parametrize('iothread', ['', ',iothread=t0'], ids=['main', 'iothread'])
-def test_disks_come_and_go(demo, initrd, tmp_path, iothread):
+def test_disks_come_and_go(drivers, tmp_path, iothread):
     path = make_disk(tmp_path)
-    with Guest(demo, initrd, 'virtio_blk', '-object', 'iothread,id=t0') as guest:
+    with Linux(drivers, 'blk', '-object', 'iothread,id=t0') as guest:
         for turn in range(5):
             guest.qmp.command('blockdev-add', driver='raw', node_name='n0',
                               file={'driver': 'file', 'filename': path})
@@ -176,8 +115,8 @@ def resident(guest):
         return int(statm.read().split()[1]) * 4096
 
 
-def test_balloon(demo, initrd):
-    with Guest(demo, initrd, 'virtio_balloon', '-device', 'virtio-balloon-pci,id=b0') as guest:
+def test_balloon(drivers):
+    with Linux(drivers, 'balloon', '-device', 'virtio-balloon-pci,id=b0') as guest:
         guest.run('dd if=/dev/zero of=/tmp/x bs=1M count=100 2>/dev/null; rm /tmp/x')
         before = resident(guest)
         assert guest.qmp.hmp('info balloon') == 'balloon: actual=256\n'
@@ -212,14 +151,14 @@ def test_balloon_errors(demo):
 
 # ---- console and ports ----
 
-def test_console_and_ports(demo, initrd, tmp_path):
+def test_console_and_ports(drivers, tmp_path):
     console, port = str(tmp_path / 'console'), str(tmp_path / 'port')
     args = ['-device', 'virtio-serial-pci,id=vs',
             '-chardev', 'socket,id=c0,path=%s,server=on,wait=off' % console,
             '-chardev', 'socket,id=c1,path=%s,server=on,wait=off' % port,
             '-device', 'virtconsole,chardev=c0', '-chardev', 'null,id=c2',
             '-device', 'virtserialport,bus=vs.0,chardev=c1,name=org.rhea.0,id=p1']
-    with Guest(demo, initrd, 'virtio_console', *args) as guest:
+    with Linux(drivers, 'console', *args) as guest:
         line, pipe = Stream(console), Stream(port)
         guest.until('[ -e /dev/hvc0 -a -e /dev/vport0p1 ]')
         assert 'org.rhea.0\n' in guest.run('cat /sys/class/virtio-ports/*/name')
@@ -270,8 +209,8 @@ def test_refused(args, error):
 
 @pytest.mark.parametrize('device', ['virtio-rng-pci', 'virtio-rng-pci,disable-modern=on',
                                     'virtio-rng-pci,rng=r0,max-bytes=4096,period=100'])
-def test_random_numbers(demo, initrd, device):
-    with Guest(demo, initrd, 'virtio-rng', '-object', 'rng-random,id=r0,filename=/dev/urandom',
+def test_random_numbers(drivers, device):
+    with Linux(drivers, 'rng', '-object', 'rng-random,id=r0,filename=/dev/urandom',
                '-device', device) as guest:
         assert guest.run('cat /sys/class/misc/hw_random/rng_current') == 'virtio_rng.0\n'
         sums = guest.run('for i in 1 2; do dd if=/dev/hwrng bs=512 count=4 2>/dev/null | md5sum; done')
