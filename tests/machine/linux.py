@@ -17,7 +17,7 @@ class Linux(Machine):
 
     def booted(self):
         """Waits for the shell of a guest that starts, again perhaps."""
-        self.serial.expect(r'built-in shell \(ash\).*# ', 300)
+        self.serial.expect(r'Ready\.\r\n# ', 300)
         self.at_shell = True
 
     def wait_for_shell(self):
