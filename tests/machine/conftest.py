@@ -12,6 +12,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 
 def pytest_configure(config):
     config.addinivalue_line('markers', 'slow: takes more than a few seconds; left out with sanitizers')
+    config.addinivalue_line('markers', 'long: takes minutes; only with scripts/check --long')
 
 
 def kvm_usable():

@@ -10,7 +10,7 @@ from linux import Linux
 
 pytestmark = pytest.mark.slow
 
-ROUNDS = int(os.environ.get('RHEA_CRASH_ROUNDS', '4'))
+ROUNDS = int(os.environ.get('RHEA_CRASH_ROUNDS', '2'))
 STRIDE = 137                                            # sectors between records: a cluster each
 
 # Each record is on stable storage, as far as a guest can know, before it is told of.

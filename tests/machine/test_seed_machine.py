@@ -120,7 +120,6 @@ QTREE_KNOWN = ABSENT_PARTS + [
     (r'^-.*PIIX4_PM > memory-hotplug-support', 'memory cannot be hot-plugged'),
     (r'^-.*PIIX4_PM > smm-compat', 'SMRAM never was as QEMU before 2.3 had it'),
     (r'^-.*PIIX4_PM > x-not-migrate-acpi-index', 'says how old machines migrate'),
-    (r'^-.*virtio-blk-device > backend_defaults', 'says how limits of the host\'s disk are taken over'),
 ]
 
 

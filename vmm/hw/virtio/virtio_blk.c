@@ -44,7 +44,6 @@ typedef struct VirtioBlk {
     VirtioDevice vdev;
     /* configuration */
     BlockConf conf;
-    OnOffAuto backend_defaults;
     IoThread *iothread;
     char *serial;
     bool config_wce, scsi, request_merging, seg_max_adjust, discard, report_discard_granularity;
