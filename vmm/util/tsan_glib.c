@@ -75,3 +75,15 @@ WRAP(void, g_once_init_leave, void *location, gsize result)
     __tsan_release(location);
     __real_g_once_init_leave(location, result);
 }
+
+/*
+ * Guest memory is shared between vCPUs and devices by its nature.  What orders the guest's own loads
+ * and stores against a device's is the guest's program, which the sanitizer cannot see into.
+ */
+const char *__tsan_default_suppressions(void);
+
+const char *__tsan_default_suppressions(void)
+{
+    return "race:^tcg_load\n"
+           "race:^tcg_store\n";
+}
