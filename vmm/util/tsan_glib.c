@@ -78,12 +78,17 @@ WRAP(void, g_once_init_leave, void *location, gsize result)
 
 /*
  * Guest memory is shared between vCPUs and devices by its nature.  What orders the guest's own loads
- * and stores against a device's is the guest's program, which the sanitizer cannot see into.
+ * and stores against a device's is the guest's program, which the sanitizer cannot see into.  Both
+ * sides are named: of the earlier access the sanitizer may have forgotten the stack.
  */
 const char *__tsan_default_suppressions(void);
 
 const char *__tsan_default_suppressions(void)
 {
     return "race:^tcg_load\n"
-           "race:^tcg_store\n";
+           "race:^tcg_store\n"
+           "race:^read_range$\n"               /* DMA, core/memaccess.c */
+           "race:^write_range$\n"
+           "race:^virtqueue_\n"
+           "race:^blk_finish$\n";
 }
