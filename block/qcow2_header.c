@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "qcow2_internal.h"
 #include "rhea_error.h"
 
@@ -38,43 +39,15 @@ static const FieldRow v3_fields[] = {
     FIELD(96, 4, refcount_order), FIELD(100, 4, length),
 };
 
-static uint32_t load32(const uint8_t *at)
-{
-    uint32_t value;
-
-    memcpy(&value, at, 4);
-    return GUINT32_FROM_BE(value);
-}
-
-static uint64_t load64(const uint8_t *at)
-{
-    uint64_t value;
-
-    memcpy(&value, at, 8);
-    return GUINT64_FROM_BE(value);
-}
-
-static void store32(uint8_t *at, uint32_t value)
-{
-    value = GUINT32_TO_BE(value);
-    memcpy(at, &value, 4);
-}
-
-static void store64(uint8_t *at, uint64_t value)
-{
-    value = GUINT64_TO_BE(value);
-    memcpy(at, &value, 8);
-}
-
 static void load_fields(Qcow2Header *header, const uint8_t *bytes, const FieldRow *rows, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         void *member = (char *)header + rows[i].member;
 
         if (rows[i].width == 4) {
-            *(uint32_t *)member = load32(bytes + rows[i].offset);
+            *(uint32_t *)member = get_be32(bytes + rows[i].offset);
         } else {
-            *(uint64_t *)member = load64(bytes + rows[i].offset);
+            *(uint64_t *)member = get_be64(bytes + rows[i].offset);
         }
     }
 }
@@ -85,9 +58,9 @@ static void store_fields(const Qcow2Header *header, uint8_t *bytes, const FieldR
         const void *member = (const char *)header + rows[i].member;
 
         if (rows[i].width == 4) {
-            store32(bytes + rows[i].offset, *(const uint32_t *)member);
+            put_be32(bytes + rows[i].offset, *(const uint32_t *)member);
         } else {
-            store64(bytes + rows[i].offset, *(const uint64_t *)member);
+            put_be64(bytes + rows[i].offset, *(const uint64_t *)member);
         }
     }
 }
@@ -146,7 +119,7 @@ static bool read_extensions(Qcow2Header *header, const uint8_t *bytes, size_t at
                             GError **error)
 {
     while (at + 8 <= end) {
-        uint32_t type = load32(bytes + at), len = load32(bytes + at + 4);
+        uint32_t type = get_be32(bytes + at), len = get_be32(bytes + at + 4);
 
         at += 8;
         if (type == QCOW2_EXT_END) {
@@ -254,8 +227,8 @@ static bool read_v3(Qcow2Header *header, const uint8_t *bytes, size_t have, GErr
 static bool read_backing(Qcow2Header *header, const uint8_t *bytes, size_t have, size_t *ext_end,
                          GError **error)
 {
-    uint64_t offset = load64(bytes + 8);
-    uint32_t len = load32(bytes + 16);
+    uint64_t offset = get_be64(bytes + 8);
+    uint32_t len = get_be32(bytes + 16);
 
     if (offset == 0) {
         return true;
@@ -324,7 +297,7 @@ bool qcow2_header_read(BlockNode *file, Qcow2Header *header, GError **error)
         set_error(error, "Image is not in qcow2 format");
         return false;
     }
-    if (!check_start(header, load32(start), error)) {
+    if (!check_start(header, get_be32(start), error)) {
         return false;
     }
     have = MIN(block_node_size(file), UINT64_C(1) << header->cluster_bits);
@@ -344,8 +317,8 @@ static void put_extension(GByteArray *out, uint32_t type, const void *data, uint
     static const uint8_t padding[8];
     uint8_t head[8];
 
-    store32(head, type);
-    store32(head + 4, len);
+    put_be32(head, type);
+    put_be32(head + 4, len);
     g_byte_array_append(out, head, sizeof(head));
     g_byte_array_append(out, data, len);
     g_byte_array_append(out, padding, ROUND_UP(len, 8) - len);
@@ -353,7 +326,7 @@ static void put_extension(GByteArray *out, uint32_t type, const void *data, uint
 
 static void put_fixed(const Qcow2Header *header, uint8_t *bytes)
 {
-    store32(bytes, QCOW2_MAGIC);
+    put_be32(bytes, QCOW2_MAGIC);
     store_fields(header, bytes, v2_fields, G_N_ELEMENTS(v2_fields));
     if (header->version >= 3) {
         store_fields(header, bytes, v3_fields, G_N_ELEMENTS(v3_fields));
@@ -385,8 +358,8 @@ uint8_t *qcow2_header_bytes(const Qcow2Header *header, size_t *len, GError **err
     put_extension(out, QCOW2_EXT_END, NULL, 0);
     put_fixed(header, out->data);
     if (name_len > 0) {
-        store64(out->data + 8, out->len);
-        store32(out->data + 16, name_len);
+        put_be64(out->data + 8, out->len);
+        put_be32(out->data + 16, name_len);
         g_byte_array_append(out, (const uint8_t *)header->backing_file, name_len);
     }
     if (name_len > MAX_BACKING || out->len > (1u << header->cluster_bits)) {

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "bytes.h"
 #include "e1000_regs.h"
 #include "vm_core.h"
 
@@ -156,11 +157,6 @@ static bool multicast_match(const E1000 *nic, const uint8_t *dest)
     unsigned hash = pci_get_word(dest + 4) >> shifts[nic->mac[RCTL / 4] >> 12 & 3] & 0xfff;
 
     return nic->mac[MTA / 4 + hash / 32] >> hash % 32 & 1;
-}
-
-static uint16_t get_be16(const uint8_t *p)
-{
-    return p[0] << 8 | p[1];
 }
 
 static bool is_vlan(const E1000 *nic, const uint8_t *data, size_t len)

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "bytes.h"
 #include "e1000_regs.h"
 #include "vm_core.h"
 
@@ -43,28 +44,6 @@ typedef struct TxDesc {
     uint8_t bytes[E1000_DESC_SIZE];
     uint8_t command;                    /* bits 31:24 of the third word, of all kinds */
 } TxDesc;
-
-static uint16_t get_be16(const uint8_t *p)
-{
-    return p[0] << 8 | p[1];
-}
-
-static void put_be16(uint8_t *p, uint16_t v)
-{
-    p[0] = v >> 8;
-    p[1] = v;
-}
-
-static uint32_t get_be32(const uint8_t *p)
-{
-    return (uint32_t)get_be16(p) << 16 | get_be16(p + 2);
-}
-
-static void put_be32(uint8_t *p, uint32_t v)
-{
-    put_be16(p, v >> 16);
-    put_be16(p + 2, v);
-}
 
 /* ---- frames ---- */
 

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "bytes.h"
 #include "rtl8139_regs.h"
 #include "vm_core.h"
 
@@ -34,28 +35,6 @@
 /* More waits a while, so that no ring keeps the machine lock. */
 #define WORK_PER_TURN   1024            /* frames sent and pages copied */
 #define TURN_PAUSE_NS   (100 * NS_PER_US)
-
-static uint16_t get_be16(const uint8_t *p)
-{
-    return p[0] << 8 | p[1];
-}
-
-static void put_be16(uint8_t *p, uint16_t v)
-{
-    p[0] = v >> 8;
-    p[1] = v;
-}
-
-static uint32_t get_be32(const uint8_t *p)
-{
-    return (uint32_t)get_be16(p) << 16 | get_be16(p + 2);
-}
-
-static void put_be32(uint8_t *p, uint32_t v)
-{
-    put_be16(p, v >> 16);
-    put_be16(p + 2, v);
-}
 
 /* ---- IPv4 ---- */
 

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "bytes.h"
 #include "scsi.h"
 
 enum { SCSI_FOR_DISK = 1, SCSI_FOR_CD = 2, SCSI_FOR_ALL = 3 };          /* ScsiCommand.kinds */
@@ -81,18 +82,6 @@ SENSE_OF(sense_no_space, DATA_PROTECT, 0x27, 0x07)
 SENSE_OF(sense_reset, UNIT_ATTENTION, 0x29, 0x00)
 SENSE_OF(sense_new_medium, UNIT_ATTENTION, 0x28, 0x00)
 SENSE_OF(sense_new_capacity, UNIT_ATTENTION, 0x2a, 0x09)
-
-/* ---- numbers in CDBs and pages are big endian ---- */
-static inline uint32_t be16_at(const uint8_t *p) { return p[0] << 8 | p[1]; }
-static inline uint32_t be24_at(const uint8_t *p) { return (uint32_t)p[0] << 16 | be16_at(p + 1); }
-static inline uint32_t be32_at(const uint8_t *p) { return be16_at(p) << 16 | be16_at(p + 2); }
-static inline uint64_t be64_at(const uint8_t *p)
-{
-    return (uint64_t)be32_at(p) << 32 | be32_at(p + 4);
-}
-static inline void put_be16(uint8_t *p, uint16_t v) { p[0] = v >> 8; p[1] = v; }
-static inline void put_be32(uint8_t *p, uint32_t v) { put_be16(p, v >> 16); put_be16(p + 2, v); }
-static inline void put_be64(uint8_t *p, uint64_t v) { put_be32(p, v >> 32); put_be32(p + 4, v); }
 
 /* ---- the commands, by file ---- */
 /* scsi_inquiry.c */

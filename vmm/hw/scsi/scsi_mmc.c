@@ -205,7 +205,7 @@ static size_t put_profiles(const ScsiUnit *unit, uint8_t *out)
 void scsi_cmd_get_configuration(ScsiRequest *req)
 {
     const ScsiUnit *unit = req->unit;
-    unsigned wanted = req->cdb[1] & 0x03, first = be16_at(req->cdb + 2);
+    unsigned wanted = req->cdb[1] & 0x03, first = get_be16(req->cdb + 2);
     uint8_t out[128] = { 0 };
     size_t len = 8;
 

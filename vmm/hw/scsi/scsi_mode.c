@@ -261,7 +261,7 @@ static void mode_received(ScsiRequest *req)
         scsi_fail(req, sense_parameter_length);
         return;
     }
-    size_t descriptors = ten ? be16_at(list + 6) : list[3];
+    size_t descriptors = ten ? get_be16(list + 6) : list[3];
     if (descriptors > len - head || (descriptors && descriptors != 8)) {
         scsi_fail(req, descriptors > len - head ? sense_parameter_length : sense_bad_parameter);
         return;

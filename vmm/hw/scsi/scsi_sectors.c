@@ -165,7 +165,7 @@ void scsi_cmd_read_cd(ScsiRequest *req)
     } else if (wanted != 0x10) {
         scsi_fail(req, sense_bad_field);
     } else {
-        transfer(req, be32_at(req->cdb + 2), be24_at(req->cdb + 6));
+        transfer(req, get_be32(req->cdb + 2), get_be24(req->cdb + 6));
     }
 }
 
@@ -207,8 +207,8 @@ static void unmap_next(ScsiRequest *req)
 
     for (; req->offset + 16 <= req->end; req->offset += 16) {
         uint8_t *entry = req->buf + req->offset;
-        uint64_t lba = be64_at(entry);
-        uint32_t count = be32_at(entry + 8);
+        uint64_t lba = get_be64(entry);
+        uint32_t count = get_be32(entry + 8);
         uint32_t part = MIN(count, BLOCK_MAX_REQUEST / bs);
 
         if (!check_range(req, lba, count)) {
@@ -236,7 +236,7 @@ static void unmap_received(ScsiRequest *req)
         }
         return;
     }
-    uint32_t len = be16_at(list), descriptors = be16_at(list + 2);
+    uint32_t len = get_be16(list), descriptors = get_be16(list + 2);
     if (len + 2 > req->len || descriptors + 8 > req->len) {
         scsi_fail(req, sense_parameter_length);
         return;
@@ -340,7 +340,7 @@ void scsi_cmd_read_capacity(ScsiRequest *req)
     uint64_t blocks = scsi_unit_blocks(req->unit);
     uint8_t out[8];
 
-    if (!(req->cdb[8] & 0x01) && be32_at(req->cdb + 2)) {
+    if (!(req->cdb[8] & 0x01) && get_be32(req->cdb + 2)) {
         scsi_fail(req, sense_bad_field);
         return;
     }

@@ -20,11 +20,11 @@ uint64_t scsi_cdb_lba(const uint8_t *cdb)
 {
     switch (cdb[0] >> 5) {
     case 0:
-        return be24_at(cdb + 1) & 0x1fffff;
+        return get_be24(cdb + 1) & 0x1fffff;
     case 4:
-        return be64_at(cdb + 2);
+        return get_be64(cdb + 2);
     default:
-        return be32_at(cdb + 2);
+        return get_be32(cdb + 2);
     }
 }
 
@@ -34,11 +34,11 @@ uint32_t scsi_cdb_count(const uint8_t *cdb)
     case 0:
         return cdb[4] ? cdb[4] : 256;
     case 4:
-        return be32_at(cdb + 10);
+        return get_be32(cdb + 10);
     case 5:
-        return be32_at(cdb + 6);
+        return get_be32(cdb + 6);
     default:
-        return be16_at(cdb + 7);
+        return get_be16(cdb + 7);
     }
 }
 
@@ -55,15 +55,15 @@ static uint64_t cdb_length(const ScsiUnit *unit, const uint8_t *cdb, ScsiLength 
     case LENGTH_8_AT_4:
         return cdb[4];
     case LENGTH_16_AT_3:
-        return be16_at(cdb + 3);
+        return get_be16(cdb + 3);
     case LENGTH_16_AT_7:
-        return be16_at(cdb + 7);
+        return get_be16(cdb + 7);
     case LENGTH_16_AT_8:
-        return be16_at(cdb + 8);
+        return get_be16(cdb + 8);
     case LENGTH_32_AT_6:
-        return be32_at(cdb + 6);
+        return get_be32(cdb + 6);
     case LENGTH_32_AT_10:
-        return be32_at(cdb + 10);
+        return get_be32(cdb + 10);
     case LENGTH_BLOCKS:
         return (uint64_t)scsi_cdb_count(cdb) * unit->block_size;
     case LENGTH_BLOCK:
@@ -71,7 +71,7 @@ static uint64_t cdb_length(const ScsiUnit *unit, const uint8_t *cdb, ScsiLength 
     case LENGTH_8:
         return 8;
     case LENGTH_READ_CD:
-        return cdb[9] & 0xf8 ? (uint64_t)be24_at(cdb + 6) * CD_BLOCK_SIZE : 0;
+        return cdb[9] & 0xf8 ? (uint64_t)get_be24(cdb + 6) * CD_BLOCK_SIZE : 0;
     }
     return 0;
 }
