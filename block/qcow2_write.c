@@ -437,17 +437,26 @@ static int replace(Qcow2 *q, uint64_t cluster, uint64_t old, uint64_t entry, boo
     return ret;
 }
 
-static int zero_cluster(Qcow2 *q, uint64_t cluster, bool may_unmap)
+/* A cluster's entry as it is, and its kind, never BAD. */
+static int get_old(Qcow2 *q, uint64_t cluster, uint64_t *old, Qcow2Kind *kind)
 {
-    uint64_t old, entry = QCOW2_ZERO;
-    int ret = qcow2_l2_get(q, cluster, &old);
-    Qcow2Kind kind = qcow2_kind(q, old);
+    int ret = qcow2_l2_get(q, cluster, old);
 
     if (ret < 0) {
         return ret;
     }
-    if (kind == QCOW2_KIND_BAD) {
-        return qcow2_bad_entry(q, cluster, old);
+    *kind = qcow2_kind(q, *old);
+    return *kind == QCOW2_KIND_BAD ? qcow2_bad_entry(q, cluster, *old) : 0;
+}
+
+static int zero_cluster(Qcow2 *q, uint64_t cluster, bool may_unmap)
+{
+    uint64_t old, entry = QCOW2_ZERO;
+    Qcow2Kind kind;
+    int ret = get_old(q, cluster, &old, &kind);
+
+    if (ret < 0) {
+        return ret;
     }
     if (q->header.version < 3) {
         if (backing_covers(q, cluster)) {
@@ -464,14 +473,11 @@ static int zero_cluster(Qcow2 *q, uint64_t cluster, bool may_unmap)
 static int discard_cluster(Qcow2 *q, uint64_t cluster, bool reveal_backing)
 {
     uint64_t old, entry = 0;
-    int ret = qcow2_l2_get(q, cluster, &old);
-    Qcow2Kind kind = qcow2_kind(q, old);
+    Qcow2Kind kind;
+    int ret = get_old(q, cluster, &old, &kind);
 
     if (ret < 0) {
         return ret;
-    }
-    if (kind == QCOW2_KIND_BAD) {
-        return qcow2_bad_entry(q, cluster, old);
     }
     if (!reveal_backing) {
         if (kind == QCOW2_KIND_NONE || kind == QCOW2_KIND_ZERO) {
