@@ -203,6 +203,18 @@ static void ide_join(IdeDrive *drive, IdeChannel *channel)
     ide_drive_reset(drive);
 }
 
+/* False: it never joined. */
+static bool ide_leave(IdeDrive *drive)
+{
+    if (!drive->channel) {
+        return false;
+    }
+    ide_cancel(drive);
+    drive->channel->drives[drive->unit] = NULL;
+    drive->channel = NULL;
+    return true;
+}
+
 static const char *ide_boot_suffix(const Device *dev)
 {
     return DEVICE_CAST(dev, const IdeDrive)->unit ? "/disk@1" : "/disk@0";
@@ -272,13 +284,9 @@ static void ide_hd_unrealize(Device *dev)
 {
     IdeDrive *drive = DEVICE_CAST(dev, IdeDrive);
 
-    if (!drive->channel) {
-        return;
+    if (ide_leave(drive)) {
+        block_backend_detach(drive->conf.blk);
     }
-    ide_cancel(drive);
-    drive->channel->drives[drive->unit] = NULL;
-    drive->channel = NULL;
-    block_backend_detach(drive->conf.blk);
 }
 
 const DeviceType ide_hd_type = {
@@ -316,13 +324,9 @@ static void ide_cd_unrealize(Device *dev)
 {
     IdeDrive *drive = DEVICE_CAST(dev, IdeDrive);
 
-    if (!drive->channel) {
-        return;
+    if (ide_leave(drive)) {
+        scsi_unit_unrealize(&drive->logical_unit);
     }
-    ide_cancel(drive);
-    drive->channel->drives[drive->unit] = NULL;
-    drive->channel = NULL;
-    scsi_unit_unrealize(&drive->logical_unit);
 }
 
 static void ide_cd_reset(Device *dev)
