@@ -308,10 +308,8 @@ static void connect_failed(CharSocket *sock)
 static gboolean connect_ends(gint fd, GIOCondition condition, gpointer opaque)
 {
     CharSocket *sock = opaque;
-    int problem = 0;
-    socklen_t len = sizeof(problem);
 
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &len) == 0 && problem == 0) {
+    if (socket_connect_result(fd) == 0) {
         socket_connected(sock, fd);
     } else {
         connect_failed(sock);

@@ -166,6 +166,14 @@ static char *format_unix(const struct sockaddr_un *un, socklen_t len)
     return g_strndup(un->sun_path, used);
 }
 
+int socket_connect_result(int fd)
+{
+    int problem = 0;
+    socklen_t len = sizeof(problem);
+
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &len) == 0 ? problem : errno;
+}
+
 char *socket_address_format(const SocketAddress *address)
 {
     if (address->addr.ss_family == AF_UNIX) {

@@ -20,6 +20,8 @@ bool socket_address_tcp(GArray *list, const char *host, const char *port, const 
 int socket_address_listen(const SocketAddress *address, unsigned last_port, GError **error);
 /* Waits for the connection; -1 and errno on failure. */
 int socket_address_connect(const SocketAddress *address);
+/* How a connect() that did not wait ended: 0 or its errno. */
+int socket_connect_result(int fd);
 
 char *socket_address_format(const SocketAddress *address);      /* "127.0.0.1:80", "/run/x" */
 /*

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "backend.h"
+#include "socket_address.h"
 
 typedef struct SocketOptions {
     char *fd, *listen, *connect, *mcast, *udp, *localaddr;
@@ -139,10 +140,8 @@ static Socket *open_listen(const char *name, const char *text, GError **error)
 static void connect_ends(void *opaque, GIOCondition condition)
 {
     Socket *sock = opaque;
-    int problem = 0, fd = sock->connect_fd;
-    socklen_t len = sizeof(problem);
+    int fd = sock->connect_fd, problem = socket_connect_result(fd);
 
-    getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &len);
     net_watch_finish(&sock->watch);
     sock->connect_fd = -1;
     if (problem == 0) {

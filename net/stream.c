@@ -201,10 +201,8 @@ static int stream_connect(Stream *stream)
 static void connect_ends(void *opaque, GIOCondition condition)
 {
     Stream *stream = opaque;
-    int problem = 0, fd = stream->connect_fd;
-    socklen_t len = sizeof(problem);
+    int fd = stream->connect_fd, problem = socket_connect_result(fd);
 
-    getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &len);
     net_watch_finish(&stream->watch);
     stream->connect_fd = -1;
     if (problem == 0) {
