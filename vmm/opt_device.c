@@ -22,7 +22,7 @@ static bool make_chardev(Vm *vm, const char *text, GError **error)
     return chardev_new_from_opts(text, error) != NULL;
 }
 
-static bool make_device(Vm *vm, const char *text, GError **error)
+bool option_make_device(Vm *vm, const char *text, GError **error)
 {
     g_autoptr(KeyVal) kv = keyval_parse_either(text, "driver", error);
 
@@ -30,7 +30,7 @@ static bool make_device(Vm *vm, const char *text, GError **error)
 }
 
 STAGED_OPTION(opt_chardev_late, OPTION_STAGE_CHARDEV, "chardev", make_chardev)
-STAGED_OPTION(opt_device_late, OPTION_STAGE_DEVICE, "device", make_device)
+STAGED_OPTION(opt_device_late, OPTION_STAGE_DEVICE, "device", option_make_device)
 LATE_OPTION(opt_serial, serials, "serial")
 LATE_OPTION(opt_debugcon, debugcons, "debugcon")
 

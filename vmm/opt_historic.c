@@ -9,21 +9,21 @@
 #include "rhea_error.h"
 #include "vm.h"
 
-static void tell(const char *old, const char *now)
+void option_tell_today(const char *old, const char *now)
 {
     report_warning("%s is an old spelling: write %s", old, now);
 }
 
 static bool opt_no_hpet(Options *options, const char *arg, GError **error)
 {
-    tell("-no-hpet", "-machine hpet=off");
+    option_tell_today("-no-hpet", "-machine hpet=off");
     options->config.hpet = false;
     return true;
 }
 
 static bool opt_no_acpi(Options *options, const char *arg, GError **error)
 {
-    tell("-no-acpi", "-machine acpi=off");
+    option_tell_today("-no-acpi", "-machine acpi=off");
     options->config.acpi = false;
     return true;
 }
@@ -39,16 +39,9 @@ static bool opt_realtime(Options *options, const char *arg, GError **error)
         return false;
     }
     now = g_strdup_printf("-overcommit mem-lock=%s", lock ? "on" : "off");
-    tell("-realtime", now);
+    option_tell_today("-realtime", now);
     options->config.mem_lock = lock;
     return true;
-}
-
-static bool make_balloon(Vm *vm, const char *text, GError **error)
-{
-    g_autoptr(KeyVal) kv = keyval_parse(text, "driver", error);
-
-    return kv != NULL && vm_device_add(vm, kv, error) != NULL;
 }
 
 static bool opt_balloon(Options *options, const char *arg, GError **error)
@@ -56,7 +49,7 @@ static bool opt_balloon(Options *options, const char *arg, GError **error)
     g_autofree char *device = NULL, *now = NULL;
 
     if (g_str_equal(arg, "none")) {
-        tell("-balloon none", "nothing: there is no balloon without -device virtio-balloon");
+        option_tell_today("-balloon none", "nothing: there is no balloon without -device virtio-balloon");
         return true;
     }
     if (!g_str_equal(arg, "virtio") && !g_str_has_prefix(arg, "virtio,")) {
@@ -65,8 +58,8 @@ static bool opt_balloon(Options *options, const char *arg, GError **error)
     }
     device = g_strdup_printf("virtio-balloon%s", arg + strlen("virtio"));
     now = g_strdup_printf("-device %s", device);
-    tell("-balloon", now);
-    options_later(options, OPTION_STAGE_DEVICE, "balloon", device, make_balloon);
+    option_tell_today("-balloon", now);
+    options_later(options, OPTION_STAGE_DEVICE, "balloon", device, option_make_device);
     return true;
 }
 

@@ -77,6 +77,7 @@ static bool opt_nic(Options *options, const char *arg, GError **error)
 
 static bool opt_net(Options *options, const char *arg, GError **error)
 {
+    option_tell_today("-net", "-nic, or -netdev and -device");
     return legacy(options, "net", arg, make_net);
 }
 

@@ -49,11 +49,24 @@ static bool make_usb_device(Vm *vm, const char *word, GError **error)
     return refuse_usb_device(word, error);
 }
 
-SWITCH_OPTION(opt_usb, config.usb, true)
+static bool opt_usb(Options *options, const char *arg, GError **error)
+{
+    option_tell_today("-usb", "-machine usb=on");
+    options->config.usb = true;
+    return true;
+}
+
 STAGED_OPTION(opt_usbdevice_late, OPTION_STAGE_DEVICE, "usbdevice", make_usb_device)
 
 static bool opt_usbdevice(Options *options, const char *arg, GError **error)
 {
+    for (size_t i = 0; i < G_N_ELEMENTS(usb_devices); i++) {
+        if (g_str_equal(arg, usb_devices[i].name)) {
+            g_autofree char *now = g_strdup_printf("-device %s", usb_devices[i].type);
+
+            option_tell_today("-usbdevice", now);
+        }
+    }
     options->config.usb = true;
     return opt_usbdevice_late(options, arg, error);
 }

@@ -22,6 +22,9 @@ bool option_wants_help(const char *arg);                    /* "help" or "?" */
 void option_replace(char **field, const char *value);       /* with a copy, or NULL */
 void option_add_late(GPtrArray *list, const char *option, const char *text);    /* LateOption */
 
+/* One line: `old` is an old spelling, `now` is how it is written today. */
+void option_tell_today(const char *old, const char *now);
+bool option_make_device(Vm *vm, const char *text, GError **error);  /* carries out -device */
 bool option_uuid(Options *options, const char *text, GError **error);     /* of the machine */
 bool opt_boot(Options *options, const char *arg, GError **error);
 bool opt_object(Options *options, const char *arg, GError **error);

@@ -92,6 +92,10 @@ def test_help_is_printed(arguments, text):
     (['-machine', 'pc-0.12'], "'pc-i440fx-7.2' takes its place"),
     (['-cpu', 'SandyBridge,+osxsave,check=off'], "CPU flag 'osxsave'"),
     (['-balloon', 'none'], 'no balloon'),
+    (['-balloon', 'virtio'], '-device virtio-balloon'),
+    (['-usb'], '-machine usb=on'),
+    (['-usbdevice', 'tablet'], '-device usb-tablet'),
+    (['-net', 'none'], '-nic'),
 ], ids=lambda value: ' '.join(value)[:40])
 def test_an_old_spelling_is_carried_out_with_one_line(arguments, text):
     with Machine('-accel', 'tcg', '-S', '-nodefaults', *arguments) as machine:
