@@ -1,0 +1,20 @@
+/*
+ * gdb's remote serial protocol on a chardev.
+ * GDB manual, appendix E "gdb Remote Serial Protocol"; target descriptions: appendix G.
+ *
+ * Main thread, machine lock held.  All breaking, stepping and going on is debug.h's.
+ */
+#pragma once
+
+#include "chardev.h"
+#include "debug.h"
+
+/*
+ * -gdb DEV and HMP's gdbserver: "tcp::1234", "unix:/path,server=on,wait=off", "stdio", any chardev;
+ * "none" stops listening.  A device that is open already is replaced.  -s is "tcp::1234".
+ */
+bool gdbstub_start(Vm *vm, const char *device, GError **error);
+void gdbstub_stop(Vm *vm);                      /* points gone, chardev closed */
+
+/* `monitor CMD` of gdb (qRcmd): set by main.c, which sees the monitor. Returns owned text. */
+void gdbstub_set_command(char *(*run)(Vm *vm, const char *line));
