@@ -82,6 +82,8 @@ typedef struct Command {
     const char *params;                 /* syntax, where the arguments do not tell it */
     bool (*run)(Monitor *mon, const CmdValues *values, GError **error);
     const char *help;
+    const char *example;                /* a line one could type, for `help CMD`; or NULL */
+    const char *qmp;                    /* the QMP command that does the same; NULL: there is none */
 } Command;
 
 /* ---- the tables, one per file ---- */
