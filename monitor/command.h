@@ -31,6 +31,12 @@ void monitor_init(Monitor *mon, Vm *vm);
 void monitor_finish(Monitor *mon);
 void monitor_printf(Monitor *mon, const char *format, ...) G_GNUC_PRINTF(2, 3);
 X86Cpu *monitor_cpu(Monitor *mon);      /* NULL: the machine has none */
+/*
+ * Lines for whoever sits at a monitor, at a time of their own ("stopped at break point 1"): a line
+ * being edited steps aside; while a command's text goes out they wait for the next prompt.  Each
+ * should end in a newline.  human-monitor-command does not see them.
+ */
+void monitor_async_print(const char *format, ...) G_GNUC_PRINTF(1, 2);
 /* What commands have printed since the last call; every newline becomes `line_end`. */
 GString *monitor_take_text(Monitor *mon, const char *line_end);
 /* Parses and carries out one line; the text is in mon->out. */

@@ -1,4 +1,5 @@
 /* A monitor on a character device: greeting, lines in, text out. */
+#include <stdarg.h>
 #include <string.h>
 
 #include "command.h"
@@ -7,6 +8,7 @@
 
 #define HISTORY_MAX     64                  /* lines `info history` and the arrow keys go back */
 #define INPUT_MAX       4096
+#define LATE_MAX        65536               /* bytes that wait for a prompt; older ones go */
 
 typedef struct Console {
     Monitor mon;
@@ -20,7 +22,10 @@ typedef struct Console {
     GByteArray *input;                      /* typed while output is still going out */
     GString *unsent;                        /* a command's text, */
     size_t sent;                            /* of which the device has had room for this much */
+    GString *late;                          /* of monitor_async_print(), for the next prompt */
 } Console;
+
+static GPtrArray *consoles;                 /* Console *, all there are */
 
 /* ---- output ---- */
 
@@ -31,10 +36,50 @@ static void console_write(void *opaque, const char *text, size_t len)
     chardev_write(&con->fe, text, len);
 }
 
+/* The same text with the line ends of this monitor. */
+static void console_write_lines(Console *con, const char *text)
+{
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    g_autofree char *joined = g_strjoinv(con->terminal ? "\n" : "\r\n", lines);
+
+    console_write(con, joined, strlen(joined));
+}
+
 static void console_prompt(Console *con)
 {
+    if (con->late->len > 0) {
+        console_write_lines(con, con->late->str);
+        g_string_truncate(con->late, 0);
+    }
     con->active = true;
     con->ops->prompt(con->editor);
+}
+
+static void console_say(Console *con, const char *text)
+{
+    if (con->active) {
+        con->ops->hide(con->editor);
+        console_write_lines(con, text);
+        con->ops->show(con->editor);
+    } else if (con->fe.is_open) {
+        g_string_append(con->late, text);
+        if (con->late->len > LATE_MAX) {
+            g_string_erase(con->late, 0, con->late->len - LATE_MAX);
+        }
+    }
+}
+
+void monitor_async_print(const char *format, ...)
+{
+    g_autofree char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    text = g_strdup_vprintf(format, args);
+    va_end(args);
+    for (guint i = 0; consoles != NULL && i < consoles->len; i++) {
+        console_say(g_ptr_array_index(consoles, i), text);
+    }
 }
 
 static void console_process(Console *con);
@@ -173,6 +218,7 @@ static void console_forget(Console *con)
 {
     con->active = con->greeted = false;
     g_byte_array_set_size(con->input, 0);
+    g_string_truncate(con->late, 0);
     console_clear_unsent(con);
 }
 
@@ -229,6 +275,7 @@ bool hmp_monitor_new(const char *label, GError **error)
     con->history = g_ptr_array_new_with_free_func(g_free);
     con->input = g_byte_array_new();
     con->unsent = g_string_new(NULL);
+    con->late = g_string_new(NULL);
     con->mon.history = con->history;
     con->ops = con->terminal && readline_available() ? &readline_editor : &line_editor;
     con->editor = con->ops->create(&(EditorHost){
@@ -242,5 +289,9 @@ bool hmp_monitor_new(const char *label, GError **error)
         return false;
     }
     chardev_set_echo(&con->fe, false);
+    if (consoles == NULL) {
+        consoles = g_ptr_array_new();
+    }
+    g_ptr_array_add(consoles, con);
     return true;
 }
