@@ -1,6 +1,8 @@
 /* Commands about the object tree and the types of its objects. */
 #include <string.h>
 
+#include "cpu_properties.h"
+#include "property_json.h"
 #include "qmp_api.h"
 #include "user_object.h"
 #include "vm.h"
@@ -114,25 +116,6 @@ GPtrArray *qmp_qom_list(Vm *vm, const char *path, GError **error)
 
 /* ---- values ---- */
 
-static json_object *value_from_text(PropJson kind, const char *text)
-{
-    bool flag = false;
-
-    switch (kind) {
-    case PROP_JSON_BOOL:
-        parse_bool(text, &flag, NULL);
-        return json_object_new_boolean(flag);
-    case PROP_JSON_INT:
-        return text[0] == '-' ? json_object_new_int64(g_ascii_strtoll(text, NULL, 0))
-                              : json_object_new_uint64(g_ascii_strtoull(text, NULL, 0));
-    case PROP_JSON_VALUE:
-        return json_tokener_parse(text);
-    case PROP_JSON_STRING:
-        break;
-    }
-    return json_object_new_string(text);
-}
-
 static bool get_device_fact(const Device *dev, const char *name, json_object **value)
 {
     for (size_t i = 0; dev != NULL && i < G_N_ELEMENTS(device_facts); i++) {
@@ -172,23 +155,8 @@ bool qmp_qom_get(Vm *vm, const char *path, const char *property, json_object **v
     if (text == NULL) {
         return false;
     }
-    *value = value_from_text(prop->type->json, text);
+    *value = property_json_value(prop->type->json, text);
     return true;
-}
-
-static char *value_to_text(const char *property, json_object *value, GError **error)
-{
-    switch (json_object_get_type(value)) {
-    case json_type_boolean:
-        return g_strdup(json_object_get_boolean(value) ? "on" : "off");
-    case json_type_int:
-    case json_type_string:
-        return g_strdup(json_object_get_string(value));
-    default:
-        set_error(error, "Invalid parameter type for '%s', expected: string, integer or boolean",
-                  property);
-        return NULL;
-    }
 }
 
 bool qmp_qom_set(Vm *vm, const char *path, const char *property, json_object *value, GError **error)
@@ -201,7 +169,7 @@ bool qmp_qom_set(Vm *vm, const char *path, const char *property, json_object *va
     if (obj == NULL) {
         return false;
     }
-    text = value_to_text(property, value, error);
+    text = property_json_text(property, value, error);
     if (text == NULL) {
         return false;
     }
@@ -306,7 +274,7 @@ GPtrArray *qmp_qom_list_types(Vm *vm, const char *implements, const bool *abstra
 static json_object *default_value(const Property *prop)
 {
     if (prop->def_text != NULL) {
-        return value_from_text(prop->type->json, prop->def_text);
+        return property_json_value(prop->type->json, prop->def_text);
     }
     switch (prop->type->json) {
     case PROP_JSON_BOOL:

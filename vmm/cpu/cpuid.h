@@ -37,6 +37,9 @@ struct X86CpuModel {
     bool level_given, xlevel_given;     /* by the user: features do not raise them */
     bool host_passthrough;              /* host/max under kvm: leaves come from the engine */
     bool check, enforce;
+    bool quiet;                         /* says nothing of what the engine cannot give */
+    bool migratable;                    /* max, host: without what pins a guest to its host */
+    uint32_t filtered[FEATURE_WORDS];   /* asked for, and not to be had of this engine */
     bool pmu, hypervisor, kvm, lapic_x2;
     CpuTopology topo;
 };
@@ -46,7 +49,10 @@ struct X86CpuModel {
  * cannot give (warning once per flag unless the model is "max"/"host"), fails on unknown names.
  */
 X86CpuModel *x86_cpu_model_parse(Vm *vm, const char *text, GError **error);
+/* The same to ask and not to run: without a warning.  `edits`: "flag=on" and the like, or NULL. */
+X86CpuModel *x86_cpu_model_try(Vm *vm, const char *name, char **edits, GError **error);
 void x86_cpu_model_free(X86CpuModel *model);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(X86CpuModel, x86_cpu_model_free)
 const char *const *x86_cpu_model_names(void);          /* NULL-terminated, for -cpu help */
 bool x86_cpu_has(const X86CpuModel *model, FeatureWord word, unsigned bit);
 

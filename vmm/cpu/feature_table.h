@@ -29,5 +29,14 @@ typedef struct CpuModelRow {
 
 typedef struct CpuModelAlias { const char *name, *target; } CpuModelAlias;
 
+/* What -cpu can set of a model beside its features. */
+typedef struct ModelProperty {
+    const char *name;
+    enum { MODEL_BOOL, MODEL_NUMBER, MODEL_TEXT } kind;
+    size_t offset, size;                /* in X86CpuModel */
+    uint32_t max;                       /* of a number */
+} ModelProperty;
+
+extern const ModelProperty cpu_model_properties[];  /* ends with a NULL name */
 extern const CpuModelRow cpu_model_rows[];          /* ends with a NULL name */
 extern const CpuModelAlias cpu_model_aliases[];     /* likewise */

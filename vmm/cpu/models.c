@@ -159,7 +159,9 @@ static void fill_max(Vm *vm, X86CpuModel *model)
     if (vm->engine_cpuid) {
         model->host_passthrough = true;
         fill_identity_from_host(vm, model);
-        model->features[FEAT_8000_0007_EDX] &= ~(1u << 8);     /* invtsc pins a guest to its host */
+        if (model->migratable) {
+            x86_features_set(model->features, "invtsc", false);        /* pins a guest to its host */
+        }
     } else {
         fill_from_row(model, row_find("qemu64"));
         memcpy(model->features, tcg_features, sizeof(tcg_features));
@@ -193,23 +195,19 @@ static void apply_engine_defaults(Vm *vm, X86CpuModel *model)
 
 /* ---- the user's edits ---- */
 
-typedef struct ModelProperty {
-    const char *name;
-    enum { MODEL_BOOL, MODEL_NUMBER, MODEL_TEXT } kind;
-    size_t offset, size;
-    uint32_t max;                       /* of a number */
-} ModelProperty;
-
 #define MODEL_PROPERTY(name_, kind_, field_, ...) \
     { name_, kind_, offsetof(X86CpuModel, field_), sizeof(((X86CpuModel *)0)->field_), __VA_ARGS__ }
 
-static const ModelProperty model_properties[] = {
+const ModelProperty cpu_model_properties[] = {
     MODEL_PROPERTY("check", MODEL_BOOL, check),
     MODEL_PROPERTY("enforce", MODEL_BOOL, enforce),
     MODEL_PROPERTY("family", MODEL_NUMBER, family, 0xff + 0xf),
     MODEL_PROPERTY("host-phys-bits", MODEL_BOOL, host_phys_bits),
     MODEL_PROPERTY("kvm", MODEL_BOOL, kvm),
     MODEL_PROPERTY("level", MODEL_NUMBER, level, UINT32_MAX),
+    MODEL_PROPERTY("migratable", MODEL_BOOL, migratable),
+    MODEL_PROPERTY("min-level", MODEL_NUMBER, level, UINT32_MAX),
+    MODEL_PROPERTY("min-xlevel", MODEL_NUMBER, xlevel, UINT32_MAX),
     MODEL_PROPERTY("model", MODEL_NUMBER, model, 0xff),
     MODEL_PROPERTY("model-id", MODEL_TEXT, model_id),
     MODEL_PROPERTY("phys-bits", MODEL_NUMBER, user_phys_bits, 52),
@@ -217,15 +215,16 @@ static const ModelProperty model_properties[] = {
     MODEL_PROPERTY("stepping", MODEL_NUMBER, stepping, 0xf),
     MODEL_PROPERTY("vendor", MODEL_TEXT, vendor),
     MODEL_PROPERTY("xlevel", MODEL_NUMBER, xlevel, UINT32_MAX),
+    {}
 };
 
 static const ModelProperty *model_property_find(const char *name)
 {
     g_autofree char *dashed = g_strdelimit(g_strdup(name), "_", '-');
 
-    for (unsigned i = 0; i < G_N_ELEMENTS(model_properties); i++) {
-        if (strcmp(dashed, model_properties[i].name) == 0) {
-            return &model_properties[i];
+    for (const ModelProperty *prop = cpu_model_properties; prop->name; prop++) {
+        if (strcmp(dashed, prop->name) == 0) {
+            return prop;
         }
     }
     return NULL;
@@ -282,8 +281,8 @@ static bool unknown_property(const X86CpuModel *model, const char *name, GError 
             }
         }
     }
-    for (unsigned i = 0; i < G_N_ELEMENTS(model_properties); i++) {
-        g_ptr_array_add(names, (char *)model_properties[i].name);
+    for (const ModelProperty *prop = cpu_model_properties; prop->name; prop++) {
+        g_ptr_array_add(names, (char *)prop->name);
     }
     near = nearest_name(name, (const char *const *)names->pdata, names->len);
     set_error(error, "Property '%s-x86_64-cpu.%s' not found", model->name, name);
@@ -316,8 +315,8 @@ static bool apply_assignment(X86CpuModel *model, const char *text, GError **erro
     bool on;
 
     if (prop) {
-        model->level_given |= prop->offset == offsetof(X86CpuModel, level);
-        model->xlevel_given |= prop->offset == offsetof(X86CpuModel, xlevel);
+        model->level_given |= strcmp(prop->name, "level") == 0;
+        model->xlevel_given |= strcmp(prop->name, "xlevel") == 0;
         return set_property(model, prop, value, error);
     }
     if (!x86_feature_find(parts[0], &word, &bit)) {
@@ -382,11 +381,12 @@ static bool filter_features(Vm *vm, X86CpuModel *model, GError **error)
         for (unsigned b = 0; w != FEAT_KVM && b < 32; b++) {
             if (lost >> b & 1) {
                 missing = true;
-                if (model->check || model->enforce) {
+                if (!model->quiet && (model->check || model->enforce)) {
                     warn_missing(who, w, b);
                 }
             }
         }
+        model->filtered[w] = lost;
         model->features[w] &= have[w];
     }
     if (missing && model->enforce) {
@@ -499,21 +499,49 @@ static bool fill_by_name(Vm *vm, X86CpuModel *model, GError **error)
     return true;
 }
 
-X86CpuModel *x86_cpu_model_parse(Vm *vm, const char *text, GError **error)
+/* Decides what "max" and "host" start from, so it is looked at before the other edits. */
+static bool edits_keep_migratable(char **edits)
 {
-    g_auto(GStrv) parts = g_strsplit(text ? text : "qemu64", ",", 0);
+    bool migratable = true;
+
+    for (char **edit = edits; *edit; edit++) {
+        if (g_str_has_prefix(*edit, "migratable=")) {
+            parse_bool(*edit + strlen("migratable="), &migratable, NULL);
+        }
+    }
+    return migratable;
+}
+
+static X86CpuModel *model_new(Vm *vm, const char *name, char **edits, bool quiet, GError **error)
+{
     X86CpuModel *model = g_new0(X86CpuModel, 1);
 
-    model->name = g_strdup(parts[0] ? parts[0] : "");
+    model->name = g_strdup(name);
     model->topo = vm->config.topo;
     model->check = model->kvm = true;
-    if (!fill_by_name(vm, model, error) ||
-        !apply_edits(model, parts[0] ? parts + 1 : parts, error) ||
+    model->quiet = quiet;
+    model->migratable = edits_keep_migratable(edits);
+    if (!fill_by_name(vm, model, error) || !apply_edits(model, edits, error) ||
         !finish_model(vm, model, error)) {
         x86_cpu_model_free(model);
         return NULL;
     }
     return model;
+}
+
+X86CpuModel *x86_cpu_model_parse(Vm *vm, const char *text, GError **error)
+{
+    g_auto(GStrv) parts = g_strsplit(text ? text : "qemu64", ",", 0);
+
+    return parts[0] ? model_new(vm, parts[0], parts + 1, false, error)
+                    : model_new(vm, "", parts, false, error);
+}
+
+X86CpuModel *x86_cpu_model_try(Vm *vm, const char *name, char **edits, GError **error)
+{
+    char *none[] = { NULL };
+
+    return model_new(vm, name, edits ? edits : none, true, error);
 }
 
 void x86_cpu_model_free(X86CpuModel *model)

@@ -4,6 +4,7 @@
  */
 #include "x86_cpu.h"
 
+#include "cpu_properties.h"
 #include "cpuid.h"
 #include "rhea_error.h"
 
@@ -11,7 +12,7 @@
 
 X86Cpu *x86_cpu_new(Vm *vm, unsigned index, uint32_t apic_id, const X86CpuModel *model)
 {
-    g_autofree char *type_name = g_strdup_printf("%s-x86_64-cpu", model->name);
+    g_autofree char *type_name = g_strconcat(model->name, CPU_TYPE_SUFFIX, NULL);
     X86Cpu *cpu;
 
     g_assert(vm->cpu_size >= sizeof(X86Cpu) || !vm->accel);     /* accel_start() comes first */
@@ -26,6 +27,7 @@ X86Cpu *x86_cpu_new(Vm *vm, unsigned index, uint32_t apic_id, const X86CpuModel 
     g_mutex_init(&cpu->work_lock);
     g_queue_init(&cpu->work);
     object_init(&cpu->obj, g_intern_string(type_name));
+    cpu->obj.props = x86_cpu_properties();
     object_add_child(object_container("/machine/unattached"), "device[*]", &cpu->obj);
     g_ptr_array_add(vm->cpus, cpu);
     x86_cpu_reset(cpu);
