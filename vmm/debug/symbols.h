@@ -27,11 +27,16 @@ typedef struct Symbol {
 
 SymbolTable *symbols_from_elf(const char *file, GError **error);
 SymbolTable *symbols_from_system_map(const char *file, GError **error);
+SymbolTable *symbols_from_file(const char *file, GError **error);   /* told by its first bytes */
 /* Finds a 64-bit Linux kernel's kallsyms in memory as `cpu` sees it.  vCPU standing. */
 SymbolTable *symbols_from_kallsyms(X86Cpu *cpu, GError **error);
 void symbols_free(SymbolTable *table);
 size_t symbols_count(const SymbolTable *table);
-/* Addresses move by `delta` (KASLR): what a table says of itself plus delta is where it is. */
+/*
+ * Addresses move by `delta` (KASLR): what a table says of itself plus delta is where it is.  Before
+ * the table is shared.  A kernel's names below its half of the address space stay: they are offsets
+ * in per-CPU areas, which symbols_by_name() knows and symbols_by_addr() does not.
+ */
 void symbols_relocate(SymbolTable *table, int64_t delta);
 
 /* The symbol with the greatest address not above `addr`; false: none near. */
@@ -40,6 +45,8 @@ bool symbols_by_name(const SymbolTable *table, const char *name, Symbol *symbol)
 /* Calls fn for names that begin with `prefix`, in order of name, until it returns false. */
 void symbols_each(const SymbolTable *table, const char *prefix,
                   bool (*fn)(const Symbol *symbol, void *opaque), void *opaque);
+/* The name most like `typed`, for an error's hint; NULL: none is near. */
+const char *symbols_nearest(const SymbolTable *table, const char *typed);
 
 /* ---- the machine's table (main thread, machine lock held) ---- */
 /*
@@ -52,5 +59,5 @@ const SymbolTable *vm_symbols(Vm *vm, GError **error);
 bool vm_symbols_load(Vm *vm, const char *file, GError **error);
 const char *vm_symbols_source(Vm *vm);          /* "kallsyms", a file's name, or NULL */
 
-/* "do_sys_openat2+0x1c", "" if nobody knows; `out` is appended to. */
-void vm_symbol_print(Vm *vm, uint64_t addr, GString *out);
+/* "do_sys_openat2+0x1c", "" if nobody knows; `out` is appended to.  Returns whether it knew. */
+bool vm_symbol_print(Vm *vm, uint64_t addr, GString *out);

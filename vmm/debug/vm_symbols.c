@@ -1,0 +1,234 @@
+/*
+ * The machine's symbols: a file's, or what its kernel keeps of itself.
+ *
+ * A file's addresses are those the kernel was linked for.  Where it runs is seen in the guest's own
+ * kallsyms, so the file's names move there once those can be read, and back at a reset.  Looking
+ * for kallsyms in vain is not repeated before it would cost a small part of the time.
+ */
+#include "symbols_build.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "accel.h"
+#include "rhea_error.h"
+
+/* After a search in vain that took t none begins for this many times t. */
+#define REST_FACTOR 20
+
+/* Machine lock. */
+static struct {
+    bool started;
+    SymbolTable *file;          /* of the user's file or the -kernel ELF; NULL: none */
+    char *file_name;
+    bool placed;                /* the file's addresses are where the kernel runs */
+    int64_t moved_by;           /* from where it was linked, while it is placed */
+    SymbolTable *kallsyms;
+    KallsymsMark mark;
+    int64_t not_before_us;      /* for the next search, monotonic time */
+} known;
+
+static void forget_kallsyms(void)
+{
+    symbols_free(known.kallsyms);
+    known.kallsyms = NULL;
+    known.not_before_us = 0;
+}
+
+static void unplace_file(void)
+{
+    if (known.file != NULL && known.placed) {
+        symbols_relocate(known.file, -known.moved_by);
+    }
+    known.placed = false;
+    known.moved_by = 0;
+}
+
+/* What comes after a reset is another kernel, or the same one elsewhere. */
+static void symbols_reset(void *opaque)
+{
+    forget_kallsyms();
+    unplace_file();
+}
+
+static void take_file(SymbolTable *table, const char *name)
+{
+    symbols_free(known.file);
+    g_free(known.file_name);
+    known.file = table;
+    known.file_name = g_strdup(name);
+    known.placed = false;
+    known.moved_by = 0;
+}
+
+/* The -kernel file, where it is an ELF with symbols. */
+static void take_kernel_file(Vm *vm)
+{
+    SymbolTable *table = vm->config.kernel != NULL ? symbols_from_elf(vm->config.kernel, NULL)
+                                                   : NULL;
+
+    take_file(table, table != NULL ? vm->config.kernel : NULL);
+}
+
+static void start(Vm *vm)
+{
+    if (!known.started) {
+        known.started = true;
+        vm_add_reset(vm, symbols_reset, NULL);
+        take_kernel_file(vm);
+    }
+}
+
+/* ---- kallsyms ---- */
+
+/* Any vCPU that runs the kernel shows it; the first one most likely. */
+static SymbolTable *search_kallsyms(Vm *vm, GError **error)
+{
+    SymbolTable *table = NULL;
+
+    for (guint i = 0; i < vm->cpus->len && table == NULL; i++) {
+        X86Cpu *cpu = g_ptr_array_index(vm->cpus, i);
+
+        g_clear_error(error);
+        vcpu_sync(cpu);
+        if (cpu->mp_state == MP_RUNNABLE) {
+            table = symbols_find_kallsyms(cpu, &known.mark, error);
+        }
+    }
+    return table;
+}
+
+static bool kallsyms_are_stale(Vm *vm)
+{
+    for (guint i = 0; i < vm->cpus->len; i++) {
+        X86Cpu *cpu = g_ptr_array_index(vm->cpus, i);
+
+        vcpu_sync(cpu);
+        if (kallsyms_still_there(cpu, &known.mark)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static const SymbolTable *find_kallsyms(Vm *vm, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    int64_t before = g_get_monotonic_time(), after;
+
+    if (known.kallsyms != NULL && kallsyms_are_stale(vm)) {
+        forget_kallsyms();
+    }
+    if (known.kallsyms == NULL && before >= known.not_before_us) {
+        known.kallsyms = search_kallsyms(vm, &why);
+        after = g_get_monotonic_time();
+        known.not_before_us = after + (after - before) * REST_FACTOR;
+    }
+    if (known.kallsyms == NULL) {
+        set_error(error, "no symbols: %s", why != NULL ? why->message
+                                                       : "the guest shows no kallsyms");
+        error_add_hint(error, "'symbol-file FILE' reads a kernel's ELF file or its System.map");
+    }
+    return known.kallsyms;
+}
+
+/* ---- a file's place ---- */
+
+/*
+ * How far the running kernel lies from where `file` says.  False: it is another kernel.  Two names
+ * are compared: the beginning, which KASLR moves, and the end of the code, which it does not move
+ * against the beginning.
+ */
+static bool find_distance(const SymbolTable *file, const SymbolTable *running, int64_t *distance)
+{
+    Symbol linked, there, linked_end, there_end;
+
+    if (!symbols_by_name(file, "_text", &linked) || !symbols_by_name(running, "_text", &there)) {
+        return false;
+    }
+    *distance = there.addr - linked.addr;
+    return !symbols_by_name(file, "_etext", &linked_end) ||
+           !symbols_by_name(running, "_etext", &there_end) ||
+           linked_end.addr - linked.addr == there_end.addr - there.addr;
+}
+
+/* A file that is no kernel's stays where it is; so does a kernel's until it can be placed. */
+static void place_file(Vm *vm)
+{
+    const SymbolTable *running;
+    Symbol text;
+    int64_t distance;
+
+    if (known.placed || !symbols_by_name(known.file, "_text", &text)) {
+        return;
+    }
+    running = find_kallsyms(vm, NULL);
+    if (running != NULL && find_distance(known.file, running, &distance)) {
+        symbols_relocate(known.file, distance);
+        known.moved_by = distance;
+        known.placed = true;
+    }
+}
+
+/* ---- the doors ---- */
+
+const SymbolTable *vm_symbols(Vm *vm, GError **error)
+{
+    start(vm);
+    if (known.file == NULL) {
+        return find_kallsyms(vm, error);
+    }
+    place_file(vm);
+    return known.file;
+}
+
+bool vm_symbols_load(Vm *vm, const char *file, GError **error)
+{
+    const SymbolTable *running;
+    SymbolTable *table;
+    int64_t distance;
+    Symbol text;
+
+    start(vm);
+    known.not_before_us = 0;
+    if (file == NULL) {
+        forget_kallsyms();
+        take_kernel_file(vm);
+        return true;
+    }
+    table = symbols_from_file(file, error);
+    if (table == NULL) {
+        return false;
+    }
+    running = symbols_by_name(table, "_text", &text) ? find_kallsyms(vm, NULL) : NULL;
+    if (running != NULL && !find_distance(table, running, &distance)) {
+        set_error(error, "'%s' is not of the kernel that runs: its code has another size", file);
+        symbols_free(table);
+        return false;
+    }
+    take_file(table, file);
+    return true;
+}
+
+const char *vm_symbols_source(Vm *vm)
+{
+    if (vm_symbols(vm, NULL) == NULL) {
+        return NULL;
+    }
+    return known.file != NULL ? known.file_name : "kallsyms";
+}
+
+bool vm_symbol_print(Vm *vm, uint64_t addr, GString *out)
+{
+    const SymbolTable *table = vm_symbols(vm, NULL);
+    Symbol symbol;
+
+    if (table == NULL || !symbols_by_addr(table, addr, &symbol)) {
+        return false;
+    }
+    g_string_append(out, symbol.name);
+    if (addr != symbol.addr) {
+        g_string_append_printf(out, "+0x%" PRIx64, addr - symbol.addr);
+    }
+    return true;
+}
