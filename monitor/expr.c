@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "rhea_error.h"
+#include "symbols.h"
 
 /* Parentheses and unary operators nest; the line came from outside. */
 #define EXPR_DEPTH_MAX  64
@@ -83,6 +84,44 @@ static bool read_register(const X86Cpu *cpu, const char **text, uint64_t *value,
     }
     set_error(error, "unknown register");
     return false;
+}
+
+/* ---- symbols ---- */
+
+bool expr_name_starts(char c)
+{
+    return g_ascii_isalpha(c) || c == '_';
+}
+
+bool expr_name_goes_on(char c)
+{
+    return g_ascii_isalnum(c) || c == '_' || c == '.';
+}
+
+/* Where a machine has no symbols at all, a name is an odd character like any other. */
+static bool read_symbol(const X86Cpu *cpu, const char **text, uint64_t *value, GError **error)
+{
+    const SymbolTable *table = cpu != NULL && cpu->vm != NULL ? vm_symbols(cpu->vm, NULL) : NULL;
+    const char *end = *text;
+    g_autofree char *name = NULL;
+    Symbol symbol;
+
+    if (table == NULL) {
+        set_error(error, "invalid char '%c' in expression", **text);
+        return false;
+    }
+    while (expr_name_goes_on(*end)) {
+        end++;
+    }
+    name = g_strndup(*text, end - *text);
+    if (!symbols_by_name(table, name, &symbol)) {
+        set_error(error, "no symbol '%s' in %s", name, vm_symbols_source(cpu->vm));
+        error_suggest(error, symbols_nearest(table, name));
+        return false;
+    }
+    *value = symbol.addr;
+    *text = end;
+    return true;
 }
 
 /* ---- operands ---- */
@@ -163,7 +202,8 @@ static bool parse_operand(Parser *ps, uint64_t *value, GError **error)
         ok = true;
         break;
     default:
-        ok = parse_number(ps, value, error);
+        ok = expr_name_starts(*ps->p) ? read_symbol(ps->cpu, &ps->p, value, error)
+                                      : parse_number(ps, value, error);
         break;
     }
     skip_spaces(ps);
