@@ -42,6 +42,8 @@ struct ChardevType {
     /* Input: the descriptor's end of file or error. */
     void (*hangup)(Chardev *chr);
     void (*input)(Chardev *chr);            /* in_fd is readable; NULL: read() and deliver */
+    bool (*input_can_move)(const Chardev *chr); /* input() works on any thread; NULL: it does not */
+    int (*take_fd)(Chardev *chr);           /* chardev_take_fd(); NULL: there are never any */
     bool (*pending)(Chardev *chr);          /* input() has bytes to hand on without reading */
     /* Bytes that come now are the protocol's, whatever the front end takes: one at a time. */
     bool (*handshaking)(const Chardev *chr);
@@ -64,6 +66,7 @@ struct Chardev {
     /* input: main thread */
     int in_fd;
     GSource *in_source;
+    GMainContext *in_context;               /* whose loop reads; NULL: the main thread's */
     /* output: write_lock */
     GMutex write_lock;
     int out_fd;                             /* -1: write() takes everything or nothing */
@@ -92,6 +95,8 @@ bool chardev_mux_over(Chardev *mux, Chardev *base, GError **error);
 /* Watches fd for input while the front end takes some; -1 stops watching. */
 #define CHAR_PENDING_ONLY   (-2)            /* no descriptor, only the type's pending() */
 void chardev_watch_input(Chardev *chr, int fd);
+/* The descriptor is at its end: hangup(), on the main thread. From input(). */
+void chardev_input_ended(Chardev *chr);
 /* Where queued output goes; -1: nowhere, and what is queued is dropped. */
 void chardev_set_output(Chardev *chr, int fd);
 void chardev_io_write(Chardev *chr, const uint8_t *buf, size_t len);

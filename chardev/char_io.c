@@ -23,24 +23,57 @@ typedef struct InputSource {
     Chardev *chr;
     int fd;
     gpointer tag;
+    bool threaded;                          /* another thread's loop has it */
+    bool ended;                             /* threaded: the main thread has been told of the end */
+    GMutex lock;                            /* threaded: held while chr is used */
 } InputSource;
+
+/* The main thread destroys the source of another thread's loop under its lock, before chr goes. */
+static bool input_enter(InputSource *in)
+{
+    if (!in->threaded) {
+        return true;
+    }
+    g_mutex_lock(&in->lock);
+    if (!g_source_is_destroyed(&in->source)) {
+        return true;
+    }
+    g_mutex_unlock(&in->lock);
+    return false;
+}
+
+static void input_leave(InputSource *in)
+{
+    if (in->threaded) {
+        g_mutex_unlock(&in->lock);
+    }
+}
+
+static void input_poll(InputSource *in, bool wanted)
+{
+    if (wanted && in->tag == NULL) {
+        in->tag = g_source_add_unix_fd(&in->source, in->fd, G_IO_IN);
+    } else if (!wanted && in->tag != NULL) {
+        g_source_remove_unix_fd(&in->source, in->tag);
+        in->tag = NULL;
+    }
+}
 
 static gboolean input_prepare(GSource *source, gint *timeout_ms)
 {
     InputSource *in = (InputSource *)source;
-    bool wanted = in->fd >= 0 && chardev_can_deliver(in->chr) > 0;
+    bool pending;
 
     *timeout_ms = -1;
-    if (in->chr->type->pending != NULL && in->chr->type->pending(in->chr)) {
-        return TRUE;
+    if (!input_enter(in)) {
+        return FALSE;
     }
-    if (wanted && in->tag == NULL) {
-        in->tag = g_source_add_unix_fd(source, in->fd, G_IO_IN);
-    } else if (!wanted && in->tag != NULL) {
-        g_source_remove_unix_fd(source, in->tag);
-        in->tag = NULL;
+    pending = in->chr->type->pending != NULL && in->chr->type->pending(in->chr);
+    if (!pending) {
+        input_poll(in, in->fd >= 0 && !in->ended && chardev_can_deliver(in->chr) > 0);
     }
-    return FALSE;
+    input_leave(in);
+    return pending;
 }
 
 static gboolean input_check(GSource *source)
@@ -63,43 +96,115 @@ static void input_read(Chardev *chr)
     if (got > 0) {
         chardev_deliver(chr, buf, got);
     } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
-        if (chr->type->hangup != NULL) {
-            chr->type->hangup(chr);
-        } else {
-            chardev_watch_input(chr, -1);
-        }
+        chardev_input_ended(chr);
     }
 }
 
 static gboolean input_dispatch(GSource *source, GSourceFunc callback, gpointer opaque)
 {
-    Chardev *chr = ((InputSource *)source)->chr;
+    InputSource *in = (InputSource *)source;
+    Chardev *chr = in->chr;
 
+    if (!input_enter(in)) {
+        return G_SOURCE_REMOVE;
+    }
     if (chr->type->input != NULL) {
         chr->type->input(chr);
     } else {
         input_read(chr);
     }
+    input_leave(in);                        /* not threaded: `chr` may be gone */
     return G_SOURCE_CONTINUE;
 }
 
-static GSourceFuncs input_funcs = { input_prepare, input_check, input_dispatch, NULL, NULL, NULL };
+static void input_finalize(GSource *source)
+{
+    g_mutex_clear(&((InputSource *)source)->lock);
+}
+
+static GSourceFuncs input_funcs = {
+    input_prepare, input_check, input_dispatch, input_finalize, NULL, NULL
+};
+
+static void hang_up(Chardev *chr)
+{
+    if (chr->type->hangup != NULL) {
+        chr->type->hangup(chr);
+    } else {
+        chardev_watch_input(chr, -1);
+    }
+}
+
+/* Main thread, for the source of another one. */
+static gboolean hang_up_later(gpointer opaque)
+{
+    InputSource *in = opaque;
+
+    if (!g_source_is_destroyed(&in->source)) {
+        hang_up(in->chr);
+    }
+    g_source_unref(&in->source);
+    return G_SOURCE_REMOVE;
+}
+
+void chardev_input_ended(Chardev *chr)
+{
+    InputSource *in = (InputSource *)chr->in_source;
+
+    if (in == NULL || !in->threaded) {
+        hang_up(chr);
+    } else if (!in->ended) {
+        in->ended = true;
+        g_source_ref(&in->source);
+        g_idle_add_full(G_PRIORITY_DEFAULT, hang_up_later, in, NULL);
+    }
+}
+
+static void stop_watching(Chardev *chr)
+{
+    InputSource *in = (InputSource *)chr->in_source;
+
+    if (in == NULL) {
+        return;
+    }
+    if (in->threaded) {
+        g_mutex_lock(&in->lock);            /* waits until that thread is out of `chr` */
+    }
+    g_source_destroy(&in->source);
+    input_leave(in);
+    chr->in_source = NULL;
+    g_source_unref(&in->source);
+}
 
 void chardev_watch_input(Chardev *chr, int fd)
 {
-    if (chr->in_source != NULL) {
-        g_source_destroy(chr->in_source);
-        g_clear_pointer(&chr->in_source, g_source_unref);
-    }
+    stop_watching(chr);
     chr->in_fd = fd;
     if (fd >= 0 || fd == CHAR_PENDING_ONLY) {
         InputSource *in = (InputSource *)g_source_new(&input_funcs, sizeof(*in));
 
+        g_mutex_init(&in->lock);
         in->chr = chr;
         in->fd = fd;
+        in->threaded = chr->in_context != NULL;
         chr->in_source = &in->source;
-        g_source_attach(chr->in_source, NULL);
+        g_source_attach(chr->in_source, chr->in_context);
     }
+}
+
+bool chardev_set_input_context(CharFrontend *fe, GMainContext *context)
+{
+    Chardev *chr = fe->chr;
+
+    if (chr == NULL || chr->in_context == context) {
+        return chr != NULL;
+    }
+    if (context != NULL && !chardev_input_can_move(chr)) {
+        return false;
+    }
+    chr->in_context = context;
+    chardev_watch_input(chr, chr->in_fd);
+    return true;
 }
 
 /* ---- output ---- */

@@ -24,6 +24,9 @@
 #include "socket_address.h"
 #include "stream_codec.h"
 
+/* Descriptors that one piece of input can bring; the kernel closes what finds no room. */
+enum { FDS_MAX = 16 };
+
 typedef struct CharSocket {
     Chardev chr;
     /* configuration */
@@ -38,6 +41,8 @@ typedef struct CharSocket {
     guint address;                          /* the one being tried */
     GSource *source;                        /* a client arrives, a connect ends, try again */
     StreamCodec *codec;                     /* of this connection; changed under write_lock */
+    int fds[FDS_MAX];                       /* came with the bytes, oldest first; where input() runs */
+    unsigned n_fds;
 } CharSocket;
 
 static void socket_listen(CharSocket *sock);
@@ -104,10 +109,60 @@ static void socket_connected(CharSocket *sock, int fd)
     chardev_set_open(&sock->chr, sock->codec == NULL || sock->codec->ready);
 }
 
+/* ---- descriptors of the peer (unix(7), SCM_RIGHTS) ---- */
+
+static void drop_fds(CharSocket *sock)
+{
+    for (unsigned i = 0; i < sock->n_fds; i++) {
+        close(sock->fds[i]);
+    }
+    sock->n_fds = 0;
+}
+
+/* New ones replace those that nobody took: they belong to bytes that are done with. */
+static void keep_fds(CharSocket *sock, struct msghdr *msg)
+{
+    for (struct cmsghdr *head = CMSG_FIRSTHDR(msg); head != NULL; head = CMSG_NXTHDR(msg, head)) {
+        if (head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS) {
+            drop_fds(sock);
+            sock->n_fds = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+            memcpy(sock->fds, CMSG_DATA(head), sock->n_fds * sizeof(int));
+        }
+    }
+}
+
+static ssize_t socket_read(CharSocket *sock, uint8_t *buf, size_t room)
+{
+    char control[CMSG_SPACE(FDS_MAX * sizeof(int))] __attribute__((aligned(8)));
+    struct iovec piece = { buf, room };
+    struct msghdr msg = { .msg_iov = &piece, .msg_iovlen = 1, .msg_control = control,
+                          .msg_controllen = sizeof(control) };
+    ssize_t got = recvmsg(sock->chr.in_fd, &msg, MSG_CMSG_CLOEXEC);
+
+    if (got >= 0 && msg.msg_controllen > 0) {
+        keep_fds(sock, &msg);
+    }
+    return got;
+}
+
+static int socket_take_fd(Chardev *chr)
+{
+    CharSocket *sock = (CharSocket *)chr;
+    int fd;
+
+    if (sock->n_fds == 0) {
+        return -1;
+    }
+    fd = sock->fds[0];
+    memmove(sock->fds, sock->fds + 1, --sock->n_fds * sizeof(int));
+    return fd;
+}
+
 static void socket_disconnect(CharSocket *sock)
 {
     chardev_watch_input(&sock->chr, -1);
     chardev_set_output(&sock->chr, -1);
+    drop_fds(sock);
     if (sock->fd >= 0) {
         close(sock->fd);
         sock->fd = -1;
@@ -209,10 +264,10 @@ static void socket_input(Chardev *chr)
     if (room == 0) {
         return;
     }
-    got = read(chr->in_fd, buf, room);
+    got = socket_read(sock, buf, room);
     if (got <= 0) {
         if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
-            socket_lost(sock);
+            chardev_input_ended(chr);
         }
         return;
     }
@@ -514,6 +569,11 @@ static void socket_close(Chardev *chr)
     g_array_unref(sock->addresses);
 }
 
+static bool socket_input_can_move(const Chardev *chr)
+{
+    return ((const CharSocket *)chr)->codec_type == NULL;
+}
+
 static char *socket_filename(Chardev *chr)
 {
     CharSocket *sock = (CharSocket *)chr;
@@ -551,6 +611,7 @@ static const CharOption socket_options[] = {
 const ChardevType chardev_socket_type = {
     .name = "socket", .options = socket_options, .size = sizeof(CharSocket),
     .open = socket_open, .close = socket_close, .write = socket_write, .encode = socket_encode,
-    .input = socket_input, .handshaking = socket_handshaking, .hangup = socket_hangup,
+    .input = socket_input, .input_can_move = socket_input_can_move, .take_fd = socket_take_fd,
+    .handshaking = socket_handshaking, .hangup = socket_hangup,
     .filename = socket_filename,
 };

@@ -291,6 +291,7 @@ void chardev_detach(CharFrontend *fe)
     if (chr == NULL) {
         return;
     }
+    chardev_set_input_context(fe, NULL);
     g_mutex_lock(&chr->write_lock);
     if (chr->room_opaque == fe->opaque) {
         chr->room_fn = NULL;
@@ -398,8 +399,24 @@ void chardev_notify_room(CharFrontend *fe, void (*fn)(void *opaque), void *opaqu
 void chardev_accept_input(CharFrontend *fe)
 {
     if (fe->chr != NULL) {
-        g_main_context_wakeup(NULL);
+        g_main_context_wakeup(fe->chr->in_context);
     }
+}
+
+bool chardev_input_can_move(const Chardev *chr)
+{
+    if (chr->type->attach != NULL) {
+        return false;
+    }
+    return chr->type->input == NULL ||
+           (chr->type->input_can_move != NULL && chr->type->input_can_move(chr));
+}
+
+int chardev_take_fd(CharFrontend *fe)
+{
+    Chardev *chr = fe->chr;
+
+    return chr != NULL && chr->type->take_fd != NULL ? chr->type->take_fd(chr) : -1;
 }
 
 void chardev_set_echo(CharFrontend *fe, bool echo)

@@ -64,6 +64,18 @@ void chardev_write(CharFrontend *fe, const void *buf, size_t len);
 size_t chardev_write_room(CharFrontend *fe);
 void chardev_notify_room(CharFrontend *fe, void (*fn)(void *opaque), void *opaque);
 void chardev_accept_input(CharFrontend *fe);
+/*
+ * Where can_receive() and receive() run: the thread of `context`'s loop, without the machine lock;
+ * NULL: the main thread.  When it returns they run nowhere else any more.  False: this back end
+ * cannot move (a mux, a telnet or WebSocket peer).  Stays when peers come and go.
+ */
+bool chardev_set_input_context(CharFrontend *fe, GMainContext *context);
+bool chardev_input_can_move(const Chardev *chr);
+/*
+ * The oldest descriptor that came with the bytes received (SCM_RIGHTS) and nobody took, or -1.  The
+ * caller owns it.  On the thread that receives.
+ */
+int chardev_take_fd(CharFrontend *fe);
 void chardev_set_echo(CharFrontend *fe, bool echo);
 void chardev_send_break(CharFrontend *fe, bool on);
 /* How the guest programmed its port: a host's serial port follows; others need not know. */

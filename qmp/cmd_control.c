@@ -12,11 +12,13 @@ void qmp_set_human_monitor(QmpHumanMonitorFn fn)
 
 bool qmp_qmp_capabilities(QmpSession *session, const GArray *enable, GError **error)
 {
-    for (guint i = 0; enable != NULL && i < enable->len; i++) {
-        if (g_array_index(enable, QmpQMPCapability, i) == QMP_QMP_CAPABILITY_OOB) {
-            session->oob_enabled = true;
-        }
+    bool oob = enable != NULL && enable->len > 0;       /* the only one there is */
+
+    if (oob && !session->oob_offered) {
+        set_error(error, "Capability oob not available");
+        return false;
     }
+    session->oob_enabled = oob;
     session->negotiated = true;
     return true;
 }

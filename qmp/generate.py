@@ -276,8 +276,11 @@ class Emitter:
     def args_struct(self, entry):
         return "Qmp" + entry.raw["args"] if entry.boxed else f"Qmp{camel(entry.name)}Args"
 
+    def takes_session(self, entry):
+        return entry.raw.get("session") or entry.raw.get("async") or entry.raw.get("fd")
+
     def prototype(self, entry):
-        first = "QmpSession *session" if entry.raw.get("session") else "Vm *vm"
+        first = "QmpSession *session" if self.takes_session(entry) else "Vm *vm"
         params = [first]
         if entry.boxed or len(entry.members) > MAX_PLAIN_ARGS:
             params.append(f"const {self.args_struct(entry)} *args")
@@ -285,7 +288,9 @@ class Emitter:
             params += [self.parameter(member) for member in entry.members]
             params += ["json_object *all"] if entry.open else []
         kind = "bool "
-        if entry.returns == "any":
+        if entry.raw.get("async"):
+            pass
+        elif entry.returns == "any":
             params.append("json_object **value")
         elif entry.returns is not None:
             kind = self.c_type(entry.returns)
@@ -293,7 +298,7 @@ class Emitter:
         return f"{kind}qmp_{c_name(entry.name)}({', '.join(params)})"
 
     def call(self, entry):
-        values = ["session" if entry.raw.get("session") else "session->vm"]
+        values = ["session" if self.takes_session(entry) else "session->vm"]
         if entry.boxed or len(entry.members) > MAX_PLAIN_ARGS:
             values.append("args")
         else:
@@ -303,7 +308,7 @@ class Emitter:
                     field = f"args->has_{c_name(member.name)} ? &{field} : NULL"
                 values.append(field)
             values += ["args->all"] if entry.open else []
-        if entry.returns == "any":
+        if entry.returns == "any" and not entry.raw.get("async"):
             values.append("&any")
         return f"qmp_{c_name(entry.name)}({', '.join(values)}, error)"
 
@@ -312,7 +317,10 @@ class Emitter:
         body = []
         if entry.boxed or entry.members or entry.open:
             body.append(f"    const {self.args_struct(entry)} *args = opaque;")
-        if entry.returns == "any":
+        if entry.raw.get("async"):
+            body += [""] if body else []
+            body.append(f"    return {self.call(entry)};")
+        elif entry.returns == "any":
             body += ["    json_object *any = NULL;", "", f"    if (!{self.call(entry)}) {{",
                      "        return false;", "    }",
                      "    ret->pointer = any;", "    return true;"]
@@ -339,8 +347,7 @@ class Emitter:
             parts = [f'"{entry.name}"', f".args = &{args}", f".run = run_{c_name(entry.name)}"]
             if entry.returns is not None:
                 parts.append(f".ret = {self.type_row(entry.returns)}")
-            if entry.raw.get("oob"):
-                parts.append(".oob = true")
+            parts += [f".{key} = true" for key in ("oob", "async", "fd") if entry.raw.get(key)]
             if entry.features:
                 parts.append(f".features = {self.features_row(entry.features)}")
             self.c.append("    { " + ", ".join(parts) + " },")

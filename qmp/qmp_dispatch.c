@@ -1,7 +1,9 @@
 #include "qmp_dispatch.h"
 
 #include <string.h>
+#include <unistd.h>
 
+#include "event_ring.h"
 #include "rhea_error.h"
 
 static const char *const class_names[] = {
@@ -10,6 +12,13 @@ static const char *const class_names[] = {
     [RHEA_ERROR_DEVICE_NOT_ACTIVE] = "DeviceNotActive",
     [RHEA_ERROR_DEVICE_NOT_FOUND] = "DeviceNotFound",
     [RHEA_ERROR_KVM_MISSING_CAP] = "KVMMissingCap",
+};
+
+struct QmpPending {
+    QmpSession *session;                /* NULL: the client has gone */
+    json_object *request;
+    void (*cancel)(void *opaque);
+    void *opaque;
 };
 
 typedef struct Request {
@@ -120,6 +129,27 @@ static const QmpCommand *choose_command(const QmpSession *session, const Request
     return command;
 }
 
+bool qmp_request_is_oob(const QmpSession *session, json_object *request)
+{
+    return session->oob_enabled && json_object_is_type(request, json_type_object) &&
+           json_object_object_get_ex(request, "exec-oob", NULL) &&
+           !json_object_object_get_ex(request, "execute", NULL);
+}
+
+bool qmp_request_takes_fd(const QmpSession *session, json_object *request)
+{
+    const QmpCommand *command;
+    json_object *name;
+
+    if (!json_object_is_type(request, json_type_object) ||
+        !json_object_object_get_ex(request, "execute", &name) ||
+        !json_object_is_type(name, json_type_string)) {
+        return false;
+    }
+    command = qmp_command_find(session->commands, json_object_get_string(name));
+    return command != NULL && command->fd;
+}
+
 /* ---- running it ---- */
 
 /* The lines below the first are for people at a terminal; clients compare the first. */
@@ -141,15 +171,15 @@ static json_object *run_command(QmpSession *session, const QmpCommand *command,
     if (!ok) {
         return NULL;
     }
-    if (command->run(session, args, &ret, error)) {
+    if (!command->run(session, args, &ret, error)) {
+        drop_hints(*error);
+    } else if (!command->async) {
         value = command->ret != NULL ? qmp_value_to_json(command->ret, &ret)
                                      : json_object_new_object();
         reply = json_object_new_object();
         json_object_object_add(reply, "return", value);
-    } else {
-        drop_hints(*error);
     }
-    if (command->ret != NULL) {
+    if (command->ret != NULL && !command->async) {
         qmp_value_clear(command->ret, &ret);
     }
     qmp_object_free(command->args, args);
@@ -192,7 +222,79 @@ json_object *qmp_dispatch(QmpSession *session, json_object *input)
         command = choose_command(session, &request, &error);
     }
     if (command != NULL) {
+        session->previous_mark = session->mark;
+        session->mark = event_ring_end();
+        session->request = input;
         reply = run_command(session, command, request.arguments, &error);
+        if (reply == NULL && error == NULL) {
+            return NULL;
+        }
     }
     return add_id(reply != NULL ? reply : qmp_error_reply(error), input);
+}
+
+int qmp_session_take_fd(QmpSession *session)
+{
+    int fd = session->fd;
+
+    session->fd = -1;
+    return fd;
+}
+
+/* ---- answers that come later ---- */
+
+QmpPending *qmp_session_defer(QmpSession *session, void (*cancel)(void *opaque), void *opaque)
+{
+    QmpPending *pending = g_new0(QmpPending, 1);
+
+    g_assert(session->pending == NULL);
+    *pending = (QmpPending){ session, json_object_get(session->request), cancel, opaque };
+    session->pending = pending;
+    return pending;
+}
+
+static void pending_free(QmpPending *pending)
+{
+    json_object_put(pending->request);
+    g_free(pending);
+}
+
+static void pending_answer(QmpPending *pending, json_object *reply)
+{
+    QmpSession *session = pending->session;
+
+    reply = add_id(reply, pending->request);
+    pending_free(pending);
+    if (session != NULL) {
+        session->pending = NULL;
+        session->answer(session, reply);
+    }
+    json_object_put(reply);
+}
+
+void qmp_pending_return(QmpPending *pending, json_object *value)
+{
+    json_object *reply = json_object_new_object();
+
+    json_object_object_add(reply, "return", value != NULL ? value : json_object_new_object());
+    pending_answer(pending, reply);
+}
+
+void qmp_pending_fail(QmpPending *pending, const GError *error)
+{
+    pending_answer(pending, qmp_error_reply(error));
+}
+
+void qmp_session_end(QmpSession *session)
+{
+    QmpPending *pending = session->pending;
+
+    session->pending = NULL;
+    if (pending != NULL) {
+        pending->session = NULL;
+        if (pending->cancel != NULL) {
+            pending->cancel(pending->opaque);
+            pending_free(pending);
+        }
+    }
 }

@@ -6,6 +6,8 @@
  */
 #include "qmp_events.h"
 
+#include "event_ring.h"
+
 #define US_PER_SEC 1000000
 
 /* A limited event's last sending, and what waits. */
@@ -42,6 +44,12 @@ static json_object *event_to_json(const QmpEventType *event, json_object *data)
     return message;
 }
 
+static void send_event(json_object *message)
+{
+    broadcast_fn(message);
+    event_ring_add(message);
+}
+
 static gboolean limit_over(gpointer opaque)
 {
     Limit *limit = opaque;
@@ -50,7 +58,7 @@ static gboolean limit_over(gpointer opaque)
         g_hash_table_remove(limits, limit->key);
         return G_SOURCE_REMOVE;
     }
-    broadcast_fn(limit->waiting);
+    send_event(limit->waiting);
     json_object_put(limit->waiting);
     limit->waiting = NULL;
     return G_SOURCE_CONTINUE;           /* the time starts again */
@@ -66,7 +74,7 @@ static void send_limited(const QmpEventType *event, json_object *message, const 
         limit->waiting = json_object_get(message);
         return;
     }
-    broadcast_fn(message);
+    send_event(message);
     limit = g_new0(Limit, 1);
     limit->key = g_steal_pointer(&key);
     g_hash_table_insert(limits, limit->key, limit);
@@ -85,7 +93,7 @@ void qmp_event_emit(const QmpEventType *event, const void *data)
     }
     message = event_to_json(event, body);
     if (event->rate_ms == 0) {
-        broadcast_fn(message);
+        send_event(message);
     } else {
         if (event->rate_key != NULL) {
             json_object_object_get_ex(body, event->rate_key, &which);

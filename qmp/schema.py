@@ -16,7 +16,8 @@ KINDS = {
     "struct": (r"[A-Z][A-Za-z0-9]*", ("members",), ("features",)),
     "union": (r"[A-Z][A-Za-z0-9]*", ("members", "tag", "cases"), ("features",)),
     "alternate": (r"[A-Z][A-Za-z0-9]*", ("choices",), ("features",)),
-    "command": (r"[a-z][a-z0-9_-]*", (), ("args", "open", "returns", "oob", "session", "features")),
+    "command": (r"[a-z][a-z0-9_-]*", (), ("args", "open", "returns", "oob", "session", "async", "fd",
+                        "features")),
     "event": (r"[A-Z][A-Z0-9_]*", (), ("data", "rate_ms", "rate_key", "features")),
 }
 MEMBER_NAME = r"[A-Za-z][A-Za-z0-9_.-]*"

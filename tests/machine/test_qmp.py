@@ -485,7 +485,7 @@ def same_type(ours, theirs, mine, other, path, seen):
 
 
 # Entries QEMU 7.2 does not have, and members that ours leaves out on purpose.
-OWN_ENTRIES = {'query-events'}
+OWN_ENTRIES = {'query-events', 'wait-event', 'query-event-position', 'memory-read', 'memory-write', 'query-ram-fds'}
 # Arrays that stay empty here: what no option of ours asks for.
 ALWAYS_EMPTY = {'query-blockstats[].stats.timed_stats[]'}
 # Commands whose further arguments are the properties of what they make, which ours does not list.
