@@ -137,7 +137,7 @@ int main(int argc, char **argv)
         return 0;
     }
     if (options->daemonize) {
-        if (options->nographic) {
+        if (options_share_terminal(options)) {
             set_error(&error, "-nographic cannot be used with -daemonize");
             return fail(error);
         }

@@ -113,9 +113,10 @@ bool option_disk_image(Options *options, const char *file)
 
 const Option block_options[] = {
     { "drive", "[file=FILE][,if=TYPE][,format=FORMAT][,OPT=VALUE]…",
-      "a disk: its image, and the connector it goes to ('format=help' lists formats)", opt_drive },
+      "a disk: its image, and the connector it goes to ('format=help' lists formats)", opt_drive,
+      "drive" },
     { "blockdev", "DRIVER,node-name=NAME[,OPT=VALUE]…", "a node of the block graph, for -device",
-      opt_blockdev },
+      opt_blockdev, "blockdev" },
     { "hda", "FILE", "the first IDE disk; a bare file name means the same", opt_hda },
     { "hdb", "FILE", "the second IDE disk", opt_hdb },
     { "hdc", "FILE", "the third IDE disk", opt_hdc },

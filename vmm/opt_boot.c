@@ -10,7 +10,7 @@ typedef struct BootArgs {
     bool menu, strict;
 } BootArgs;
 
-static const KeyField boot_fields[] = {
+const KeyField boot_fields[] = {
     { "order", KEY_STRING, offsetof(BootArgs, order), .help = "drives to try: a, c, d, n" },
     { "once", KEY_STRING, offsetof(BootArgs, once), .help = "the same, for the first boot alone" },
     { "menu", KEY_BOOL, offsetof(BootArgs, menu), .help = "firmware offers a menu" },

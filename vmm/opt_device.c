@@ -90,13 +90,16 @@ static bool opt_global(Options *options, const char *arg, GError **error)
 
 const Option device_options[] = {
     { "device", "DRIVER[,PROP=VALUE]…",
-      "add a device ('help' lists them, 'DRIVER,help' its properties)", opt_device },
-    { "global", "DRIVER.PROPERTY=VALUE", "default of a device property", opt_global },
+      "add a device ('help' lists them, 'DRIVER,help' its properties)", opt_device,
+      "device" },
+    { "global", "DRIVER.PROPERTY=VALUE", "default of a device property", opt_global,
+      "global" },
     { "object", "TYPE,id=ID[,PROP=VALUE]…",
-      "an object that devices and back ends refer to ('help' lists them)", opt_object },
+      "an object that devices and back ends refer to ('help' lists them)", opt_object,
+      "object" },
     { "readconfig", "FILE", "options as groups in a file", opt_readconfig },
     { "chardev", "BACKEND,id=ID[,OPT=VALUE]…", "a character device ('help' lists them)",
-      opt_chardev },
+      opt_chardev, "chardev" },
     { "serial", "DEV", "a serial port on this character device", opt_serial },
     { "debugcon", "DEV", "the debug console, port 0xe9, on this character device", opt_debugcon },
     {}

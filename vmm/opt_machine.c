@@ -84,11 +84,35 @@ static void add_accels(Options *options, const char *names)
     }
 }
 
+static const char *const irqchip_kinds[] = { "on", "off", "split", NULL };
+
+#define IN_CONFIG(field) offsetof(VmConfig, field)
+
+static const KeyField machine_fields[] = {
+    { "type", KEY_STRING, .help = "the board" },
+    { "accel", KEY_STRING, .help = "CPU engines, with colons between them" },
+    { "acpi", KEY_BOOL, IN_CONFIG(acpi), .help = "ACPI tables and power management" },
+    { "append", KEY_STRING, IN_CONFIG(append), .help = "kernel command line" },
+    { "dump-guest-core", KEY_BOOL, IN_CONFIG(dump_guest_core),
+      .help = "guest memory is part of core dumps" },
+    { "firmware", KEY_STRING, IN_CONFIG(bios), .help = "firmware image" },
+    { "graphics", KEY_BOOL, IN_CONFIG(graphics), .help = "firmware uses a display" },
+    { "hpet", KEY_BOOL, IN_CONFIG(hpet), .help = "the HPET timers" },
+    { "initrd", KEY_STRING, IN_CONFIG(initrd), .help = "initial RAM disk" },
+    { "kernel", KEY_STRING, IN_CONFIG(kernel), .help = "kernel image to boot directly" },
+    { "kernel_irqchip", KEY_CHOICE, IN_CONFIG(kernel_irqchip), irqchip_kinds,
+      .help = "interrupt controllers in the kernel" },
+    { "mem-merge", KEY_BOOL, IN_CONFIG(mem_merge), .help = "the host may merge equal pages" },
+    { "memory-backend", KEY_STRING, IN_CONFIG(mem_backend), .help = "the object that is memory" },
+    { "pit", KEY_BOOL, IN_CONFIG(pit), .help = "the interval timer" },
+    { "smm", KEY_BOOL, IN_CONFIG(smm), .help = "system management mode" },
+    { "usb", KEY_BOOL, IN_CONFIG(usb), .help = "a USB controller" },
+    {}
+};
+
 static bool set_irqchip(Options *options, const char *value, GError **error)
 {
-    static const char *const kinds[] = { "on", "off", "split", NULL };
-
-    if (!g_strv_contains(kinds, value)) {
+    if (!g_strv_contains(irqchip_kinds, value)) {
         set_error(error,
                   "Parameter 'kernel_irqchip' does not accept value '%s': expected on, off or "
                   "split",
@@ -99,40 +123,34 @@ static bool set_irqchip(Options *options, const char *value, GError **error)
     return true;
 }
 
-typedef struct MachineSwitch { const char *name; size_t offset; } MachineSwitch;
-
-static const MachineSwitch machine_switches[] = {
-    { "acpi", offsetof(VmConfig, acpi) },
-    { "graphics", offsetof(VmConfig, graphics) },
-    { "hpet", offsetof(VmConfig, hpet) },
-    { "pit", offsetof(VmConfig, pit) },
-    { "smm", offsetof(VmConfig, smm) },
-    { "usb", offsetof(VmConfig, usb) },
-    {}
-};
-
-static bool set_machine_switch(Options *options, const char *key, const char *value, bool *known,
-                               GError **error)
+static bool unknown_machine_prop(const Options *options, const char *key, GError **error)
 {
-    for (const MachineSwitch *row = machine_switches; row->name != NULL; row++) {
-        if (g_str_equal(row->name, key)) {
-            *known = true;
-            if (!parse_bool(value, (bool *)((char *)&options->config + row->offset), error)) {
-                g_prefix_error(error, "Parameter '%s': ", key);
-                return false;
-            }
+    const char *names[G_N_ELEMENTS(machine_fields) - 1], *near;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        names[i] = machine_fields[i].name;
+    }
+    set_error(error, "Property '%s-machine.%s' not found",
+              options->machine != NULL ? options->machine : boards[0]->name, key);
+    near = nearest_name(key, names, G_N_ELEMENTS(names));
+    error_suggest(error, near);
+    return false;
+}
+
+static const KeyField *machine_field(const char *key)
+{
+    for (const KeyField *field = machine_fields; field->name != NULL; field++) {
+        if (g_str_equal(field->name, key)) {
+            return field;
         }
     }
-    return true;
+    return NULL;
 }
 
 static bool set_machine_prop(Options *options, const char *key, const char *value, GError **error)
 {
-    static const char *const names[] = { "accel", "acpi", "append", "graphics", "hpet", "initrd",
-                                         "kernel", "kernel_irqchip", "memory-backend", "pit", "smm",
-                                         "type", "usb" };
-    const char *near;
-    bool known = false;
+    const KeyField *field = machine_field(key);
+    void *place;
 
     if (g_str_equal(key, "accel")) {
         add_accels(options, value);
@@ -141,27 +159,19 @@ static bool set_machine_prop(Options *options, const char *key, const char *valu
     if (g_str_equal(key, "kernel_irqchip") || g_str_equal(key, "kernel-irqchip")) {
         return set_irqchip(options, value, error);
     }
-    if (g_str_equal(key, "memory-backend")) {
-        option_replace(&options->config.mem_backend, value);
+    if (field == NULL) {
+        return unknown_machine_prop(options, key, error);
+    }
+    place = (char *)&options->config + field->offset;
+    if (field->kind == KEY_STRING) {
+        option_replace(place, value);
         return true;
     }
-    if (g_str_equal(key, "kernel") || g_str_equal(key, "initrd") || g_str_equal(key, "append")) {
-        option_replace(*key == 'k' ? &options->config.kernel :
-                *key == 'i' ? &options->config.initrd : &options->config.append, value);
-        return true;
-    }
-    if (!set_machine_switch(options, key, value, &known, error)) {
+    if (!parse_bool(value, place, error)) {
+        g_prefix_error(error, "Parameter '%s': ", key);
         return false;
     }
-    if (!known) {
-        set_error(error, "Property '%s-machine.%s' not found",
-                  options->machine != NULL ? options->machine : boards[0]->name, key);
-        near = nearest_name(key, names, G_N_ELEMENTS(names));
-        if (near != NULL && !g_str_equal(near, key)) {
-            error_add_hint(error, "Did you mean '%s'?", near);
-        }
-    }
-    return known;
+    return true;
 }
 
 static bool opt_machine(Options *options, const char *arg, GError **error)
@@ -188,11 +198,36 @@ static bool opt_machine(Options *options, const char *arg, GError **error)
     return true;
 }
 
+typedef struct AccelArgs { char *accel, *irqchip, *thread; } AccelArgs;
+
+static const KeyField accel_fields[] = {
+    { "accel", KEY_STRING, offsetof(AccelArgs, accel), .help = "CPU engines, kvm or tcg" },
+    { "kernel-irqchip", KEY_STRING, offsetof(AccelArgs, irqchip),
+      .help = "interrupt controllers in the kernel: on, off or split" },
+    { "thread", KEY_STRING, offsetof(AccelArgs, thread), .help = "multi: a thread for each CPU" },
+    {}
+};
+
+static bool accel_apply(Options *options, const AccelArgs *args, GError **error)
+{
+    if (args->accel != NULL) {
+        add_accels(options, args->accel);
+    }
+    if (args->thread != NULL && !g_str_equal(args->thread, "multi")) {
+        set_error(error,
+                  "Parameter 'thread' does not accept value '%s': every CPU has a thread of its "
+                  "own ('multi')",
+                  args->thread);
+        return false;
+    }
+    return args->irqchip == NULL || set_irqchip(options, args->irqchip, error);
+}
+
 static bool opt_accel(Options *options, const char *arg, GError **error)
 {
     g_autoptr(KeyVal) kv = keyval_parse(arg, "accel", error);
-    const char *irqchip, *thread;
-    bool multi = true;
+    AccelArgs args = { 0 };
+    bool ok;
 
     if (kv == NULL) {
         return false;
@@ -202,20 +237,11 @@ static bool opt_accel(Options *options, const char *arg, GError **error)
         options->done = true;
         return true;
     }
-    if (keyval_get(kv, "accel") != NULL) {
-        add_accels(options, keyval_get(kv, "accel"));
-    }
-    thread = keyval_get(kv, "thread");
-    if (thread != NULL && !g_str_equal(thread, "multi")) {
-        set_error(error,
-                  "Parameter 'thread' does not accept value '%s': every CPU has a thread of its "
-                  "own ('multi')",
-                  thread);
-        multi = false;
-    }
-    irqchip = keyval_get(kv, "kernel-irqchip");
-    return multi && keyval_check_known(kv, error) &&
-           (irqchip == NULL || set_irqchip(options, irqchip, error));
+    ok = keyval_fill(kv, accel_fields, &args, error) && accel_apply(options, &args, error);
+    g_free(args.accel);
+    g_free(args.irqchip);
+    g_free(args.thread);
+    return ok;
 }
 
 static bool opt_enable_kvm(Options *options, const char *arg, GError **error)
@@ -333,21 +359,31 @@ static bool opt_numa(Options *options, const char *arg, GError **error)
     return numa_option(&options->config.numa, arg, error);
 }
 
+typedef struct OvercommitArgs { bool mem_lock, cpu_pm; } OvercommitArgs;
+
+static const KeyField overcommit_fields[] = {
+    { "mem-lock", KEY_BOOL, offsetof(OvercommitArgs, mem_lock),
+      .help = "all memory of the process stays in the host's" },
+    { "cpu-pm", KEY_BOOL, offsetof(OvercommitArgs, cpu_pm),
+      .help = "the guest's idle CPUs keep the host's (refused)" },
+    {}
+};
+
 static bool opt_overcommit(Options *options, const char *arg, GError **error)
 {
     g_autoptr(KeyVal) kv = keyval_parse(arg, NULL, error);
-    bool cpu_pm = false;
+    OvercommitArgs args = { .mem_lock = options->config.mem_lock };
 
-    if (kv == NULL || !keyval_get_bool(kv, "mem-lock", &options->config.mem_lock, error) ||
-        !keyval_get_bool(kv, "cpu-pm", &cpu_pm, error)) {
+    if (kv == NULL || !keyval_fill(kv, overcommit_fields, &args, error)) {
         return false;
     }
-    if (cpu_pm) {
+    if (args.cpu_pm) {
         set_error(error, "Parameter 'cpu-pm' does not accept value 'on': the guest's idle CPUs "
                   "always sleep in the host");
         return false;
     }
-    return keyval_check_known(kv, error);
+    options->config.mem_lock = args.mem_lock;
+    return true;
 }
 
 static bool opt_name(Options *options, const char *arg, GError **error)
@@ -401,28 +437,30 @@ static bool opt_rtc(Options *options, const char *arg, GError **error)
 
 const Option machine_options[] = {
     { "machine", "[type=]NAME[,PROP=VALUE]…", "the board: pc or none ('help' lists them)",
-      opt_machine },
+      opt_machine, "machine", machine_fields },
     { "M", "NAME", "the same", opt_machine },
     { "accel", "NAME[:NAME][,kernel-irqchip=on|off|split]",
-      "CPU engine, kvm or tcg; without it the faster one is picked", opt_accel },
+      "CPU engine, kvm or tcg; without it the faster one is picked", opt_accel, "accel",
+      accel_fields },
     { "enable-kvm", NULL, "the same as -accel kvm", opt_enable_kvm },
     { "cpu", "MODEL[,+FLAG][,-FLAG][,FLAG=on|off]", "CPU model ('help' lists them)", opt_cpu },
     { "smp", "[cpus=]N[,maxcpus=N][,sockets=N][,dies=N][,cores=N][,threads=N]", "CPUs and topology",
-      opt_smp },
-    { "m", "[size=]SIZE", "guest memory, in MiB or with a suffix (128 MiB)", opt_m },
+      opt_smp, "smp-opts", smp_fields },
+    { "m", "[size=]SIZE", "guest memory, in MiB or with a suffix (128 MiB)", opt_m, "memory",
+      mem_fields },
     { "mem-path", "PATH", "keep guest memory in this file, or in a file in this folder",
       opt_mem_path },
     { "mem-prealloc", NULL, "take all guest memory from the host at once", opt_mem_prealloc },
     { "numa", "node[,memdev=ID][,cpus=FIRST[-LAST]][,nodeid=N] | dist,src=N,dst=N,val=N",
-      "a NUMA node, or how far one is from another", opt_numa },
-    { "name", "NAME[,process=NAME]", "name of the guest", opt_name },
+      "a NUMA node, or how far one is from another", opt_numa, "numa" },
+    { "name", "NAME[,process=NAME]", "name of the guest", opt_name, "name", name_fields },
     { "uuid", "UUID", "the machine's UUID", option_uuid },
     { "smbios", "type=N[,FIELD=VALUE]… | file=FILE",
-      "what the SMBIOS tables say: types 0, 1, 2, 3, 4, 11 and 17", opt_smbios },
+      "what the SMBIOS tables say: types 0, 1, 2, 3, 4, 11 and 17", opt_smbios, "smbios" },
     { "rtc", "[base=utc|localtime|DATE][,clock=host|rt|vm][,driftfix=none|slew]",
-      "the real-time clock", opt_rtc },
+      "the real-time clock", opt_rtc, "rtc", rtc_fields },
     { "overcommit", "[mem-lock=on|off][,cpu-pm=off]", "lock guest memory; CPU power states",
-      opt_overcommit },
+      opt_overcommit, "overcommit", overcommit_fields },
     { "nodefaults", NULL, "no serial port or monitor that was not asked for", opt_nodefaults },
     { "no-user-config", NULL, "read no configuration file (none is read anyway)",
       opt_no_user_config },
@@ -431,7 +469,7 @@ const Option machine_options[] = {
 
 const Option boot_options[] = {
     { "boot", "[order=]DRIVES[,once=DRIVES][,menu=on|off][,strict=on|off]…",
-      "what firmware boots from", opt_boot },
+      "what firmware boots from", opt_boot, "boot-opts", boot_fields },
     { "kernel", "FILE", "boot this Linux, PVH or multiboot image directly", opt_kernel },
     { "initrd", "FILE", "initial RAM disk, or multiboot modules", opt_initrd },
     { "append", "TEXT", "kernel command line", opt_append },

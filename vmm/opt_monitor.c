@@ -103,7 +103,7 @@ static bool opt_echr(Options *options, const char *arg, GError **error)
 const Option monitor_options[] = {
     { "monitor", "DEV", "the human monitor on this character device", opt_monitor },
     { "mon", "[chardev=]ID[,mode=readline|control][,pretty=on|off]", "a monitor on a -chardev",
-      opt_mon },
+      opt_mon, "mon", mon_fields },
     { "qmp", "DEV", "QMP on this character device", opt_qmp },
     { "qmp-pretty", "DEV", "QMP with indented replies", opt_qmp_pretty },
     { "nographic", NULL, "serial port and monitor share the terminal (Ctrl-a h)", opt_nographic },

@@ -98,10 +98,13 @@ static bool opt_redir(Options *options, const char *arg, GError **error)
 }
 
 const Option net_options[] = {
-    { "netdev", "TYPE,id=ID[,OPT=VALUE]…", "a network back end ('help' lists them)", opt_netdev },
+    { "netdev", "TYPE,id=ID[,OPT=VALUE]…", "a network back end ('help' lists them)", opt_netdev,
+      "netdev" },
     { "nic", "TYPE[,model=MODEL][,mac=MAC][,OPT=VALUE]…",
-      "a NIC and the back end behind it; 'none': no NIC ('model=help' lists models)", opt_nic },
-    { "net", "nic|TYPE[,OPT=VALUE]…", "a NIC or a back end on a hub that all -net share", opt_net },
+      "a NIC and the back end behind it; 'none': no NIC ('model=help' lists models)", opt_nic,
+      "nic" },
+    { "net", "nic|TYPE[,OPT=VALUE]…", "a NIC or a back end on a hub that all -net share", opt_net,
+      "net" },
     { "redir", "RULE", "gone: says what to write instead", opt_redir },
     {}
 };

@@ -20,7 +20,7 @@ static bool make_object(Vm *vm, const char *text, GError **error)
         return false;
     }
     id = keyval_get(kv, "id");
-    if (g_strcmp0(id, "pc.ram") == 0) {
+    if (g_strcmp0(id, "pc.ram") == 0 && g_strcmp0(id, vm->config.mem_backend) != 0) {
         set_error(error, "object name 'pc.ram' is reserved for the machine's memory");
         return false;
     }
@@ -65,29 +65,22 @@ typedef struct ConfigGroup {
     char *global[3];                    /* [global]: driver, property, value */
 } ConfigGroup;
 
-/* Groups whose options are called something else. */
-static const struct { const char *group, *option; } renamed_groups[] = {
-    { "memory", "m" }, { "smp-opts", "smp" }, { "boot-opts", "boot" },
-};
-static const char *const config_groups[] = {
-    "accel", "action", "blockdev", "chardev", "device", "drive", "global", "machine", "memory",
-    "mon", "name", "net", "netdev", "nic", "object", "overcommit", "rtc", "smbios", "smp-opts",
-    "boot-opts", NULL
-};
 static const char *const global_keys[] = { "driver", "property", "value" };
 
-static const char *group_option(const char *group)
+/* The option a group stands for.  NULL: there is no such group. */
+static const char *group_option(const char *name, GError **error)
 {
-    for (size_t i = 0; i < G_N_ELEMENTS(renamed_groups); i++) {
-        if (g_str_equal(renamed_groups[i].group, group)) {
-            return renamed_groups[i].option;
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    OptionGroup group;
+
+    for (unsigned i = 0; options_group(i, &group); i++) {
+        if (g_str_equal(group.name, name)) {
+            return group.option;
         }
+        g_ptr_array_add(names, (char *)group.name);
     }
-    for (const char *const *name = config_groups; *name != NULL; name++) {
-        if (g_str_equal(*name, group)) {
-            return *name;
-        }
-    }
+    set_error(error, "There is no option group '%s'", name);
+    error_suggest(error, nearest_name(name, (const char *const *)names->pdata, names->len));
     return NULL;
 }
 
@@ -132,17 +125,13 @@ static bool group_begin(ConfigGroup *group, const char *line, GError **error)
 {
     char name[64], id[64];
     int fields = sscanf(line, " [ %63[^] \"] \"%63[^\"]\" ]", name, id);
-    const char *near;
 
     if (fields < 1 || strchr(line, ']') == NULL) {
         set_error(error, "parse error: expected [GROUP] or [GROUP \"ID\"]");
         return false;
     }
-    group->option = group_option(name);
+    group->option = group_option(name, error);
     if (group->option == NULL) {
-        near = nearest_name(name, config_groups, g_strv_length((char **)config_groups));
-        set_error(error, "There is no option group '%s'", name);
-        error_suggest(error, near);
         return false;
     }
     if (fields == 2) {

@@ -61,6 +61,23 @@ static bool opt_action(Options *options, const char *arg, GError **error)
     return ok;
 }
 
+typedef struct MsgArgs { bool timestamp; } MsgArgs;
+
+static const KeyField msg_fields[] = {
+    { "timestamp", KEY_BOOL, offsetof(MsgArgs, timestamp), .help = "when it was said" },
+    {}
+};
+
+static bool opt_msg(Options *options, const char *arg, GError **error)
+{
+    g_autoptr(KeyVal) kv = keyval_parse(arg, NULL, error);
+    MsgArgs args = { 0 };
+    bool ok = kv != NULL && keyval_fill(kv, msg_fields, &args, error);
+
+    report_set_timestamps(args.timestamp);
+    return ok;
+}
+
 /* -watchdog-action X is -action watchdog=X. */
 static bool opt_watchdog_action(Options *options, const char *arg, GError **error)
 {
@@ -102,9 +119,11 @@ const Option run_options[] = {
     { "action",
       "[reboot=reset|shutdown][,shutdown=poweroff|pause][,panic=pause|shutdown|exit-failure|none]"
       "[,watchdog=reset|shutdown|poweroff|inject-nmi|pause|debug|none]",
-      "what to do when the guest does that", opt_action },
+      "what to do when the guest does that", opt_action, "action", action_fields },
     { "watchdog-action", "reset|shutdown|poweroff|inject-nmi|pause|debug|none",
       "what to do when the guest's watchdog runs out", opt_watchdog_action },
+    { "msg", "timestamp=on|off", "how messages on standard error begin", opt_msg, "msg",
+      msg_fields },
     { "pidfile", "FILE", "write the process id here", opt_pidfile },
     { "daemonize", NULL, "go to the background once the machine stands", opt_daemonize },
     { "d", "ITEM[,ITEM]…", "log these ('help' lists them)", opt_d },

@@ -11,11 +11,16 @@ typedef struct Option {
     const char *arg;                    /* what follows, for -help; NULL: nothing */
     const char *help;
     bool (*run)(Options *options, const char *arg, GError **error);
+    /* What a config file and query-command-line-options call it, where it has keys; NULL: none. */
+    const char *group;
+    const KeyField *fields;             /* the keys; NULL: they depend on the first of them */
 } Option;
 
 extern const Option machine_options[], boot_options[], device_options[], monitor_options[],
     run_options[], net_options[], historic_options[], absent_options[], usb_options[],
     block_options[];
+
+extern const KeyField boot_fields[];
 
 bool option_disk_image(Options *options, const char *file);         /* a bare file name */
 bool option_wants_help(const char *arg);                    /* "help" or "?" */

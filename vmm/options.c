@@ -79,6 +79,7 @@ Options *options_new(void)
     options->globals = g_ptr_array_new_with_free_func(g_free);
     options->config.acpi = options->config.hpet = options->config.smm = true;
     options->config.graphics = options->config.pit = true;
+    options->config.dump_guest_core = options->config.mem_merge = true;
     options->config.boot_splash_ms = options->config.boot_retry_ms = -1;
     options->config.topo = (CpuTopology){ 1, 1, 1, 1, 1, 1 };
     return options;
@@ -126,6 +127,19 @@ const char **options_names(void)
     }
     g_ptr_array_add(names, NULL);
     return (const char **)g_ptr_array_free(names, FALSE);
+}
+
+bool options_group(unsigned n, OptionGroup *group)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(sections); i++) {
+        for (const Option *option = sections[i].options; option->name != NULL; option++) {
+            if (option->group != NULL && n-- == 0) {
+                *group = (OptionGroup){ option->group, option->name, option->fields };
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
 static void fail_unknown(const char *word, const char *name, GError **error)
@@ -194,6 +208,13 @@ bool options_parse(Options *options, int argc, char **argv, GError **error)
         }
     }
     return true;
+}
+
+bool options_share_terminal(const Options *options)
+{
+    return options->nographic && !options->config.nodefaults &&
+           (options->serials->len == 0 ||
+            (options->monitors->len == 0 && options->mons->len == 0));
 }
 
 char *options_help(void)

@@ -69,8 +69,21 @@ bool options_apply(Options *options, const char *name, const char *arg, GError *
 void options_later(Options *options, OptionStage stage, const char *option, const char *text,
                    OptionFn fn);
 
+/* -nographic with something left to put on the terminal: a serial port or a monitor. */
+bool options_share_terminal(const Options *options);
+
 /* One option per line with its help, from the rows. New string. */
 char *options_help(void);
+
+/*
+ * Options whose argument is keys and values, by number.  `name` is the group's: "memory" is -m.
+ * False: there are no more.
+ */
+typedef struct OptionGroup {
+    const char *name, *option;
+    const KeyField *fields;             /* NULL: they depend on the first of them */
+} OptionGroup;
+bool options_group(unsigned n, OptionGroup *group);
 
 /* Every option name without its dash, NULL-terminated: completion, tests. Free with g_free(). */
 const char **options_names(void);

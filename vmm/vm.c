@@ -274,11 +274,13 @@ static bool start_log(const Options *options, GError **error)
 static bool start_engine(Vm *vm, const Options *options, GError **error)
 {
     g_autofree const char **names = g_new0(const char *, options->accels->len + 1);
+    bool idle;
 
     for (guint i = 0; i < options->accels->len; i++) {
         names[i] = g_ptr_array_index(options->accels, i);
     }
-    return accel_choose(names, &choice, error) && accel_start(vm, choice.ops, error);
+    idle = vm->board->default_cpu == NULL && vm->config.cpu_model == NULL;
+    return accel_choose(names, idle, &choice, error) && accel_start(vm, choice.ops, error);
 }
 
 /* -machine memory-backend= brings its own size; -m may only repeat it. */

@@ -80,6 +80,7 @@ extern const AccelOps accel_tcg, accel_kvm;
  */
 bool tcg_interpret_one(X86Cpu *cpu);
 
+extern const AccelOps *const accel_list[];              /* NULL-terminated */
 /* ---- choosing ---- */
 
 /* What the start-up probe found; cached per boot in the user's runtime folder. */
@@ -103,9 +104,9 @@ typedef struct AccelChoice {
 /*
  * `names`: the user's list in order ("kvm:tcg" split), NULL-terminated, or NULL/empty for "the
  * faster". One name is obeyed; several (or none) ask the probe.  An unknown name fails with the
- * nearest.
+ * nearest.  `idle`: no guest will run, so the first of several that can be used will do.
  */
-bool accel_choose(const char *const *names, AccelChoice *choice, GError **error);
+bool accel_choose(const char *const *names, bool idle, AccelChoice *choice, GError **error);
 /*
  * Makes `ops` this machine's engine: vm->accel, vm->cpu_size, ops->init(). Before the board is
  * built.

@@ -4,17 +4,17 @@
 #include "accel.h"
 #include "rhea_error.h"
 
-static const AccelOps *const engines[] = { &accel_kvm, &accel_tcg };
+const AccelOps *const accel_list[] = { &accel_kvm, &accel_tcg, NULL };
 
 static const AccelOps *engine_find(const char *name, GError **error)
 {
-    const char *names[G_N_ELEMENTS(engines)];
+    const char *names[G_N_ELEMENTS(accel_list) - 1];
 
-    for (unsigned i = 0; i < G_N_ELEMENTS(engines); i++) {
-        if (strcmp(name, engines[i]->name) == 0) {
-            return engines[i];
+    for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
+        if (strcmp(name, accel_list[i]->name) == 0) {
+            return accel_list[i];
         }
-        names[i] = engines[i]->name;
+        names[i] = accel_list[i]->name;
     }
     set_error(error, "invalid accelerator %s", name);
     error_suggest(error, nearest_name(name, names, G_N_ELEMENTS(names)));
@@ -40,7 +40,14 @@ static void decide(AccelChoice *choice)
     }
 }
 
-bool accel_choose(const char *const *names, AccelChoice *choice, GError **error)
+static void take_first(AccelChoice *choice, const AccelOps *first)
+{
+    choice->probed = true;
+    choice->ops = first == &accel_kvm && accel_probe(&choice->probe) ? first : &accel_tcg;
+    choice->reason = g_strdup("it is the first that can be used, and no guest will run");
+}
+
+bool accel_choose(const char *const *names, bool idle, AccelChoice *choice, GError **error)
 {
     unsigned count = names ? g_strv_length((char **)names) : 0;
     bool kvm = count == 0, tcg = count == 0;
@@ -55,7 +62,9 @@ bool accel_choose(const char *const *names, AccelChoice *choice, GError **error)
         kvm |= ops == &accel_kvm;
         tcg |= ops == &accel_tcg;
     }
-    if (kvm && tcg) {
+    if (kvm && tcg && count > 0 && idle) {
+        take_first(choice, engine_find(names[0], NULL));
+    } else if (kvm && tcg) {
         decide(choice);
     } else {
         choice->ops = kvm ? &accel_kvm : &accel_tcg;

@@ -272,6 +272,8 @@ static MemBackend *default_backend(Vm *vm, const char *name, GError **error)
     keyval_add(kv, "size", size);
     keyval_add(kv, "x-use-canonical-path-for-ramblock-id", "off");
     keyval_add(kv, "prealloc", config->mem_prealloc ? "on" : "off");
+    keyval_add(kv, "dump", config->dump_guest_core ? "on" : "off");
+    keyval_add(kv, "merge", config->mem_merge ? "on" : "off");
     if (config->mem_path != NULL) {
         keyval_add(kv, "mem-path", config->mem_path);
     }

@@ -35,6 +35,7 @@ typedef struct VmConfig {
     char *kernel_irqchip;                   /* on|off|split or NULL */
     bool hpet, acpi, smm, graphics, pit;    /* -machine suboptions; graphics: -nographic clears */
     bool usb;                               /* a USB controller on the board */
+    bool dump_guest_core, mem_merge;        /* of the machine's memory without a backend */
     char *boot_order;                       /* -boot order= ; boot_set changes it */
     char *boot_once, *boot_splash;          /* -boot once=, splash= */
     bool boot_menu, boot_strict;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 static const char *program = "rhea";
+static bool timestamps;
 
 GQuark rhea_error_quark(void)
 {
@@ -114,16 +115,30 @@ void report_set_program(const char *name)
     program = name;
 }
 
+void report_set_timestamps(bool on)
+{
+    timestamps = on;
+}
+
+static void print_report(const char *kind, const char *text)
+{
+    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+    g_autofree char *when =
+        timestamps ? g_date_time_format(now, "%Y-%m-%dT%H:%M:%S.%fZ ") : g_strdup("");
+
+    fprintf(stderr, "%s%s: %s%s\n", when, program, kind, text);
+}
+
 void report_error(const GError *error)
 {
-    fprintf(stderr, "%s: %s\n", program, error->message);
+    print_report("", error->message);
 }
 
 static void report(const char *kind, const char *format, va_list args)
 {
     g_autofree char *text = g_strdup_vprintf(format, args);
 
-    fprintf(stderr, "%s: %s: %s\n", program, kind, text);
+    print_report(kind, text);
 }
 
 void report_warning(const char *format, ...)
@@ -131,7 +146,7 @@ void report_warning(const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    report("warning", format, args);
+    report("warning: ", format, args);
     va_end(args);
 }
 
@@ -140,6 +155,6 @@ void report_note(const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    report("note", format, args);
+    report("note: ", format, args);
     va_end(args);
 }

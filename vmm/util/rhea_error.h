@@ -50,5 +50,8 @@ void report_error(const GError *error);
 void report_warning(const char *format, ...) G_GNUC_PRINTF(1, 2);
 void report_note(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
+/* Whether reports begin with the time, "2024-05-06T07:08:09.012345Z". */
+void report_set_timestamps(bool on);
+
 /* The path printed in front of reports; set once by main() from argv[0]. Default "rhea". */
 void report_set_program(const char *name);
