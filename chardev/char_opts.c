@@ -68,6 +68,13 @@ static const ChardevType *type_find(const char *name, GError **error)
     return NULL;
 }
 
+const CharOption *char_options_of(const char *backend, unsigned table)
+{
+    const ChardevType *type = type_find(backend, NULL);
+
+    return type == NULL ? NULL : table == 0 ? type->options : common_options;
+}
+
 /* ---- values ---- */
 
 CharOpts *char_opts_new(const ChardevType *type, const char *id)

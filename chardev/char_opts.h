@@ -23,6 +23,10 @@ typedef struct CharOption {
     const char *help;
 } CharOption;
 
+/* Of a back end by name: its own (0) and those all take (1). NULL: none, or no such back end. */
+enum { CHAR_OPTION_TABLES = 2 };
+const CharOption *char_options_of(const char *backend, unsigned table);
+
 typedef struct CharOpts {
     const ChardevType *type;
     char *id;

@@ -1,27 +1,11 @@
 /* Character devices: made, changed, removed; those that keep their output in memory. */
+#include "candidates.h"
 #include "char_opts.h"
-#include "command.h"
 #include "qmp_api.h"
-
-static void complete_chardevs(Monitor *mon, GPtrArray *candidates)
-{
-    const GPtrArray *list = chardev_list();
-
-    for (guint i = 0; i < list->len; i++) {
-        g_ptr_array_add(candidates, g_strdup(chardev_label(g_ptr_array_index(list, i))));
-    }
-}
-
-static void complete_backends(Monitor *mon, GPtrArray *candidates)
-{
-    for (const char *const *name = chardev_backend_names(); *name != NULL; name++) {
-        g_ptr_array_add(candidates, g_strdup(*name));
-    }
-}
 
 static const CmdArg add_args[] = {
     { .name = "args", .kind = ARG_WORD, .help = "as -chardev takes it",
-      .complete = complete_backends },
+      .separators = OPTION_SEPARATORS, .complete_at = candidates_chardev_text },
     {}
 };
 
@@ -34,9 +18,9 @@ static bool cmd_chardev_add(Monitor *mon, const CmdValues *args, GError **error)
 
 static const CmdArg change_args[] = {
     { .name = "id", .kind = ARG_WORD, .help = "the device to replace",
-      .complete = complete_chardevs },
+      .complete = candidates_chardevs },
     { .name = "args", .kind = ARG_WORD, .help = "as -chardev takes it, without an id",
-      .complete = complete_backends },
+      .separators = OPTION_SEPARATORS, .complete_at = candidates_chardev_text },
     {}
 };
 
@@ -50,7 +34,7 @@ static bool cmd_chardev_change(Monitor *mon, const CmdValues *args, GError **err
 }
 
 static const CmdArg id_args[] = {
-    { .name = "id", .kind = ARG_WORD, .help = "its id", .complete = complete_chardevs },
+    { .name = "id", .kind = ARG_WORD, .help = "its id", .complete = candidates_chardevs, .qmp = "id" },
     {}
 };
 
@@ -75,9 +59,13 @@ static void complete_ringbufs(Monitor *mon, GPtrArray *candidates)
     }
 }
 
+#define ARG_RINGBUF \
+    { .name = "device", .kind = ARG_WORD, .help = "its id", .complete = complete_ringbufs, \
+      .qmp = "device" }
+
 static const CmdArg read_args[] = {
-    { .name = "device", .kind = ARG_WORD, .help = "its id", .complete = complete_ringbufs },
-    { .name = "size", .kind = ARG_INT32, .help = "bytes at most" },
+    ARG_RINGBUF,
+    { .name = "size", .kind = ARG_INT32, .help = "bytes at most", .qmp = "size" },
     {}
 };
 
@@ -101,8 +89,8 @@ static bool cmd_ringbuf_read(Monitor *mon, const CmdValues *args, GError **error
 }
 
 static const CmdArg write_args[] = {
-    { .name = "device", .kind = ARG_WORD, .help = "its id", .complete = complete_ringbufs },
-    { .name = "data", .kind = ARG_WORD, .help = "text to add" },
+    ARG_RINGBUF,
+    { .name = "data", .kind = ARG_WORD, .help = "text to add", .qmp = "data" },
     {}
 };
 
@@ -114,16 +102,22 @@ static bool cmd_ringbuf_write(Monitor *mon, const CmdValues *args, GError **erro
 
 const Command monitor_chardev_commands[] = {
     { .name = "chardev-add", .args = add_args, .run = cmd_chardev_add,
-      .help = "make a character device" },
+      .help = "make a character device", .qmp = "chardev-add",
+      .example = "chardev-add socket,id=c1,path=/run/c1.sock,server=on,wait=off" },
     { .name = "chardev-change", .args = change_args, .run = cmd_chardev_change,
-      .help = "put another character device in the place of one, under its user" },
+      .help = "put another character device in the place of one, under its user",
+      .example = "chardev-change serial0 file,path=/var/log/serial0", .qmp = "chardev-change" },
     { .name = "chardev-remove", .args = id_args, .run = cmd_chardev_remove,
-      .help = "remove a character device that nothing uses" },
+      .help = "remove a character device that nothing uses", .example = "chardev-remove c1",
+      .qmp = "chardev-remove" },
     { .name = "chardev-send-break", .args = id_args, .run = cmd_chardev_send_break,
-      .help = "let the user of a character device see a line break" },
+      .help = "let the user of a character device see a line break",
+      .example = "chardev-send-break serial0", .qmp = "chardev-send-break" },
     { .name = "ringbuf_read", .args = read_args, .run = cmd_ringbuf_read,
-      .help = "take bytes from a ringbuf device" },
+      .help = "take bytes from a ringbuf device", .example = "ringbuf_read log0 4096",
+      .qmp = "ringbuf-read" },
     { .name = "ringbuf_write", .args = write_args, .run = cmd_ringbuf_write,
-      .help = "put bytes into a ringbuf device" },
+      .help = "put bytes into a ringbuf device", .example = "ringbuf_write log0 hello",
+      .qmp = "ringbuf-write" },
     {}
 };

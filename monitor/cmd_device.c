@@ -1,53 +1,14 @@
 /* Devices and objects that come and go. */
-#include "command.h"
+#include "candidates.h"
 #include "qmp_api.h"
 #include "user_object.h"
-
-/* ---- candidates ---- */
-
-static void complete_types(Monitor *mon, GPtrArray *candidates)
-{
-    for (const DeviceType *const *type = device_type_list(); *type != NULL; type++) {
-        if (!(*type)->board_only) {
-            g_ptr_array_add(candidates, g_strdup((*type)->name));
-        }
-    }
-}
-
-static void complete_devices(Monitor *mon, GPtrArray *candidates)
-{
-    const GPtrArray *children = object_container("/machine/peripheral")->children;
-
-    for (guint i = 0; children != NULL && i < children->len; i++) {
-        const Object *child = g_ptr_array_index(children, i);
-
-        g_ptr_array_add(candidates, g_strdup(child->name));
-    }
-}
-
-static void complete_object_types(Monitor *mon, GPtrArray *candidates)
-{
-    for (const ObjectType *const *type = user_object_types(); *type != NULL; type++) {
-        g_ptr_array_add(candidates, g_strdup((*type)->name));
-    }
-}
-
-static void add_object_id(UserObject *obj, void *opaque)
-{
-    g_ptr_array_add(opaque, g_strdup(obj->id));
-}
-
-static void complete_objects(Monitor *mon, GPtrArray *candidates)
-{
-    user_objects_foreach(NULL, add_object_id, candidates);
-}
 
 /* ---- devices ---- */
 
 static const CmdArg device_add_args[] = {
-    { .name = "device", .kind = ARG_WORD, .optional = true, .separators = ",",
+    { .name = "device", .kind = ARG_WORD, .optional = true, .separators = OPTION_SEPARATORS,
       .help = "type and properties; 'help' lists types, 'TYPE,help' properties",
-      .complete = complete_types },
+      .complete_at = candidates_device_text },
     {}
 };
 
@@ -70,7 +31,7 @@ static bool cmd_device_add(Monitor *mon, const CmdValues *args, GError **error)
 
 static const CmdArg device_del_args[] = {
     { .name = "id", .kind = ARG_WORD, .help = "id or path of the device",
-      .complete = complete_devices },
+      .complete = candidates_devices, .qmp = "id" },
     {}
 };
 
@@ -82,9 +43,9 @@ static bool cmd_device_del(Monitor *mon, const CmdValues *args, GError **error)
 /* ---- objects ---- */
 
 static const CmdArg object_add_args[] = {
-    { .name = "object", .kind = ARG_WORD, .separators = ",",
+    { .name = "object", .kind = ARG_WORD, .separators = OPTION_SEPARATORS,
       .help = "type, id and properties; 'help' lists types, 'TYPE,help' properties",
-      .complete = complete_object_types },
+      .complete_at = candidates_object_text },
     {}
 };
 
@@ -106,7 +67,8 @@ static bool cmd_object_add(Monitor *mon, const CmdValues *args, GError **error)
 }
 
 static const CmdArg object_del_args[] = {
-    { .name = "id", .kind = ARG_WORD, .help = "id of the object", .complete = complete_objects },
+    { .name = "id", .kind = ARG_WORD, .help = "id of the object", .complete = candidates_objects,
+      .qmp = "id" },
     {}
 };
 
@@ -117,13 +79,14 @@ static bool cmd_object_del(Monitor *mon, const CmdValues *args, GError **error)
 
 const Command monitor_device_commands[] = {
     { .name = "device_add", .args = device_add_args, .params = "driver[,prop=value][,...]",
-      .run = cmd_device_add, .help = "add a device, like -device on the command line" },
+      .run = cmd_device_add, .help = "add a device, like -device on the command line",
+      .example = "device_add virtio-net-pci,netdev=net1,id=nic1", .qmp = "device_add" },
     { .name = "device_del", .args = device_del_args, .params = "device", .run = cmd_device_del,
-      .help = "take a device away" },
+      .help = "take a device away", .example = "device_del nic1", .qmp = "device_del" },
     { .name = "object_add", .args = object_add_args,
       .params = "[qom-type=]type,id=str[,prop=value][,...]", .run = cmd_object_add,
-      .help = "make an object" },
+      .help = "make an object", .example = "object_add iothread,id=io1", .qmp = "object-add" },
     { .name = "object_del", .args = object_del_args, .params = "id", .run = cmd_object_del,
-      .help = "delete an object" },
+      .help = "delete an object", .example = "object_del io1", .qmp = "object-del" },
     {}
 };

@@ -3,10 +3,24 @@
 
 #include "command.h"
 
-static void help_all(const GPtrArray *list, const char *prefix, GString *out)
+static void help_all(Monitor *mon, const GPtrArray *list, const char *prefix)
 {
     for (guint i = 0; i < list->len; i++) {
-        command_append_help(g_ptr_array_index(list, i), prefix, out);
+        command_print_help(mon, g_ptr_array_index(list, i), prefix);
+    }
+}
+
+static void help_arg(Monitor *mon, const CmdArg *arg)
+{
+    g_autofree char *name = arg->kind == ARG_FLAG     ? g_strdup_printf("-%c", arg->flag)
+                            : arg->kind == ARG_OPTION ? g_strdup_printf("-%c %s", arg->flag, arg->name)
+                                                      : g_strdup(arg->name);
+
+    monitor_printf(mon, "    %-11s %s\n", name, arg->help);
+    if (arg->choices != NULL) {
+        g_autofree char *words = g_strjoinv(", ", (char **)arg->choices);
+
+        monitor_printf(mon, "    %-11s one of %s\n", "", words);
     }
 }
 
@@ -15,17 +29,19 @@ static void help_one(Monitor *mon, const GPtrArray *list, const char *prefix, co
     const Command *cmd = command_find(list, name);
 
     if (cmd == NULL) {
-        monitor_printf(mon, "unknown command: '%s%s'\n", prefix, name);
-        command_suggest(list, name, mon->out);
+        monitor_print_styled(mon, STYLE_ERROR, "unknown command: '%s%s'\n", prefix, name);
+        command_suggest(mon, list, name);
         return;
     }
-    command_append_help(cmd, prefix, mon->out);
+    command_print_help(mon, cmd, prefix);
     for (const CmdArg *arg = cmd->args; arg != NULL && arg->name != NULL; arg++) {
-        if (arg->kind == ARG_FLAG) {
-            monitor_printf(mon, "    -%-10c %s\n", arg->flag, arg->help);
-        } else {
-            monitor_printf(mon, "    %-11s %s\n", arg->name, arg->help);
-        }
+        help_arg(mon, arg);
+    }
+    if (cmd->example != NULL) {
+        monitor_printf(mon, "Example: %s\n", cmd->example);
+    }
+    if (cmd->qmp != NULL) {
+        monitor_printf(mon, "QMP: %s\n", cmd->qmp);
     }
 }
 
@@ -37,18 +53,25 @@ static void help_log_items(Monitor *mon)
     }
 }
 
-static void complete_commands(Monitor *mon, GPtrArray *candidates)
+static void add_names(const GPtrArray *list, GPtrArray *candidates)
 {
-    const GPtrArray *list = monitor_commands();
-
     for (guint i = 0; i < list->len; i++) {
         g_ptr_array_add(candidates, g_strdup(((const Command *)g_ptr_array_index(list, i))->name));
     }
 }
 
+static void complete_names(Monitor *mon, const CompleteAt *at, GPtrArray *candidates)
+{
+    if (at->n_words == 0) {
+        add_names(monitor_commands(), candidates);
+    } else if (at->n_words == 1 && g_str_equal(at->words[0], "info")) {
+        add_names(monitor_topics(), candidates);
+    }
+}
+
 static const CmdArg help_args[] = {
     { .name = "cmd", .kind = ARG_REST, .optional = true, .help = "a command, or info and a topic",
-      .complete = complete_commands },
+      .complete_at = complete_names },
     {}
 };
 
@@ -62,9 +85,9 @@ static bool cmd_help(Monitor *mon, const CmdValues *args, GError **error)
         second = words[i][0] != '\0' ? words[i] : NULL;
     }
     if (first == NULL) {
-        help_all(monitor_commands(), "", mon->out);
+        help_all(mon, monitor_commands(), "");
     } else if (g_str_equal(first, "info") && second == NULL) {
-        help_all(monitor_topics(), "info ", mon->out);
+        help_all(mon, monitor_topics(), "info ");
     } else if (g_str_equal(first, "info")) {
         help_one(mon, monitor_topics(), "info ", second);
     } else if (g_str_equal(first, "log")) {
@@ -83,13 +106,14 @@ static const CmdArg info_args[] = {
 /* With a topic the topic's own row is run instead. */
 static bool cmd_info(Monitor *mon, const CmdValues *args, GError **error)
 {
-    help_all(monitor_topics(), "info ", mon->out);
+    help_all(mon, monitor_topics(), "info ");
     return true;
 }
 
 const Command monitor_help_commands[] = {
-    { .name = "help", .alias = "?", .args = help_args, .run = cmd_help,
+    { .name = "help", .alias = "?", .args = help_args, .run = cmd_help, .example = "help info block",
       .help = "list the commands, or explain one" },
-    { .name = "info", .args = info_args, .run = cmd_info, .help = "show the state of something" },
+    { .name = "info", .args = info_args, .run = cmd_info, .example = "info status",
+      .help = "show the state of something" },
     {}
 };

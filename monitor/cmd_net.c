@@ -1,48 +1,13 @@
 /* Network back ends, links and forwarded ports. */
-#include "command.h"
+#include "candidates.h"
 #include "net.h"
 #include "qmp_api.h"
-
-/* ---- candidates ---- */
-
-static void complete_clients(Monitor *mon, GPtrArray *candidates)
-{
-    const GPtrArray *list = net_clients();
-
-    for (guint i = 0; i < list->len; i++) {
-        const NetClient *client = g_ptr_array_index(list, i);
-
-        if (!client->closed) {
-            g_ptr_array_add(candidates, g_strdup(client->name));
-        }
-    }
-}
-
-static void complete_netdevs(Monitor *mon, GPtrArray *candidates)
-{
-    const GPtrArray *list = net_clients();
-
-    for (guint i = 0; i < list->len; i++) {
-        const NetClient *client = g_ptr_array_index(list, i);
-
-        if (client->is_netdev) {
-            g_ptr_array_add(candidates, g_strdup(client->name));
-        }
-    }
-}
-
-static void complete_types(Monitor *mon, GPtrArray *candidates)
-{
-    for (const char *const *name = netdev_type_names(); *name != NULL; name++) {
-        g_ptr_array_add(candidates, g_strdup(*name));
-    }
-}
 
 /* ---- back ends ---- */
 
 static const CmdArg netdev_add_args[] = {
-    { .name = "netdev", .kind = ARG_WORD, .optional = true, .separators = ",",
-      .help = "type, id and options; 'help' lists types", .complete = complete_types },
+    { .name = "netdev", .kind = ARG_WORD, .optional = true, .separators = OPTION_SEPARATORS,
+      .help = "type, id and options; 'help' lists types", .complete_at = candidates_netdev_text },
     {}
 };
 
@@ -62,7 +27,8 @@ static bool cmd_netdev_add(Monitor *mon, const CmdValues *args, GError **error)
 }
 
 static const CmdArg netdev_del_args[] = {
-    { .name = "id", .kind = ARG_WORD, .help = "id of the back end", .complete = complete_netdevs },
+    { .name = "id", .kind = ARG_WORD, .help = "id of the back end", .complete = candidates_netdevs,
+      .qmp = "id" },
     {}
 };
 
@@ -73,8 +39,8 @@ static bool cmd_netdev_del(Monitor *mon, const CmdValues *args, GError **error)
 
 static const CmdArg set_link_args[] = {
     { .name = "name", .kind = ARG_WORD, .help = "a NIC or a back end",
-      .complete = complete_clients },
-    { .name = "up", .kind = ARG_BOOL, .help = "on: the link is there" },
+      .complete = candidates_net_clients, .qmp = "name" },
+    { .name = "up", .kind = ARG_BOOL, .help = "on: the link is there", .qmp = "up" },
     {}
 };
 
@@ -88,7 +54,7 @@ static bool cmd_set_link(Monitor *mon, const CmdValues *args, GError **error)
 /* One word: the rule; two: the back end before it. */
 static const CmdArg hostfwd_args[] = {
     { .name = "arg1", .kind = ARG_WORD, .help = "id of a user network, or the rule",
-      .complete = complete_netdevs },
+      .complete = candidates_netdevs },
     { .name = "arg2", .kind = ARG_WORD, .optional = true, .help = "the rule" },
     {}
 };
@@ -108,7 +74,7 @@ static bool cmd_hostfwd_add(Monitor *mon, const CmdValues *args, GError **error)
 
     split_rule(args, &netdev, &rule);
     if (!net_hostfwd_add(netdev, rule, &why)) {
-        monitor_printf(mon, "%s\n", why->message);
+        monitor_fail(mon, "%s\n", why->message);
     }
     return true;
 }
@@ -122,7 +88,7 @@ static bool cmd_hostfwd_remove(Monitor *mon, const CmdValues *args, GError **err
     if (net_hostfwd_remove(netdev, rule, &why)) {
         monitor_printf(mon, "host forwarding rule for %s removed\n", rule);
     } else {
-        monitor_printf(mon, "%s\n", why->message);
+        monitor_fail(mon, "%s\n", why->message);
     }
     return true;
 }
@@ -130,15 +96,17 @@ static bool cmd_hostfwd_remove(Monitor *mon, const CmdValues *args, GError **err
 const Command monitor_net_commands[] = {
     { .name = "hostfwd_add", .args = hostfwd_args, .run = cmd_hostfwd_add,
       .params = "[netdev_id] [tcp|udp]:[hostaddr]:hostport-[guestaddr]:guestport",
-      .help = "lead a port of the host to the guest; without hostaddr only from this host" },
+      .help = "lead a port of the host to the guest; without hostaddr only from this host",
+      .example = "hostfwd_add net0 tcp::2222-:22" },
     { .name = "hostfwd_remove", .args = hostfwd_args, .run = cmd_hostfwd_remove,
       .params = "[netdev_id] [tcp|udp]:[hostaddr]:hostport",
-      .help = "take a forwarded port back" },
+      .help = "take a forwarded port back", .example = "hostfwd_remove net0 tcp::2222" },
     { .name = "netdev_add", .args = netdev_add_args, .params = "type,id=str[,prop=value][,...]",
-      .run = cmd_netdev_add, .help = "add a network back end, like -netdev" },
+      .run = cmd_netdev_add, .help = "add a network back end, like -netdev",
+      .example = "netdev_add user,id=net1", .qmp = "netdev_add" },
     { .name = "netdev_del", .args = netdev_del_args, .run = cmd_netdev_del,
-      .help = "delete a network back end" },
+      .help = "delete a network back end", .example = "netdev_del net1", .qmp = "netdev_del" },
     { .name = "set_link", .args = set_link_args, .params = "name on|off", .run = cmd_set_link,
-      .help = "plug or unplug a cable" },
+      .help = "plug or unplug a cable", .example = "set_link net0 off", .qmp = "set_link" },
     {}
 };

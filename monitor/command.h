@@ -12,6 +12,13 @@
 
 #include "vm.h"
 
+/* What `set` changes.  All are off where nobody sits at a terminal. */
+typedef struct MonitorSettings {
+    bool terminal;                      /* it shows escape sequences; pages, watch and color want it */
+    bool pager;                         /* long output waits after each page */
+    bool color;
+} MonitorSettings;
+
 /* One conversation: what commands remember between lines. */
 typedef struct Monitor {
     Vm *vm;
@@ -21,6 +28,11 @@ typedef struct Monitor {
     GString *out;
     bool full;                          /* the command has printed all it may */
     bool leaving;                       /* the line was `quit` */
+    bool failed;                        /* the command has said so: monitor_fail() */
+    bool interactive;                   /* lines come one by one; not human-monitor-command */
+    MonitorSettings settings;
+    char *watch;                        /* set by `watch`: the line to repaint; owned */
+    unsigned watch_ms;
     const GPtrArray *history;           /* char *, lines typed; NULL: none kept */
 } Monitor;
 
@@ -30,6 +42,16 @@ typedef struct Monitor {
 void monitor_init(Monitor *mon, Vm *vm);
 void monitor_finish(Monitor *mon);
 void monitor_printf(Monitor *mon, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/* A failure whose text is known without "Error: " in front; the nearest names follow by themselves. */
+void monitor_fail(Monitor *mon, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/* Text that stands out on a terminal and is plain text everywhere else. */
+typedef enum MonitorStyle {
+    STYLE_STRONG,                       /* names one looks for */
+    STYLE_KEY, STYLE_VALUE,             /* of JSON and other pairs */
+    STYLE_ERROR, STYLE_HINT,
+} MonitorStyle;
+void monitor_print_styled(Monitor *mon, MonitorStyle style, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);
 X86Cpu *monitor_cpu(Monitor *mon);      /* NULL: the machine has none */
 /*
  * Lines for whoever sits at a monitor, at a time of their own ("stopped at break point 1"): a line
@@ -47,25 +69,39 @@ typedef enum CmdArgKind {
     ARG_FILE,                           /* the same, a file's name */
     ARG_DRIVE,                          /* the same, a drive's id */
     ARG_REST,                           /* the rest of the line */
+    ARG_LINE,                           /* the same, a line of this monitor */
     ARG_INT32, ARG_INT64,               /* an expression */
     ARG_SIZE,                           /* 64k, 1.5G; a bare number counts in `unit` */
+    ARG_MIB,                            /* an expression, in MiB; the value is bytes */
     ARG_BOOL,                           /* on or off */
     ARG_FORMAT,                         /* "/8xw" */
     ARG_FLAG,                           /* -a */
+    ARG_OPTION,                         /* -n WORD */
     ARG_DOT_INT32,                      /* ".N" behind the argument before */
 } CmdArgKind;
+
+/* Where in a line a word is being completed. */
+typedef struct CompleteAt {
+    const char *const *words;           /* the arguments before this one, without flags */
+    unsigned n_words;
+    const char *text;                   /* this argument up to the word: "e1000,netdev=" */
+    const char *word;                   /* what is typed of the word, for those with very many */
+} CompleteAt;
 
 typedef struct CmdArg {
     const char *name;                   /* NULL ends a table */
     CmdArgKind kind;
     bool optional;
-    char flag;                          /* ARG_FLAG: its letter */
+    char flag;                          /* ARG_FLAG, ARG_OPTION: its letter */
     uint64_t unit;                      /* ARG_SIZE */
     const char *help;
     const char *separators;             /* bytes that part words inside it ("a,b"), or NULL */
     const char *const *choices;         /* NULL-terminated words to complete, or NULL */
     /* Candidates that depend on the machine: appended as new strings. May be NULL. */
     void (*complete)(Monitor *mon, GPtrArray *candidates);
+    /* The same where they depend on what stands before, too. */
+    void (*complete_at)(Monitor *mon, const CompleteAt *at, GPtrArray *candidates);
+    const char *qmp;                    /* the QMP twin's argument it fills; NULL: none */
 } CmdArg;
 
 typedef struct CmdFormat { unsigned count; char letter; unsigned size; } CmdFormat;
@@ -95,6 +131,7 @@ typedef struct Command {
 /* ---- the tables, one per file ---- */
 extern const Command monitor_help_commands[], monitor_machine_commands[], monitor_memory_commands[],
     monitor_log_commands[], monitor_chardev_commands[], monitor_device_commands[];
+extern const Command monitor_console_commands[], monitor_json_commands[], monitor_qom_commands[];
 extern const Command monitor_input_commands[], info_input_topics[];
 extern const Command monitor_block_commands[], info_block_topics[];
 extern const Command monitor_net_commands[], info_net_topics[];
@@ -107,6 +144,11 @@ const GPtrArray *monitor_topics(void);
 const Command *command_find(const GPtrArray *list, const char *name);   /* by name or alias */
 char *command_full_name(const Command *cmd);                            /* "stop|s" */
 char *command_syntax(const Command *cmd);                               /* "[-a|vcpu]" */
-void command_append_help(const Command *cmd, const char *prefix, GString *out);
-/* "\nDid you mean 'x'?" for a name nobody has, or nothing. */
-void command_suggest(const GPtrArray *list, const char *typed, GString *out);
+void command_print_help(Monitor *mon, const Command *cmd, const char *prefix);
+/*
+ * The command, or topic of `info`, at the beginning of a line; *rest is behind it.  NULL: nobody
+ * has that name (*name, a new string, says which was typed).
+ */
+const Command *command_of_line(const char *line, const char **rest, char **name);
+/* "Did you mean 'x'?" for a name nobody has, or nothing. */
+void command_suggest(Monitor *mon, const GPtrArray *list, const char *typed);

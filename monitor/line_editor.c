@@ -193,7 +193,7 @@ static void complete(LineEditor *ed)
     if (strlen(common) > have) {
         insert(ed, common + have, strlen(common) - have);
     }
-    if (result.words->len == 1) {
+    if (result.words->len == 1 && !result.no_space) {
         insert(ed, " ", 1);
     } else if (result.words->len > 1 && strlen(common) <= have) {
         list_candidates(ed, result.words);

@@ -6,11 +6,15 @@
 
 #include "command.h"
 #include "parse.h"
+#include "suggest.h"
 
 static const Command *const command_tables[] = {
     monitor_help_commands, monitor_machine_commands, monitor_memory_commands, monitor_log_commands,
     monitor_chardev_commands,
+    monitor_console_commands,
     monitor_device_commands,
+    monitor_json_commands,
+    monitor_qom_commands,
     monitor_input_commands,
     monitor_block_commands,
     monitor_net_commands,
@@ -90,6 +94,9 @@ static void append_arg_syntax(const CmdArg *arg, GString *out)
     case ARG_FLAG:
         g_string_append_printf(out, "%s[-%c]", space, arg->flag);
         break;
+    case ARG_OPTION:
+        g_string_append_printf(out, "%s[-%c %s]", space, arg->flag, arg->name);
+        break;
     case ARG_FORMAT:
         g_string_append_printf(out, "%s/fmt", space);
         break;
@@ -112,14 +119,15 @@ char *command_syntax(const Command *cmd)
     return g_string_free(text, FALSE);
 }
 
-void command_append_help(const Command *cmd, const char *prefix, GString *out)
+void command_print_help(Monitor *mon, const Command *cmd, const char *prefix)
 {
     g_autofree char *name = command_full_name(cmd), *syntax = command_syntax(cmd);
 
-    g_string_append_printf(out, "%s%s %s -- %s\n", prefix, name, syntax, cmd->help);
+    monitor_print_styled(mon, STYLE_STRONG, "%s%s", prefix, name);
+    monitor_printf(mon, " %s -- %s\n", syntax, cmd->help);
 }
 
-void command_suggest(const GPtrArray *list, const char *typed, GString *out)
+void command_suggest(Monitor *mon, const GPtrArray *list, const char *typed)
 {
     g_autofree const char **names = g_new(const char *, list->len);
     const char *near;
@@ -129,8 +137,8 @@ void command_suggest(const GPtrArray *list, const char *typed, GString *out)
     }
     near = strlen(typed) > 2 ? nearest_name(typed, names, list->len) : NULL;
     if (near != NULL) {
-        g_string_append_printf(out, "Did you mean '%s%s'?\n",
-                               list == monitor_topics() ? "info " : "", near);
+        monitor_print_styled(mon, STYLE_HINT, "Did you mean '%s%s'?\n",
+                             list == monitor_topics() ? "info " : "", near);
     }
 }
 
@@ -143,23 +151,63 @@ void monitor_init(Monitor *mon, Vm *vm)
 
 void monitor_finish(Monitor *mon)
 {
+    g_clear_pointer(&mon->watch, g_free);
     g_string_free(mon->out, TRUE);
     mon->out = NULL;
+}
+
+static void print_va(Monitor *mon, const char *format, va_list args)
+{
+    if (mon->full) {
+        return;
+    }
+    g_string_append_vprintf(mon->out, format, args);
+    if (mon->out->len > MONITOR_OUT_LIMIT) {
+        mon->full = true;
+        g_string_append_printf(mon->out, "\n[cut after %u MiB]\n", MONITOR_OUT_LIMIT >> 20);
+    }
 }
 
 void monitor_printf(Monitor *mon, const char *format, ...)
 {
     va_list args;
 
-    if (mon->full) {
-        return;
-    }
     va_start(args, format);
-    g_string_append_vprintf(mon->out, format, args);
+    print_va(mon, format, args);
     va_end(args);
-    if (mon->out->len > MONITOR_OUT_LIMIT) {
-        mon->full = true;
-        g_string_append_printf(mon->out, "\n[cut after %u MiB]\n", MONITOR_OUT_LIMIT >> 20);
+}
+
+void monitor_fail(Monitor *mon, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    print_va(mon, format, args);
+    va_end(args);
+    mon->failed = true;
+}
+
+/* ECMA-48, SGR: 1 bold, 31 red, 32 green, 33 yellow, 36 cyan. */
+static const unsigned style_codes[] = {
+    [STYLE_STRONG] = 1, [STYLE_KEY] = 36, [STYLE_VALUE] = 32, [STYLE_ERROR] = 31, [STYLE_HINT] = 33,
+};
+
+void monitor_print_styled(Monitor *mon, MonitorStyle style, const char *format, ...)
+{
+    g_autofree char *text = NULL;
+    size_t len;
+    va_list args;
+
+    va_start(args, format);
+    text = g_strdup_vprintf(format, args);
+    va_end(args);
+    len = strlen(text);
+    len -= len > 0 && text[len - 1] == '\n';
+    if (mon->settings.color && len > 0) {
+        monitor_printf(mon, "\033[%um%.*s\033[0m%s", style_codes[style], (int)len, text,
+                       text + len);
+    } else {
+        monitor_printf(mon, "%s", text);
     }
 }
 
@@ -183,63 +231,75 @@ static char *read_name(const char **text)
     return g_strndup(start, *text - start);
 }
 
+static void print_error(Monitor *mon, const char *prefix, const char *message)
+{
+    size_t first = strcspn(message, "\n");
+
+    monitor_print_styled(mon, STYLE_ERROR, "%s%.*s\n", prefix, (int)first, message);
+    if (message[first] != '\0') {
+        monitor_print_styled(mon, STYLE_HINT, "%s\n", message + first + 1);
+    }
+}
+
 static void run_command(Monitor *mon, const Command *cmd, const char *typed, const char *text)
 {
     g_autoptr(GError) error = NULL;
+    size_t before = mon->out->len;
     CmdValues values;
 
+    mon->failed = false;
     if (!cmd_parse(mon, cmd, text, &values, &error)) {
-        monitor_printf(mon, "%s\nTry \"help %s\" for more information\n", error->message, typed);
-    } else if (!cmd->run(mon, &values, &error)) {
-        monitor_printf(mon, "Error: %s\n", error->message);
+        print_error(mon, "", error->message);
+        monitor_print_styled(mon, STYLE_HINT, "Try \"help %s\" for more information\n", typed);
+    } else {
+        if (!cmd->run(mon, &values, &error)) {
+            print_error(mon, "Error: ", error->message);
+            mon->failed = true;
+        }
+        if (mon->failed && strstr(mon->out->str + MIN(before, mon->out->len), "Did you mean") == NULL) {
+            suggest_value(mon, &values);
+        }
     }
     cmd_values_clear(&values);
 }
 
 static void unknown(Monitor *mon, const GPtrArray *list, const char *prefix, const char *name)
 {
-    monitor_printf(mon, "unknown command: '%s%s'\n", prefix, name);
-    command_suggest(list, name, mon->out);
+    monitor_print_styled(mon, STYLE_ERROR, "unknown command: '%s%s'\n", prefix, name);
+    command_suggest(mon, list, name);
 }
 
-static void run_info(Monitor *mon, const Command *info, const char *text)
+const Command *command_of_line(const char *line, const char **rest, char **name)
 {
-    const char *rest = text;
-    g_autofree char *topic = read_name(&rest), *typed = NULL;
-    const Command *cmd;
+    g_autofree char *first = read_name(&line), *topic = NULL;
+    const Command *cmd = command_find(monitor_commands(), first);
 
-    if (*topic == '\0') {
-        run_command(mon, info, "info", text);
-        return;
+    *rest = line;
+    if (cmd != NULL && g_str_equal(cmd->name, "info")) {
+        topic = read_name(&line);
+        if (*topic != '\0') {
+            *rest = line;
+            *name = g_strconcat("info ", topic, NULL);
+            return command_find(monitor_topics(), topic);
+        }
     }
-    cmd = command_find(monitor_topics(), topic);
-    if (cmd == NULL) {
-        unknown(mon, monitor_topics(), "info ", topic);
-        return;
-    }
-    typed = g_strconcat("info ", topic, NULL);
-    run_command(mon, cmd, typed, rest);
+    *name = g_steal_pointer(&first);
+    return cmd;
 }
 
 void monitor_run_line(Monitor *mon, const char *line)
 {
-    g_autofree char *name = read_name(&line);
-    const Command *cmd;
+    g_autofree char *name = NULL;
+    const char *rest;
+    const Command *cmd = command_of_line(line, &rest, &name);
 
     mon->full = false;
-    if (*name == '\0') {
-        if (*line != '\0') {
-            unknown(mon, monitor_commands(), "", "/");
-        }
-        return;
-    }
-    cmd = command_find(monitor_commands(), name);
-    if (cmd == NULL) {
-        unknown(mon, monitor_commands(), "", name);
-    } else if (g_str_equal(name, "info")) {
-        run_info(mon, cmd, line);
-    } else {
-        run_command(mon, cmd, name, line);
+    if (cmd != NULL) {
+        run_command(mon, cmd, name, rest);
+    } else if (g_str_has_prefix(name, "info ")) {
+        unknown(mon, monitor_topics(), "info ", name + strlen("info "));
+    } else if (*name != '\0' || *rest != '\0') {
+        unknown(mon, monitor_commands(), "", *name != '\0' ? name : "/");
     }
 }
 

@@ -177,6 +177,26 @@ static bool read_bool(ArgReader *r, const CmdArg *arg, GError **error)
     return true;
 }
 
+/* What QEMU counts in MiB is an expression, and never negative. */
+static bool read_mib(ArgReader *r, const CmdArg *arg, GError **error)
+{
+    uint64_t value;
+
+    skip_spaces(&r->p);
+    if (*r->p == '\0' && arg->optional) {
+        return true;
+    }
+    if (!expr_eval(monitor_cpu(r->mon), &r->p, &value, error)) {
+        return false;
+    }
+    if (value > INT64_MAX || value > INT64_MAX / MIB) {
+        set_error(error, value > INT64_MAX ? "enter a positive value" : "number too large");
+        return false;
+    }
+    store(r, arg, value * MIB, NULL);
+    return true;
+}
+
 /* The size a letter stands for; 0: not a size letter. */
 static unsigned format_letter_size(char letter)
 {
@@ -234,6 +254,19 @@ static bool read_format(ArgReader *r, const CmdArg *arg, GError **error)
     return true;
 }
 
+/* The word behind a flag. */
+static bool read_option_value(ArgReader *r, const CmdArg *arg, GError **error)
+{
+    char *word = parse_word(&r->p, NULL);
+
+    if (word == NULL) {
+        set_error(error, "%s: -%c wants %s", r->name, arg->flag, arg->name);
+        return false;
+    }
+    store(r, arg, true, word);
+    return true;
+}
+
 /* A flag stands here or not at all; another flag's letter is left for the flags that follow. */
 static bool read_flag(ArgReader *r, const CmdArg *arg, GError **error)
 {
@@ -243,11 +276,14 @@ static bool read_flag(ArgReader *r, const CmdArg *arg, GError **error)
     }
     if (r->p[1] == arg->flag) {
         r->p += 2;
+        if (arg->kind == ARG_OPTION) {
+            return read_option_value(r, arg, error);
+        }
         store(r, arg, true, NULL);
         return true;
     }
     for (const CmdArg *other = r->cmd->args; other->name != NULL; other++) {
-        if (other->kind == ARG_FLAG && other->flag == r->p[1]) {
+        if ((other->kind == ARG_FLAG || other->kind == ARG_OPTION) && other->flag == r->p[1]) {
             return true;
         }
     }
@@ -257,7 +293,7 @@ static bool read_flag(ArgReader *r, const CmdArg *arg, GError **error)
 
 static bool (*const readers[])(ArgReader *r, const CmdArg *arg, GError **error) = {
     [ARG_WORD] = read_word, [ARG_FILE] = read_word, [ARG_DRIVE] = read_word,
-    [ARG_REST] = read_rest,
+    [ARG_REST] = read_rest, [ARG_LINE] = read_rest, [ARG_MIB] = read_mib, [ARG_OPTION] = read_flag,
     [ARG_INT32] = read_integer, [ARG_INT64] = read_integer, [ARG_SIZE] = read_size,
     [ARG_BOOL] = read_bool, [ARG_FORMAT] = read_format, [ARG_FLAG] = read_flag,
     [ARG_DOT_INT32] = read_integer,
@@ -277,7 +313,7 @@ bool cmd_parse(Monitor *mon, const Command *cmd, const char *text, CmdValues *va
     }
     skip_spaces(&r.p);
     if (*r.p != '\0') {
-        set_error(error, "%s: extraneous characters at the end of line", name);
+        set_error(error, "%s: extraneous characters at the end of line: '%s'", name, r.p);
         return false;
     }
     return true;

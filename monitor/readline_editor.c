@@ -136,6 +136,7 @@ static char **complete_word(const char *text, int start, int end)
 
     rl.host.complete(rl.host.opaque, line, &rl.completion);
     rl.word_start = MIN((size_t)start, rl.completion.start);
+    rl_completion_suppress_append = rl.completion.no_space;
     if (!rl.completion.files) {
         rl_attempted_completion_over = 1;
         matches = rl_completion_matches(text, next_candidate);

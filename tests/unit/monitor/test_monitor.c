@@ -18,7 +18,7 @@ static const struct { const char *line, *text; } lines[] = {
     { "cpu", "unexpected end of expression\n" HELP("cpu") },
     { "cpu -1", "'cpu' has failed: integer is for 32-bit values\n" HELP("cpu") },
     { "cpu 1", "invalid CPU index\n" },
-    { "s now", "stop|s: extraneous characters at the end of line\n" HELP("s") },
+    { "s now", "stop|s: extraneous characters at the end of line: 'now'\n" HELP("s") },
     { "info registers -x", "registers: unsupported option -x\n" HELP("info registers") },
     { "info registers -a -a", "invalid char 'a' in expression\n" HELP("info registers") },
     { "memsave 0 1", "memsave: string expected\n" HELP("memsave") },
@@ -37,7 +37,7 @@ static const struct { const char *line, *text; } lines[] = {
     { "p /c 39", "'\\''\n" },
     { "p /c 200", "'\\xc8'\n" },
     { "p /z 1", "invalid char in format: 'z'\n" HELP("p") },
-    { "p 1 2", "print|p: extraneous characters at the end of line\n" HELP("p") },
+    { "p 1 2", "print|p: extraneous characters at the end of line: '2'\n" HELP("p") },
     { "print $rcx", "'\\x02'\n" },
     /* memory */
     { "xp /8xb 0", "0000000000000000: 0x00 0x01 0x02 0x03 0x04 0x05 0x06 0x07\n" },
@@ -74,7 +74,16 @@ static const struct { const char *line, *text; } lines[] = {
     { "info chardev", "serial0: filename=pty:/dev/pts/0\n" },
     { "ringbuf_read rb 9", "a\\\\\\u0001b\n\n" },
     { "info history", "" },
-    { "help stop", "stop|s  -- pause the machine\n" },
+    { "help stop", "stop|s  -- pause the machine\nExample: stop\nQMP: stop\n" },
+    { "set", "terminal: off\npager: off\ncolor: off\n" },
+    { "set pagr", "Error: there is no setting 'pagr'\nDid you mean 'pager'?\n" },
+    { "set pager on", "Error: only an interactive monitor can be set\n" },
+    { "watch info status",
+      "Error: there is nobody to watch: this is not an interactive monitor\n" },
+    { "json info status", "{\n    \"status\": \"prelaunch\",\n    \"singlestep\": false,\n"
+                          "    \"running\": false\n}\n" },
+    { "json info pci nosuch", "Error: pci: extraneous characters at the end of line: 'nosuch'\n" },
+    { "json info jit", "Error: no QMP command does what info jit does\n" },
 };
 
 /* One conversation: formats stay from line to line. */
