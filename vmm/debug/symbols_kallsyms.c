@@ -107,7 +107,7 @@ typedef struct Window {
 
 static void window_open(Window *window, const Image *image, uint64_t first, uint64_t end)
 {
-    window->addr = MAX(first, image->start);
+    window->addr = MAX(first, image->start) & ~UINT64_C(7);     /* places are aligned in it */
     window->len = MIN(end, image->end) - window->addr;
     window->bytes = g_malloc(window->len);
     image_read(image, window->addr, window->bytes, window->len);
