@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "symbols.h"
+
 #define INSN_MAX    15                      /* SDM volume 2A 2.3.11: the longest instruction */
 #define INSN_COLUMN 8                       /* bytes shown on an instruction's first line */
 
@@ -50,6 +52,19 @@ static bool read_memory(Monitor *mon, uint64_t addr, bool linear, void *buf, siz
     return mem_read(&mon->vm->memory, addr, buf, len) == MEM_OK;
 }
 
+/* " <startup_64+0x10>" behind a linear address somebody knows the name of. */
+static void append_symbol(Monitor *mon, uint64_t addr, bool linear)
+{
+    size_t start = mon->out->len;
+
+    g_string_append(mon->out, " <");
+    if (linear && vm_symbol_print(mon->vm, addr, mon->out)) {
+        g_string_append_c(mon->out, '>');
+    } else {
+        g_string_truncate(mon->out, start);
+    }
+}
+
 /* ---- numbers and characters ---- */
 
 /* Columns are as wide as the largest value of their size needs. */
@@ -87,7 +102,9 @@ static void dump_numbers(Monitor *mon, const CmdFormat *format, uint64_t addr, b
         uint8_t line[16];
         unsigned len = MIN(left, line_size);
 
-        monitor_printf(mon, "%016" PRIx64 ":", addr);
+        monitor_printf(mon, "%016" PRIx64, addr);
+        append_symbol(mon, addr, linear);
+        g_string_append_c(mon->out, ':');
         if (!read_memory(mon, addr, linear, line, len)) {
             monitor_printf(mon, " Cannot access memory\n");
             return;
@@ -130,15 +147,40 @@ static void append_bytes(GString *out, const uint8_t *code, size_t len)
     }
 }
 
-/* "0xfffffff0:  ea 5b e0 00 f0           ljmpw    $0xf000:$0xe05b"; long ones go on below. */
-static void append_insn(GString *out, uint64_t addr, const uint8_t *code, size_t len,
-                        const char *text)
+/* The name of what the instruction branches to, or reads and writes relative to rip. */
+static void append_ref(Monitor *mon, int bits, uint64_t addr, const uint8_t *code, size_t len)
 {
+    GString *out = mon->out;
+    size_t start = out->len, named;
+    uint64_t target = 0;
+    DisasRef ref = x86_disassemble_ref(bits, addr, code, len, &target);
+
+    if (ref == DISAS_REF_MEMORY) {
+        g_string_append_printf(out, "  # 0x%" PRIx64, target);
+    }
+    named = out->len;
+    append_symbol(mon, target, ref != DISAS_REF_NONE);
+    if (out->len == named) {
+        g_string_truncate(out, start);
+    }
+}
+
+/* "0xfffffff0:  ea 5b e0 00 f0           ljmpw    $0xf000:$0xe05b"; long ones go on below. */
+static void append_insn(Monitor *mon, int bits, uint64_t addr, bool linear, const uint8_t *code,
+                        size_t len, const char *text)
+{
+    GString *out = mon->out;
     size_t shown = MIN(len, INSN_COLUMN);
 
-    g_string_append_printf(out, "0x%08" PRIx64 ":  ", addr);
+    g_string_append_printf(out, "0x%08" PRIx64, addr);
+    append_symbol(mon, addr, linear);
+    g_string_append(out, ":  ");
     append_bytes(out, code, shown);
-    g_string_append_printf(out, " %s\n", text);
+    g_string_append_printf(out, " %s", text);
+    if (linear) {
+        append_ref(mon, bits, addr, code, len);
+    }
+    g_string_append_c(out, '\n');
     if (len > shown) {
         g_string_append_printf(out, "0x%08" PRIx64 ":  ", addr + shown);
         for (size_t i = shown; i < len; i++) {
@@ -165,7 +207,7 @@ static void dump_code(Monitor *mon, unsigned count, uint64_t addr, bool linear)
             len = 1;
             g_snprintf(text, sizeof(text), "%-8s 0x%02x", ".byte", code[0]);
         }
-        append_insn(mon->out, addr, code, len, text);
+        append_insn(mon, bits, addr, linear, code, len, text);
         monitor_printf(mon, "%s", "");                  /* looks at the limit */
         addr += len;
     }

@@ -553,3 +553,47 @@ size_t x86_disassemble(int bits, uint64_t address, const uint8_t *code, size_t a
     g_snprintf(text, text_size, "%-8s %s", mnemonic->str, operands->str);
     return insn.in.length;
 }
+
+DisasRef x86_disassemble_ref(int bits, uint64_t address, const uint8_t *code, size_t avail,
+                             uint64_t *target)
+{
+    Insn insn = { .address = address };
+
+    if (!decode(bits, code, avail, &insn)) {
+        return DISAS_REF_NONE;
+    }
+    for (unsigned i = 0; i < insn.in.operand_count_visible; i++) {
+        const ZydisDecodedOperand *op = &insn.op[i];
+        bool branch = op->type == ZYDIS_OPERAND_TYPE_IMMEDIATE && op->imm.is_relative;
+        bool memory = op->type == ZYDIS_OPERAND_TYPE_MEMORY && op->mem.base == ZYDIS_REGISTER_RIP;
+
+        if ((branch || memory) &&
+            ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(&insn.in, op, address, target))) {
+            return branch ? DISAS_REF_BRANCH : DISAS_REF_MEMORY;
+        }
+    }
+    return DISAS_REF_NONE;
+}
+
+size_t x86_call_length(int bits, const uint8_t *code, size_t avail)
+{
+    const ZydisInstructionAttributes repeated =
+        ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE;
+    Insn insn = { .address = 0 };
+
+    if (!decode(bits, code, avail, &insn)) {
+        return 0;
+    }
+    switch (insn.in.meta.category) {
+    case ZYDIS_CATEGORY_CALL:
+    case ZYDIS_CATEGORY_INTERRUPT:
+        return insn.in.length;
+    case ZYDIS_CATEGORY_SYSCALL:
+        return insn.in.mnemonic == ZYDIS_MNEMONIC_SYSCALL ? insn.in.length : 0;
+    case ZYDIS_CATEGORY_STRINGOP:
+    case ZYDIS_CATEGORY_IOSTRINGOP:
+        return insn.in.attributes & repeated ? insn.in.length : 0;
+    default:
+        return 0;
+    }
+}
