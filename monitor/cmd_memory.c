@@ -5,25 +5,13 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "complete_expr.h"
 #include "dump.h"
 #include "epoch.h"
-#include "expr.h"
 #include "qmp_api.h"
 
 /* The most one `sum` adds up: it runs on the main loop. */
 #define SUM_MAX_BYTES (256 * MIB)
-
-static void complete_registers(Monitor *mon, GPtrArray *candidates)
-{
-    for (const char *const *name = expr_register_names(); *name != NULL; name++) {
-        g_ptr_array_add(candidates, g_strconcat("$", *name, NULL));
-    }
-}
-
-#define EXPR_SEPARATORS "+-*/%&|^~!()<>="
-#define ARG_ADDR(kind_, help_) \
-    { .name = "addr", .kind = kind_, .help = help_, .separators = EXPR_SEPARATORS, \
-      .complete = complete_registers }
 
 static bool have_cpu(Monitor *mon)
 {
@@ -39,7 +27,7 @@ static bool have_cpu(Monitor *mon)
 static const CmdArg dump_args[] = {
     { .name = "fmt", .kind = ARG_FORMAT, .optional = true,
       .help = "count, then o d u x i or c, then b h w or g" },
-    ARG_ADDR(ARG_INT64, "where to begin"),
+    { ARG_EXPR("addr", ARG_INT64, "where to begin") },
     {}
 };
 
@@ -65,8 +53,7 @@ static bool cmd_xp(Monitor *mon, const CmdValues *args, GError **error)
 
 static const CmdArg print_args[] = {
     { .name = "fmt", .kind = ARG_FORMAT, .optional = true, .help = "o d u x or c" },
-    { .name = "expr", .kind = ARG_INT64, .help = "what to work out", .separators = EXPR_SEPARATORS,
-      .complete = complete_registers },
+    { ARG_EXPR("expr", ARG_INT64, "what to work out") },
     {}
 };
 
@@ -129,7 +116,7 @@ static bool cmd_out(Monitor *mon, const CmdValues *args, GError **error)
 /* ---- sum ---- */
 
 static const CmdArg sum_args[] = {
-    ARG_ADDR(ARG_INT32, "physical address"),
+    { ARG_EXPR("addr", ARG_INT32, "physical address") },
     { .name = "size", .kind = ARG_INT32, .help = "bytes" },
     {}
 };
@@ -161,8 +148,8 @@ static bool cmd_sum(Monitor *mon, const CmdValues *args, GError **error)
 
 /* ---- addresses ---- */
 
-static const CmdArg linear_args[] = { ARG_ADDR(ARG_INT64, "linear address"), {} };
-static const CmdArg physical_args[] = { ARG_ADDR(ARG_INT64, "physical address"), {} };
+static const CmdArg linear_args[] = { { ARG_EXPR("addr", ARG_INT64, "linear address") }, {} };
+static const CmdArg physical_args[] = { { ARG_EXPR("addr", ARG_INT64, "physical address") }, {} };
 
 static bool cmd_gva2gpa(Monitor *mon, const CmdValues *args, GError **error)
 {
@@ -259,9 +246,9 @@ static bool cmd_gpa2hpa(Monitor *mon, const CmdValues *args, GError **error)
 /* ---- saving ---- */
 
 static const CmdArg save_args[] = {
-    ARG_ADDR(ARG_INT64, "where to begin"),
-    { .name = "size", .kind = ARG_INT32, .help = "bytes" },
-    { .name = "file", .kind = ARG_WORD, .help = "file to write" },
+    { ARG_EXPR("addr", ARG_INT64, "where to begin"), .qmp = "val" },
+    { .name = "size", .kind = ARG_INT32, .help = "bytes", .qmp = "size" },
+    { .name = "file", .kind = ARG_WORD, .help = "file to write", .qmp = "filename" },
     {}
 };
 
@@ -281,23 +268,29 @@ static bool cmd_pmemsave(Monitor *mon, const CmdValues *args, GError **error)
 }
 
 const Command monitor_memory_commands[] = {
-    { .name = "x", .args = dump_args, .run = cmd_x, .help = "show memory at a linear address" },
-    { .name = "xp", .args = dump_args, .run = cmd_xp, .help = "show memory at a physical address" },
+    { .name = "x", .args = dump_args, .run = cmd_x, .help = "show memory at a linear address",
+      .example = "x /8i $rip" },
+    { .name = "xp", .args = dump_args, .run = cmd_xp, .help = "show memory at a physical address",
+      .example = "xp /16xb 0x7c00" },
     { .name = "print", .alias = "p", .args = print_args, .run = cmd_print,
-      .help = "work out an expression" },
-    { .name = "i", .args = in_args, .run = cmd_in, .help = "read an I/O port" },
-    { .name = "o", .args = out_args, .run = cmd_out, .help = "write an I/O port" },
+      .help = "work out an expression", .example = "print /x $rsp + 8" },
+    { .name = "i", .args = in_args, .run = cmd_in, .help = "read an I/O port",
+      .example = "i /b 0x3fd" },
+    { .name = "o", .args = out_args, .run = cmd_out, .help = "write an I/O port",
+      .example = "o /b 0x80 0x12" },
     { .name = "sum", .args = sum_args, .run = cmd_sum,
-      .help = "16-bit BSD checksum of physical memory" },
+      .help = "16-bit BSD checksum of physical memory", .example = "sum 0xf0000 0x10000" },
     { .name = "gva2gpa", .args = linear_args, .run = cmd_gva2gpa,
-      .help = "the physical address behind a linear one" },
+      .help = "the physical address behind a linear one", .example = "gva2gpa $rsp" },
     { .name = "gpa2hva", .args = physical_args, .run = cmd_gpa2hva,
-      .help = "where physical memory lies in this process" },
+      .help = "where physical memory lies in this process", .example = "gpa2hva 0x100000" },
     { .name = "gpa2hpa", .args = physical_args, .run = cmd_gpa2hpa,
-      .help = "where physical memory lies in the host's memory" },
+      .help = "where physical memory lies in the host's memory", .example = "gpa2hpa 0x100000" },
     { .name = "memsave", .args = save_args, .run = cmd_memsave,
-      .help = "write linear memory of the current CPU to a file" },
+      .help = "write linear memory of the current CPU to a file",
+      .example = "memsave $rsp 4096 stack.bin", .qmp = "memsave" },
     { .name = "pmemsave", .args = save_args, .run = cmd_pmemsave,
-      .help = "write physical memory to a file" },
+      .help = "write physical memory to a file",
+      .example = "pmemsave 0 0x100000 low.bin", .qmp = "pmemsave" },
     {}
 };

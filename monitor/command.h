@@ -135,7 +135,9 @@ extern const Command monitor_console_commands[], monitor_json_commands[], monito
 extern const Command monitor_input_commands[], info_input_topics[];
 extern const Command monitor_block_commands[], info_block_topics[];
 extern const Command monitor_net_commands[], info_net_topics[];
+extern const Command monitor_symbol_commands[], info_symbol_topics[];
 extern const Command monitor_virtio_commands[], info_virtio_topics[];
+extern const Command monitor_gdb_commands[];
 extern const Command info_machine_topics[], info_cpu_topics[], info_device_topics[];
 
 /* All commands, sorted by name; all topics of `info`.  Borrowed. */

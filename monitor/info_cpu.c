@@ -1,8 +1,10 @@
 /* info topics about CPUs. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "command.h"
 #include "qmp_api.h"
+#include "symbols.h"
 
 static bool info_cpus(Monitor *mon, const CmdValues *args, GError **error)
 {
@@ -24,16 +26,33 @@ static const CmdArg registers_args[] = {
     {}
 };
 
+/* The name of where it stands goes to the end of the line with RIP= (or EIP=). */
+static void print_registers(Monitor *mon, X86Cpu *cpu)
+{
+    uint64_t at = cpu->mode & CPU_MODE_CS64 ? cpu->rip : (uint32_t)(cpu->rip + cpu->seg[SEG_CS].base);
+    size_t start = mon->out->len;
+    g_autoptr(GString) name = g_string_new(" <");
+    const char *line, *end;
+
+    x86_print_registers(cpu, mon->out);
+    line = strstr(mon->out->str + start, "IP=");
+    end = line != NULL ? strchr(line, '\n') : NULL;
+    if (end != NULL && vm_symbol_print(mon->vm, at, name)) {
+        g_string_append_c(name, '>');
+        g_string_insert(mon->out, end - mon->out->str, name->str);
+    }
+}
+
 static bool info_registers(Monitor *mon, const CmdValues *args, GError **error)
 {
     uint64_t index = cmd_number(args, "vcpu", mon->cpu_index);
 
     if (cmd_given(args, "all")) {
         for (guint i = 0; i < mon->vm->cpus->len; i++) {
-            x86_print_registers(vm_cpu(mon->vm, i), mon->out);
+            print_registers(mon, vm_cpu(mon->vm, i));
         }
     } else if (index < mon->vm->cpus->len) {
-        x86_print_registers(vm_cpu(mon->vm, index), mon->out);
+        print_registers(mon, vm_cpu(mon->vm, index));
     } else if (cmd_given(args, "vcpu")) {
         monitor_printf(mon, "CPU#%u not available\n", (unsigned)index);
     } else {
@@ -100,11 +119,15 @@ static bool info_tlb(Monitor *mon, const CmdValues *args, GError **error)
 }
 
 const Command info_cpu_topics[] = {
-    { .name = "cpus", .run = info_cpus, .help = "the CPUs and their host threads" },
+    { .name = "cpus", .run = info_cpus, .help = "the CPUs and their host threads",
+      .example = "info cpus", .qmp = "query-cpus-fast" },
     { .name = "registers", .args = registers_args, .params = "[-a|vcpu]", .run = info_registers,
-      .help = "a CPU's registers" },
-    { .name = "lapic", .args = lapic_args, .run = info_lapic, .help = "a CPU's local APIC" },
-    { .name = "mem", .run = info_mem, .help = "ranges of mapped linear memory" },
-    { .name = "tlb", .run = info_tlb, .help = "linear to physical mappings" },
+      .help = "a CPU's registers", .example = "info registers -a" },
+    { .name = "lapic", .args = lapic_args, .run = info_lapic, .help = "a CPU's local APIC",
+      .example = "info lapic 0" },
+    { .name = "mem", .run = info_mem, .help = "ranges of mapped linear memory",
+      .example = "info mem" },
+    { .name = "tlb", .run = info_tlb, .help = "linear to physical mappings",
+      .example = "info tlb" },
     {}
 };
