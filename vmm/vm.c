@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "debug.h"
+#include "gdbstub.h"
 #include "machine.h"
 #include "mem_backend.h"
 #include "net.h"
@@ -346,7 +348,7 @@ bool vm_create(Vm *vm, Options *options, GPtrArray **monitors, GError **error)
     net_check_peers();
     vm->built = true;
     vm_reset(vm, SHUTDOWN_CAUSE_NONE);
-    return true;
+    return run_stage(vm, options, OPTION_STAGE_DEBUG, error);
 }
 
 void vm_run(Vm *vm)
@@ -364,6 +366,8 @@ void vm_run(Vm *vm)
 
 void vm_destroy(Vm *vm)
 {
+    gdbstub_stop(vm);
+    debug_finish(vm);
     vcpus_destroy(vm);
     block_close_all();
     net_close_all();

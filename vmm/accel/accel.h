@@ -51,6 +51,14 @@ struct AccelOps {
      * The whole list replaces the old one; vCPUs standing. single_step per cpu in cpu->single_step.
      */
     bool (*set_breakpoints)(Vm *vm, const BreakPoint *list, size_t n, GError **error);
+    /*
+     * For an engine that keeps break points in guest memory; NULL: run() sees to cpu->debug_pass.
+     * points_live: all vCPUs are about to run, or (not `live`) have come to stand.  step_past: one
+     * instruction with no point at it; vCPU thread, the others standing, machine lock NOT held;
+     * comes back soon, RUN_EXIT_KICK if the instruction could not be finished.
+     */
+    void (*points_live)(Vm *vm, bool live);
+    RunExit (*step_past)(X86Cpu *cpu);
     /* In-kernel interrupt controllers only (NULL in tcg). */
     void (*gsi_set)(void *vm, int gsi, int level);
     void (*msi_send)(Vm *vm, uint64_t address, uint32_t data);
@@ -72,6 +80,7 @@ struct AccelOps {
 };
 
 extern const AccelOps accel_tcg, accel_kvm;
+extern const AccelOps *const accel_list[];              /* NULL-terminated */
 
 /*
  * One instruction by the software CPU, whatever the engine (kvm's emulation failures).  vCPU
@@ -80,7 +89,6 @@ extern const AccelOps accel_tcg, accel_kvm;
  */
 bool tcg_interpret_one(X86Cpu *cpu);
 
-extern const AccelOps *const accel_list[];              /* NULL-terminated */
 /* ---- choosing ---- */
 
 /* What the start-up probe found; cached per boot in the user's runtime folder. */
@@ -120,7 +128,9 @@ bool accel_probe(AccelProbe *probe);        /* vmm/accel/probe.c; ≤ 10 ms when
 bool vcpus_create(Vm *vm, GError **error);
 void vcpus_destroy(Vm *vm);
 void vcpus_pause(Vm *vm);         /* machine lock held by the main thread; returns when all stand */
-void vcpus_resume(Vm *vm);
+void vcpus_resume(Vm *vm);        /* all but those with debug_hold */
+/* A vCPU has met a point of the debugger's, or `end_us` is over.  Main thread, vCPUs running. */
+void vcpus_wait_debug(Vm *vm, gint64 end_us);
 void vcpu_kick(X86Cpu *cpu);                /* any thread */
 bool vcpu_is_self(const X86Cpu *cpu);
 extern __thread X86Cpu *current_cpu;        /* the vCPU this thread drives, or NULL */

@@ -193,30 +193,17 @@ static bool vcpu_is_idle(X86Cpu *cpu)
            (cpu->halted || cpu->mp_state == MP_WAIT_FOR_SIPI) && !x86_cpu_has_work(cpu);
 }
 
-static gboolean emit_debug(gpointer opaque)
-{
-    X86Cpu *cpu = opaque;
-
-    vm_emit(cpu->vm, &(VmEvent){ .kind = VM_EVENT_DEBUG, .cpu_index = cpu->index });
-    return G_SOURCE_REMOVE;
-}
-
 static void vcpu_stand(X86Cpu *cpu)
 {
     cpu->stopped = true;
     g_cond_broadcast(&vcpu_changed);
 }
 
-/* The request source has a higher priority: the machine is stopped when subscribers hear of it. */
 static void handle_debug(X86Cpu *cpu)
 {
-    g_autoptr(GSource) source = g_idle_source_new();
-
+    cpu->debug_told = false;
     vcpu_stand(cpu);
-    vm_request_stop(cpu->vm, RUN_STATE_DEBUG);
-    g_source_set_priority(source, G_PRIORITY_DEFAULT);
-    g_source_set_callback(source, emit_debug, cpu, NULL);
-    g_source_attach(source, cpu->vm->context);
+    vm_request_debug(cpu->vm);
 }
 
 static void handle_internal_error(X86Cpu *cpu)
@@ -261,17 +248,29 @@ static void push_state(X86Cpu *cpu, void *opaque)
     }
 }
 
-static void vcpu_run(X86Cpu *cpu)
+static RunExit vcpu_run(X86Cpu *cpu, RunExit (*run)(X86Cpu *cpu))
 {
-    const AccelOps *ops = cpu->vm->accel;
     RunExit why;
 
     push_state(cpu, NULL);
     machine_unlock();
     __atomic_store_n(&cpu->in_run, true, __ATOMIC_SEQ_CST);
-    why = ops->run(cpu);
+    why = run(cpu);
     __atomic_store_n(&cpu->in_run, false, __ATOMIC_SEQ_CST);
     machine_lock();
+    return why;
+}
+
+/* Before all go on: the instruction at a point that stopped this CPU, while the others stand. */
+static void step_past(X86Cpu *cpu, void *opaque)
+{
+    RunExit why = vcpu_run(cpu, cpu->vm->accel->step_past);
+
+    cpu->debug_pass = false;
+    if (why == RUN_EXIT_DEBUG && cpu->debug_hit == DEBUG_STEP && !cpu->single_step) {
+        cpu->debug_hit = DEBUG_NONE;
+        return;
+    }
     handle_exit(cpu, why);
 }
 
@@ -296,7 +295,7 @@ static void vcpu_turn(X86Cpu *cpu)
         vcpu_sleep(cpu, seen);
         return;
     }
-    vcpu_run(cpu);
+    handle_exit(cpu, vcpu_run(cpu, cpu->vm->accel->run));
 }
 
 /* ---- threads ---- */
@@ -445,6 +444,23 @@ void vcpus_pause(Vm *vm)
     while (!all_stand(vm)) {
         machine_lock_wait(&vcpu_changed);
     }
+    if (vm->accel->points_live != NULL) {
+        vm->accel->points_live(vm, false);
+    }
+}
+
+static void vcpu_resume(X86Cpu *cpu)
+{
+    if (cpu->debug_hold) {
+        return;
+    }
+    if (cpu->debug_hit != DEBUG_NONE && !cpu->debug_told) {
+        handle_debug(cpu);              /* met while something else stopped the machine */
+        return;
+    }
+    cpu->stop = cpu->stopped = false;
+    cpu->debug_hit = DEBUG_NONE;
+    vcpu_kick(cpu);
 }
 
 /* All states go in before any CPU runs: the first one to run may send the others interrupts. */
@@ -457,11 +473,35 @@ void vcpus_resume(Vm *vm)
             vcpu_run_on(cpu, push_state, NULL);
         }
     }
+    if (vm->accel->points_live != NULL) {
+        vm->accel->points_live(vm, true);
+    }
     for (guint i = 0; i < vm->cpus->len; i++) {
         X86Cpu *cpu = g_ptr_array_index(vm->cpus, i);
 
-        cpu->stop = cpu->stopped = false;
-        cpu->debug_hit = DEBUG_NONE;
-        vcpu_kick(cpu);
+        if (vm->accel->step_past != NULL && x86_passes_point(cpu) && !cpu->debug_hold) {
+            vcpu_run_on(cpu, step_past, NULL);
+        }
+    }
+    for (guint i = 0; i < vm->cpus->len; i++) {
+        vcpu_resume(g_ptr_array_index(vm->cpus, i));
+    }
+}
+
+static bool any_met(Vm *vm)
+{
+    for (guint i = 0; i < vm->cpus->len; i++) {
+        const X86Cpu *cpu = g_ptr_array_index(vm->cpus, i);
+
+        if (cpu->stopped && cpu->debug_hit != DEBUG_NONE && !cpu->debug_told) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void vcpus_wait_debug(Vm *vm, gint64 end_us)
+{
+    while (!any_met(vm) && machine_lock_wait_until(&vcpu_changed, end_us)) {
     }
 }

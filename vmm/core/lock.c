@@ -30,6 +30,17 @@ void machine_lock_wait(GCond *cond)
     held = true;
 }
 
+bool machine_lock_wait_until(GCond *cond, gint64 end_us)
+{
+    bool signalled;
+
+    g_assert(held);
+    held = false;
+    signalled = g_cond_wait_until(cond, &lock, end_us);
+    held = true;
+    return signalled;
+}
+
 bool machine_lock_enter(void)
 {
     if (held) {

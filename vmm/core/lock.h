@@ -27,6 +27,8 @@ bool machine_lock_held(void);               /* by the calling thread */
 
 /* Waits on `cond`, with the machine lock released meanwhile. */
 void machine_lock_wait(GCond *cond);
+/* The same until g_get_monotonic_time() says `end_us`; false: it is that late. */
+bool machine_lock_wait_until(GCond *cond, gint64 end_us);
 
 /* Takes the lock unless this thread has it; returns whether it took it. For dispatch code only. */
 bool machine_lock_enter(void);

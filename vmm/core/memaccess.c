@@ -344,9 +344,21 @@ MemResult mem_write(AddressSpace *as, uint64_t addr, const void *buf, uint64_t l
     return write_span(as, addr, buf, len, ACCESS_NORMAL);
 }
 
+static MemOverlayFn debug_overlay;
+
+void mem_set_debug_overlay(MemOverlayFn fn)
+{
+    debug_overlay = fn;
+}
+
 MemResult mem_read_debug(AddressSpace *as, uint64_t addr, void *buf, uint64_t len)
 {
-    return read_span(as, addr, buf, len, ACCESS_DEBUG);
+    MemResult met = read_span(as, addr, buf, len, ACCESS_DEBUG);
+
+    if (debug_overlay != NULL) {
+        debug_overlay(as, addr, buf, len);
+    }
+    return met;
 }
 
 MemResult mem_write_debug(AddressSpace *as, uint64_t addr, const void *buf, uint64_t len)

@@ -263,6 +263,12 @@ void mem_region_store(MemRegion *mr, uint64_t offset, uint64_t value, unsigned s
  */
 MemResult mem_write_debug(AddressSpace *as, uint64_t addr, const void *buf, uint64_t len);
 MemResult mem_read_debug(AddressSpace *as, uint64_t addr, void *buf, uint64_t len);
+/*
+ * Debug reads pass their bytes through `fn`, which puts the guest's own in the place of what an
+ * engine keeps in guest memory.  NULL: nothing there.  vCPUs standing, machine lock.
+ */
+typedef void (*MemOverlayFn)(AddressSpace *as, uint64_t addr, uint8_t *buf, uint64_t len);
+void mem_set_debug_overlay(MemOverlayFn fn);
 
 /*
  * DMA by a device: as mem_read/mem_write, and MEM_REFUSED where it would re-enter a region of

@@ -14,6 +14,7 @@ enum VmRequest {
     REQUEST_WAKEUP   = 1 << 5,
     REQUEST_POWERDOWN = 1 << 6,
     REQUEST_EXIT     = 1 << 7,
+    REQUEST_DEBUG    = 1 << 8,
 };
 
 typedef struct Subscriber {
@@ -185,6 +186,11 @@ void vm_request_stop(Vm *vm, RunState state)
     vm_request(vm, REQUEST_STOP);
 }
 
+void vm_request_debug(Vm *vm)
+{
+    vm_request(vm, REQUEST_DEBUG);
+}
+
 void vm_request_guest_panic(Vm *vm, const char *action)
 {
     __atomic_store_n(&vm->panic_event, action, __ATOMIC_RELAXED);
@@ -279,6 +285,13 @@ static void do_stop(Vm *vm)
     vm_stop(vm, vm->stop_state);
 }
 
+static void do_debug(Vm *vm)
+{
+    if (vm->debug_settle != NULL) {
+        vm->debug_settle(vm);
+    }
+}
+
 static void do_powerdown(Vm *vm)
 {
     vm_emit(vm, &(VmEvent){ .kind = VM_EVENT_POWERDOWN });
@@ -289,6 +302,7 @@ void vm_run_requests(Vm *vm)
     static const struct { unsigned bit; void (*run)(Vm *vm); } requests[] = {
         { REQUEST_EXIT, do_exit },
         { REQUEST_STOP, do_stop },
+        { REQUEST_DEBUG, do_debug },
         { REQUEST_PANIC, do_panic },
         { REQUEST_SUSPEND, do_suspend },
         { REQUEST_SHUTDOWN, do_shutdown },

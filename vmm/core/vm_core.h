@@ -89,12 +89,18 @@ struct Vm {
     void (*cpus_resume)(Vm *vm);
     void (*cpus_reset)(Vm *vm);
     void (*cpu_kick)(X86Cpu *cpu);          /* any thread: wake it or make it leave the guest */
+    /* a vCPU stands at a point of the debugger's; set by whoever sets points */
+    void (*debug_settle)(Vm *vm);
     X86Cpu *(*current_cpu)(void);         /* the vCPU whose thread this is, or NULL; set by accel */
     /* an MSI write from a device: (address, data) */
     void (*msi_send)(Vm *vm, uint64_t address, uint32_t data);
     bool msi_any_thread;                    /* msi_send needs no machine lock (the kernel's APICs) */
     /* split irqchip: the kernel's LAPIC ended that vector */
     void (*ioapic_eoi)(Vm *vm, uint8_t vector);
+    /* our LAPIC gave its CPU that vector, an edge; NULL: nobody asks */
+    void (*ioapic_taken)(Vm *vm, uint8_t vector);
+    /* whether an edge on that line would be remembered, rather than lost on a mask; NULL: unknown */
+    bool (*gsi_open)(Vm *vm, unsigned gsi);
     bool a20;                               /* address line 20 enabled */
     void (*a20_changed)(Vm *vm);
 
@@ -127,6 +133,8 @@ void vm_request_suspend(Vm *vm);
 void vm_request_wakeup(Vm *vm);
 /* DEBUG, INTERNAL_ERROR, IO_ERROR, GUEST_PANICKED, … */
 void vm_request_stop(Vm *vm, RunState state);
+/* A vCPU stands at a point of the debugger's. */
+void vm_request_debug(Vm *vm);
 void vm_request_guest_panic(Vm *vm, const char *action);
 /* -device isa-debug-exit: leave with this code, at once. */
 void vm_request_exit(Vm *vm, int code);

@@ -227,10 +227,16 @@ struct X86Cpu {
     GMutex work_lock;
     GQueue work;                    /* work_lock */
 
-    /* ---- debugging ---- */
+    /* ---- debugging: asked for and told by debug.h; machine lock, CPU standing ---- */
     bool single_step;
     bool debug_breaks;              /* the debugger has breakpoints or watchpoints armed (engine) */
+    bool debug_hold;                /* stands while the others run */
+    /* Points do not stop the next instruction if it is the one at debug_pass_addr (linear). */
+    bool debug_pass;
+    uint64_t debug_pass_addr;
+    /* What the engine met last, where (linear), and whether it was told: else it still will be. */
     enum { DEBUG_NONE, DEBUG_BREAK, DEBUG_STEP, DEBUG_WATCH } debug_hit;
+    bool debug_told;
     uint64_t debug_addr;
 };
 
@@ -260,6 +266,15 @@ enum {
 };
 void x86_update_mode(X86Cpu *cpu);
 static inline unsigned x86_cpl(const X86Cpu *cpu) { return cpu->mode & CPU_MODE_CPL; }
+static inline uint64_t x86_linear_rip(const X86Cpu *cpu)
+{
+    return cpu->mode & CPU_MODE_CS64 ? cpu->rip : (uint32_t)(cpu->seg[SEG_CS].base + cpu->rip);
+}
+/* The next instruction is executed whatever points the debugger has on it. */
+static inline bool x86_passes_point(const X86Cpu *cpu)
+{
+    return cpu->debug_pass && cpu->debug_pass_addr == x86_linear_rip(cpu);
+}
 
 /*
  * A CPU for board slot `index`: allocates accel->cpu_size, joins vm->cpus. Freed by

@@ -227,6 +227,8 @@ void x86_cpu_reset(X86Cpu *cpu)
     memset(&cpu->fpu, 0, sizeof(cpu->fpu));
     fpu_reset(&cpu->fpu);
     reset_registers(cpu, CR0_ET | CR0_CD | CR0_NW);
+    cpu->debug_hit = DEBUG_NONE;
+    cpu->debug_pass = false;
     if (cpu->intc.reset != NULL) {
         cpu->intc.reset(cpu->intc.opaque, false);
     }

@@ -56,6 +56,11 @@ bool debug_step(Vm *vm, DebugOwner owner, X86Cpu *cpu, DebugStep step, GError **
  */
 typedef enum DebugAction { DEBUG_HOLD, DEBUG_RUN, DEBUG_SINGLE } DebugAction;
 bool debug_resume(Vm *vm, DebugOwner owner, const DebugAction *actions, size_t n, GError **error);
+/*
+ * Lets a machine that goes on come to its next stop, at most `timeout_ms` long; false: it still
+ * runs.  The main loop stands meanwhile, so this is for single instructions.
+ */
+bool debug_wait(Vm *vm, unsigned timeout_ms);
 
 /* ---- the last stop ---- */
 typedef enum DebugReason {
@@ -72,6 +77,12 @@ typedef struct DebugStop {
     unsigned point_id;          /* BREAK, WATCH: DebugPoint.id, also of one that is gone now */
     BreakPoint at;              /* BREAK, WATCH */
 } DebugStop;
-const DebugStop *debug_last_stop(Vm *vm);
+const DebugStop *debug_last_stop(Vm *vm);       /* gdb's, if it is one of several */
+/*
+ * Everything the last stop was for, n of them: vCPUs may meet points at the same moment, and a place
+ * may have points of several owners.  Beside the last stop none is gdb's: those come up again when
+ * the machine goes on.
+ */
+const DebugStop *debug_stops(Vm *vm, size_t *n);
 
 void debug_finish(Vm *vm);      /* takes all points from the engine; at the machine's end */

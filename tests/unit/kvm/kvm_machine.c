@@ -39,6 +39,14 @@ static void stop_write(void *opaque, uint64_t offset, uint64_t value, unsigned s
     vm_request_stop(&machine->vm, RUN_STATE_PAUSED);
 }
 
+static void debug_settle(Vm *vm)
+{
+    X86Cpu *cpu = g_ptr_array_index(vm->cpus, 0);
+
+    cpu->debug_told = true;
+    vm_stop(vm, RUN_STATE_DEBUG);
+}
+
 static const MemOps port_ops = { .read = io_read, .write = port_write, .max_size = 4 };
 static const MemOps mmio_ops = { .read = io_read, .write = mmio_write, .max_size = 8 };
 static const MemOps stop_ops = { .read = io_read, .write = stop_write };
@@ -54,6 +62,7 @@ KvmMachine *kvm_machine_new(const char *irqchip)
     vm->config.topo = (CpuTopology){ 1, 1, 1, 1, 1, 1 };
     vm->config.kernel_irqchip = g_strdup(irqchip);
     vm->config.pit = true;
+    vm->debug_settle = debug_settle;
     if (access("/dev/kvm", R_OK | W_OK) < 0 || !accel_start(vm, &accel_kvm, &error)) {
         vm_core_finish(vm);
         machine_unlock();

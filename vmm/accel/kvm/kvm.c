@@ -79,6 +79,7 @@ static bool check_capabilities(GError **error)
     kvm.xsave_size = MAX(check(KVM_CAP_XSAVE2), (int)sizeof(struct kvm_xsave));
     kvm.sync_regs = (uint32_t)MAX(check(KVM_CAP_SYNC_REGS), 0) &
                     (KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS | KVM_SYNC_X86_EVENTS);
+    kvm.block_irq = (uint32_t)MAX(check(KVM_CAP_SET_GUEST_DEBUG2), 0) & KVM_GUESTDBG_BLOCKIRQ;
     kvm.max_slots = MAX(check(KVM_CAP_NR_MEMSLOTS), 32);
     return true;
 }
@@ -174,8 +175,7 @@ static void kvm_finish(Vm *vm)
     kvm_memory_finish(vm);
     g_clear_pointer(&kvm.cpuid, g_free);
     g_clear_pointer(&kvm.msrs, g_free);
-    g_clear_pointer(&kvm.breakpoints, g_free);
-    kvm.n_breakpoints = 0;
+    kvm_debug_finish();
     if (kvm.vm_fd >= 0) {
         close(kvm.vm_fd);
     }
@@ -243,6 +243,8 @@ const AccelOps accel_kvm = {
     .get_state = kvm_get_state,
     .put_state = kvm_put_state,
     .set_breakpoints = kvm_set_breakpoints,
+    .points_live = kvm_points_live,
+    .step_past = kvm_step_past,
     .gsi_set = kvm_gsi_set,
     .msi_send = kvm_msi_send,
     .irqfd = kvm_irqfd,

@@ -32,6 +32,7 @@ typedef struct KvmVm {
     bool has_kvmclock_ctrl, has_adjust_clock, has_tsc_deadline, has_eventfd_any;
     bool has_set_guest_debug, has_user_nmi, has_signal_msi;
     bool has_irqfd, has_irqfd_resample;
+    uint32_t block_irq;                 /* KVM_GUESTDBG_BLOCKIRQ, if it keeps interrupts from steps */
     struct kvm_cpuid2 *cpuid;           /* what the kernel supports */
     struct kvm_msr_list *msrs;          /* what it saves and restores */
     uint32_t slots_generation;          /* atomic: counts changes of the memory slots */
@@ -50,6 +51,8 @@ typedef struct KvmCpu {
     uint8_t *xsave;                    /* last XSAVE image: holds components X86Fpu does not know */
     bool xsave_valid;                   /* it is the guest's, fetched since the last run */
     bool fetched;                       /* so is the rest: get_state() came after the last run */
+    bool stepping_past;                 /* one instruction, without the points at past_addr */
+    uint64_t past_addr;
     bool debugging;                     /* the kernel has breakpoints or stepping on */
     bool interpreting;                  /* the last exit was an instruction it does not emulate */
     uint32_t shared;                    /* KVM_SYNC_X86_*: run->s.regs is the guest's now */
@@ -93,6 +96,7 @@ void kvm_cpu_reset(X86Cpu *cpu);
 RunExit kvm_run_cpu(X86Cpu *cpu);
 void kvm_kick(X86Cpu *cpu);
 void kvm_install_kick_handler(void);
+#define KICK_SIGNAL SIGUSR1                 /* makes KVM_RUN return */
 
 /* kvm_state.c, kvm_msr.c */
 void kvm_get_state(X86Cpu *cpu);
@@ -119,6 +123,9 @@ void kvm_apics_finish(void);
 
 /* kvm_debug.c */
 bool kvm_set_breakpoints(Vm *vm, const BreakPoint *list, size_t n, GError **error);
+void kvm_points_live(Vm *vm, bool live);
+RunExit kvm_step_past(X86Cpu *cpu);
+void kvm_debug_finish(void);
 void kvm_update_debug(X86Cpu *cpu); /* before a run: hands breakpoints and stepping to the kernel */
 /* A debug exit: true if it is the debugger's; otherwise the exception goes back to the guest. */
 bool kvm_debug_exit(X86Cpu *cpu);

@@ -14,8 +14,6 @@
 
 /* ---- kicks: a signal that makes KVM_RUN return ---- */
 
-#define KICK_SIGNAL SIGUSR1
-
 /* Between the last look at `events` and KVM_RUN the flag does what the signal alone could not. */
 static void kick_arrived(int signal)
 {

@@ -87,23 +87,19 @@ static bool tcg_set_breakpoints(Vm *vm, const BreakPoint *list, size_t n, GError
         X86Cpu *x86 = g_ptr_array_index(vm->cpus, i);
 
         x86->debug_breaks = n > 0;
-        x86->debug_hit = DEBUG_NONE;
         x86_update_mode(x86);
         __atomic_fetch_or(&x86->events, CPU_EVENT_TLB_FLUSH, __ATOMIC_SEQ_CST);
     }
     return true;
 }
 
-/* The debugger was told of the break at this rip already: step over it. */
-static bool at_break(const TcgCpu *cpu, uint64_t told)
+static bool at_break(const TcgCpu *cpu)
 {
-    const X86Cpu *x86 = &cpu->x86;
-    uint64_t rip = x86->mode & CPU_MODE_CS64 ? x86->rip
-                                             : (uint32_t)(x86->seg[SEG_CS].base + x86->rip);
+    uint64_t rip = x86_linear_rip(&cpu->x86);
 
     for (size_t i = 0; i < breaks.n; i++) {
-        if (breaks.addrs[i] == rip && rip != told) {
-            return true;
+        if (breaks.addrs[i] == rip) {
+            return !x86_passes_point(&cpu->x86);
         }
     }
     return false;
@@ -157,8 +153,9 @@ static bool take_event(TcgCpu *cpu, uint32_t events)
         deliver_event(cpu, EXC_MC);
         return true;
     }
-    /* A debugger's step should not land in a handler. */
-    if (events & CPU_EVENT_INTR && x86->rflags & RFLAGS_IF && !x86->single_step) {
+    /* A debugger's step should not land in a handler, unless the CPU has nothing else to do. */
+    if (events & CPU_EVENT_INTR && x86->rflags & RFLAGS_IF &&
+        (x86->halted || !(x86->single_step || x86_passes_point(x86)))) {
         return take_interrupt(cpu);
     }
     return false;
@@ -196,11 +193,19 @@ static bool take_injected(TcgCpu *cpu)
     return false;
 }
 
+/* The debugger's step led into a handler: that is where it ends. */
+static RunExit end_step(TcgCpu *cpu)
+{
+    cpu->x86.debug_hit = DEBUG_STEP;
+    return RUN_EXIT_DEBUG;
+}
+
 /* Everything that may come between two blocks.  False: leave run(), *why says why. */
 static bool handle_events(TcgCpu *cpu, RunExit *why)
 {
     X86Cpu *x86 = &cpu->x86;
     uint32_t events = __atomic_load_n(&x86->events, __ATOMIC_SEQ_CST);
+    bool waited = x86->halted;
 
     cpu->link = NULL;                   /* what comes now may not be the successor */
     if (take_requests(cpu, events)) {
@@ -219,6 +224,10 @@ static bool handle_events(TcgCpu *cpu, RunExit *why)
     }
     if (x86->halted) {
         *why = RUN_EXIT_HALT;
+        return false;
+    }
+    if (waited && x86->single_step) {
+        *why = end_step(cpu);
         return false;
     }
     return true;
@@ -272,17 +281,17 @@ static void run_block(TcgCpu *cpu)
  * One instruction with what TF, debug registers and the debugger want around it.  False: a debug
  * stop.
  */
-static bool run_watched(TcgCpu *cpu, uint64_t *told)
+static bool run_watched(TcgCpu *cpu)
 {
     X86Cpu *x86 = &cpu->x86;
     bool tf = x86->rflags & RFLAGS_TF;
 
-    if (breaks.n > 0 && at_break(cpu, *told)) {
+    if (breaks.n > 0 && at_break(cpu)) {
         x86->debug_hit = DEBUG_BREAK;
-        x86->debug_addr = x86->rip;
+        x86->debug_addr = x86_linear_rip(x86);
         return false;
     }
-    *told = UINT64_MAX;
+    x86->debug_pass = false;
     if (x86->mode & CPU_MODE_BREAKS) {
         tcg_debug_check_code(cpu);
     }
@@ -302,7 +311,7 @@ static bool is_pending(const X86Cpu *x86)
            x86->mp_state != MP_RUNNABLE;
 }
 
-static RunExit run_loop(TcgCpu *cpu, uint64_t *told)
+static RunExit run_loop(TcgCpu *cpu)
 {
     X86Cpu *x86 = &cpu->x86;
     RunExit why;
@@ -314,7 +323,7 @@ static RunExit run_loop(TcgCpu *cpu, uint64_t *told)
         }
         if (G_LIKELY(!(x86->mode & (CPU_MODE_TF | CPU_MODE_BREAKS)))) {
             run_block(cpu);
-        } else if (!run_watched(cpu, told)) {
+        } else if (!run_watched(cpu)) {
             return RUN_EXIT_DEBUG;
         }
     }
@@ -329,8 +338,6 @@ static void deliver_fault(TcgCpu *cpu)
 static RunExit run_until_exit(TcgCpu *cpu)
 {
     X86Cpu *x86 = &cpu->x86;
-    volatile uint64_t told_rip = x86->debug_hit == DEBUG_BREAK ? x86->debug_addr : UINT64_MAX;
-    uint64_t told;
     int jump;
 
     x86->debug_hit = DEBUG_NONE;
@@ -342,15 +349,12 @@ static RunExit run_until_exit(TcgCpu *cpu)
         return (RunExit)(jump - JUMP_LEAVE);
     }
     if (jump == JUMP_FAULT) {
-        told_rip = UINT64_MAX;
         deliver_fault(cpu);
         if (x86->single_step) {
-            x86->debug_hit = DEBUG_STEP;
-            return RUN_EXIT_DEBUG;
+            return end_step(cpu);
         }
     }
-    told = told_rip;
-    return run_loop(cpu, &told);
+    return run_loop(cpu);
 }
 
 static RunExit tcg_run(X86Cpu *x86)
