@@ -41,7 +41,8 @@ BlockBackend *block_backend_new(const char *name)
     blk->rerror = BLOCK_ERROR_REPORT;
     blk->werror = BLOCK_ERROR_ENOSPC;
     blk->bus = blk->unit = -1;
-    blk->parked_last = &blk->parked;
+    block_req_list_init(&blk->parked);
+    block_req_list_init(&blk->held);
     g_mutex_init(&blk->lock);
     g_cond_init(&blk->idle);
     g_ptr_array_add(backends, blk);

@@ -3,6 +3,12 @@
 
 #include "context.h"
 
+/* Requests that wait, oldest first. */
+typedef struct BlockReqList { BlockReq *first, **last; } BlockReqList;
+
+/* Why a request may not begin at once. */
+enum { BLOCK_HOLD_QUIET = 1, BLOCK_HOLD_THROTTLE = 2 };
+
 struct BlockBackend {
     char *name;                         /* -drive id; "": anonymous */
     BlockUse *use;                      /* its root node; NULL: no medium */
@@ -29,9 +35,11 @@ struct BlockBackend {
      * `idle` is signalled when it is 0.
      */
     unsigned in_flight;
-    GMutex lock;                        /* guards `parked`, too */
+    GMutex lock;                        /* guards the lists, too */
     GCond idle;
-    BlockReq *parked, **parked_last;
+    unsigned hold;                      /* atomic BLOCK_HOLD_*; set by the main thread */
+    BlockReqList parked;                /* failed, and sent again on resume */
+    BlockReqList held;                  /* came while all was to be quiet; not in flight */
     BlockStats stats, snapshot;         /* stats: atomic; snapshot: what a door was given */
     int64_t last_access_ns;             /* atomic */
     unsigned io_status;                 /* atomic BlockIoStatus */
@@ -52,6 +60,31 @@ void block_request_defer(BlockReq *req, int ret);
 /* backend_io.c: the context's thread. */
 void block_request_done(BlockReq *req, int ret, bool refused);
 void block_backend_resume(BlockBackend *blk);           /* sends the parked again */
+bool block_backend_is_busy(BlockBackend *blk);          /* something is under way */
+
+/* Requests that are submitted stay in `held`, until they are let go. */
+void block_backend_hold(BlockBackend *blk);
+void block_backend_unhold(BlockBackend *blk);
+
+static inline void block_req_list_add(BlockReqList *list, BlockReq *req)
+{
+    req->next = NULL;
+    *list->last = req;
+    list->last = &req->next;
+}
+
+static inline void block_req_list_init(BlockReqList *list)
+{
+    list->first = NULL;
+    list->last = &list->first;
+}
+
+/*
+ * quiesce.c: between these nothing is under way anywhere, and nothing begins.  Main thread, machine
+ * lock held; they nest.
+ */
+void block_quiesce_begin(void);
+void block_quiesce_end(void);
 
 /* Permissions its device needs of a node. */
 void block_backend_perms(const BlockBackend *blk, unsigned *perm, unsigned *shared);

@@ -162,10 +162,8 @@ static void wake_drain(BlockBackend *blk)
 static void park(BlockBackend *blk, BlockReq *req, int error)
 {
     note_status(blk, error);
-    req->next = NULL;
     g_mutex_lock(&blk->lock);
-    *blk->parked_last = req;
-    blk->parked_last = &req->next;
+    block_req_list_add(&blk->parked, req);
     g_mutex_unlock(&blk->lock);
     report_error_of(blk, req, error, "stop");
 }
@@ -241,12 +239,29 @@ static void start(BlockReq *req)
     }
 }
 
+/* True: the request begins later. */
+static bool hold(BlockBackend *blk, BlockReq *req)
+{
+    bool held;
+
+    g_mutex_lock(&blk->lock);
+    held = blk->hold & BLOCK_HOLD_QUIET;
+    if (held) {
+        block_req_list_add(&blk->held, req);
+    }
+    g_mutex_unlock(&blk->lock);
+    return held;
+}
+
 void block_submit(BlockBackend *blk, BlockReq *req)
 {
     req->blk = blk;
     req->begin_ns = now_ns();
     if ((req->op == BLOCK_WRITE || req->op == BLOCK_ZERO) && !blk->write_cache) {
         req->flags |= BLOCK_REQ_FUA;
+    }
+    if (G_UNLIKELY(__atomic_load_n(&blk->hold, __ATOMIC_RELAXED) != 0) && hold(blk, req)) {
+        return;
     }
     enter(blk);
     start(req);
@@ -267,36 +282,36 @@ void block_batch_add(BlockBackend *blk, BlockBatch *batch)
     block_context_batch(blk->context, batch);
 }
 
-/* ---- parked requests ---- */
+/* ---- parked and held requests ---- */
 
-static BlockReq *take_parked(BlockBackend *blk)
+static BlockReq *take_list(BlockBackend *blk, BlockReqList *list)
 {
-    BlockReq *list;
+    BlockReq *first;
 
     g_mutex_lock(&blk->lock);
-    list = blk->parked;
-    blk->parked = NULL;
-    blk->parked_last = &blk->parked;
+    first = list->first;
+    block_req_list_init(list);
     g_mutex_unlock(&blk->lock);
-    return list;
+    return first;
 }
 
-typedef struct ParkedWork {
+typedef struct ListWork {
     BlockWork work;
     BlockBackend *blk;
+    BlockReqList *list;                 /* of the backend */
     bool drop;
-} ParkedWork;
+} ListWork;
 
-static void parked_finished(BlockWork *work)
+static void list_finished(BlockWork *work)
 {
-    ParkedWork *parked = (ParkedWork *)work;
-    BlockBackend *blk = parked->blk;
-    BlockReq *list = take_parked(blk), *req;
+    ListWork *own = (ListWork *)work;
+    BlockBackend *blk = own->blk;
+    BlockReq *list = take_list(blk, own->list), *req;
 
     block_context_plug(blk->context);
     while ((req = list) != NULL) {
         list = req->next;
-        if (parked->drop) {
+        if (own->drop) {
             req->done(req, -ECANCELED);
         } else {
             enter(blk);
@@ -304,43 +319,75 @@ static void parked_finished(BlockWork *work)
         }
     }
     block_context_unplug(blk->context);
-    g_free(parked);
+    g_free(own);
     wake_drain(blk);
 }
 
 /* On the context's thread, which a drain waits for like for a request. */
-static void post_parked(BlockBackend *blk, bool drop)
+static void post_list(BlockBackend *blk, BlockReqList *list, bool drop)
 {
-    ParkedWork *parked;
+    ListWork *work;
     bool any;
 
     g_mutex_lock(&blk->lock);
-    any = blk->parked != NULL;
+    any = list->first != NULL;
     g_mutex_unlock(&blk->lock);
     if (!any) {
         return;
     }
-    parked = g_new0(ParkedWork, 1);
-    parked->work.finished = parked_finished;
-    parked->blk = blk;
-    parked->drop = drop;
+    work = g_new0(ListWork, 1);
+    work->work.finished = list_finished;
+    work->blk = blk;
+    work->list = list;
+    work->drop = drop;
     enter(blk);
-    block_context_defer(blk->context, &parked->work);
+    block_context_defer(blk->context, &work->work);
+}
+
+static void set_hold(BlockBackend *blk, unsigned flag, bool on)
+{
+    unsigned flags;
+
+    g_mutex_lock(&blk->lock);
+    flags = on ? blk->hold | flag : blk->hold & ~flag;
+    __atomic_store_n(&blk->hold, flags, __ATOMIC_RELAXED);
+    g_mutex_unlock(&blk->lock);
+}
+
+void block_backend_hold(BlockBackend *blk)
+{
+    set_hold(blk, BLOCK_HOLD_QUIET, true);
+}
+
+void block_backend_unhold(BlockBackend *blk)
+{
+    set_hold(blk, BLOCK_HOLD_QUIET, false);
+    post_list(blk, &blk->held, false);
 }
 
 void block_backend_resume(BlockBackend *blk)
 {
     __atomic_store_n(&blk->io_status, BLOCK_IO_OK, __ATOMIC_RELAXED);
-    post_parked(blk, false);
+    post_list(blk, &blk->parked, false);
 }
 
 void block_drop_parked(BlockBackend *blk)
 {
-    post_parked(blk, true);
+    post_list(blk, &blk->parked, true);
     block_drain(blk);
 }
 
 /* ---- draining ---- */
+
+bool block_backend_is_busy(BlockBackend *blk)
+{
+    bool busy;
+
+    g_mutex_lock(&blk->lock);
+    busy = blk->in_flight > 0;
+    g_mutex_unlock(&blk->lock);
+    return busy;
+}
 
 static void drain_other_thread(BlockBackend *blk)
 {

@@ -263,6 +263,29 @@ bool block_backend_change(BlockBackend *blk, const char *filename, const char *f
 bool block_backend_open_tray(BlockBackend *blk, bool force, GError **error);
 bool block_backend_close_tray(BlockBackend *blk, GError **error);
 
+/*
+ * ---- changes of the graph under a running guest: all of them, or none ----
+ * Nothing is under way between new and end; an action that fails leaves nothing behind, and what
+ * went before it is taken back by an end without commit.
+ */
+typedef struct BlockTransaction BlockTransaction;
+BlockTransaction *block_transaction_new(void);
+void block_transaction_end(BlockTransaction *transaction, bool commit);
+/* Whoever uses `node` uses `overlay` from then on, whose backing it becomes. Names of either kind. */
+bool block_transaction_snapshot(BlockTransaction *transaction, const char *node,
+                                const char *overlay, GError **error);
+/* The same into a file, which is made first unless it is `existing`. */
+typedef struct BlockSnapshotFile {
+    const char *device, *node_name;             /* one of them, the other NULL */
+    const char *file, *format, *new_node_name;  /* format and name: NULL is qcow2, generated */
+    bool existing;
+} BlockSnapshotFile;
+bool block_transaction_snapshot_file(BlockTransaction *transaction, const BlockSnapshotFile *args,
+                                     GError **error);
+/* What `image` (of the chain of `device`) records of its backing file. Names of either kind. */
+bool block_change_backing_file(const char *device, const char *image, const char *backing_file,
+                               GError **error);
+
 /* ---- contexts: one per iothread ---- */
 BlockContext *block_context_main(void);
 BlockContext *block_context_new(GMainContext *context);     /* sources run on its thread */

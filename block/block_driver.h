@@ -75,6 +75,11 @@ struct BlockDriver {
      * their image with it.  NULL: nothing to do.
      */
     bool (*set_perm)(BlockNode *node, unsigned perm, unsigned shared, GError **error);
+    /*
+     * The node is about to become read-only, or has just become writable; no request is under way.
+     * NULL: nothing to do.
+     */
+    bool (*reopen)(BlockNode *node, bool read_only, GError **error);
     /* fast: never blocks; map_end() when the transfer of a DATA extent is over.  Any thread. */
     void (*map)(BlockNode *node, bool write, uint64_t offset, uint64_t len, BlockExtent *extent);
     void (*map_end)(BlockNode *node, const BlockExtent *extent);
@@ -170,6 +175,7 @@ struct BlockNode {
     GPtrArray *uses;                            /* BlockUse *: who uses this node */
     struct BlockUse *file_use, *backing_use;    /* how this node uses its children */
     bool by_monitor;                            /* -blockdev: the monitor holds a reference */
+    bool of_parent;                             /* opened with the options of the node above it */
     struct BlockGate *gate;                     /* O_DIRECT: keeps unaligned writes apart */
 };
 

@@ -16,6 +16,7 @@ typedef struct BlockUse {
     unsigned perm, shared;              /* BLOCK_PERM_* */
     char *who;                          /* "node 'x'", "block device 'drive0'" */
     const char *role;                   /* "file", "backing", "root" */
+    BlockNode **field;                  /* the parent's own pointer, kept in step; NULL: none */
 } BlockUse;
 
 /* Takes over the caller's reference, which is dropped on failure too. */
@@ -24,14 +25,36 @@ BlockUse *block_use_new(BlockNode *node, unsigned perm, unsigned shared, const c
 void block_use_free(BlockUse *use);     /* NULL: nothing */
 /* Refused when another user of the node, or of the image, is in the way; then nothing changed. */
 bool block_use_set(BlockUse *use, unsigned perm, unsigned shared, GError **error);
+/*
+ * Makes the edge lead to another node, which has to grant what the first did.  Refused: nothing
+ * changed.  No request may be under way.
+ */
+bool block_use_move(BlockUse *use, BlockNode *node, GError **error);
+/* "node 'x'", new string, for `who`; NULL: it has no name yet. */
+char *block_node_label(const BlockNode *node);
+unsigned block_node_used_perms(const BlockNode *node);          /* what its users ask for */
+/* What the node needs of its file, given what its users do. */
+void block_node_file_perms(const BlockNode *node, unsigned *perm, unsigned *shared);
 
 /* ---- nodes (graph.c) ---- */
 BlockNode *block_node_alloc(const BlockDriver *driver, KeyVal *options);    /* options: taken */
 /* `name` NULL: a generated one. The node is found by it until it goes. */
 bool block_node_insert(BlockNode *node, const char *name, GError **error);
-/* Makes `child` (a reference, taken) the node's file or backing; once in its life. */
+/* Makes `child` (a reference, taken) the node's file or backing, which it has none of yet. */
 bool block_node_set_file(BlockNode *node, BlockNode *child, GError **error);
 bool block_node_set_backing(BlockNode *node, BlockNode *child, GError **error);
+void block_node_drop_backing(BlockNode *node);
+/* `below` is the node itself or stands somewhere under it. */
+bool block_node_reaches(const BlockNode *node, const BlockNode *below);
+/* The node a door names, by its own name or as the medium of a drive; borrowed. */
+BlockNode *block_node_lookup(const char *device, const char *node_name, GError **error);
+
+/* ---- changing a node that is in use (reopen.c); no request may be under way ---- */
+/*
+ * From read-only to writable and back.  A child of the node's own changes with it; one that was
+ * given by name has to be writable already.
+ */
+bool block_node_set_read_only(BlockNode *node, bool read_only, GError **error);
 
 /* ---- opening with inherited settings (open.c) ---- */
 BlockNode *block_node_open_reference(const char *name, GError **error);     /* new reference */

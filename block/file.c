@@ -149,6 +149,31 @@ static void file_close(BlockNode *node)
     }
 }
 
+/* A descriptor that can write takes the place of one that cannot, locks and all. */
+static bool file_reopen(BlockNode *node, bool read_only, GError **error)
+{
+    FileNode *file = FILE_NODE(node);
+    int flags = fcntl(file->fd, F_GETFL);
+    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", file->fd);
+    int fd;
+
+    if (read_only || (flags & O_ACCMODE) == O_RDWR) {
+        return true;
+    }
+    fd = open(path, O_RDWR | O_CLOEXEC | (node->direct ? O_DIRECT : 0));
+    if (fd < 0) {
+        set_errno_error(error, errno, "Could not reopen '%s' for writing", node->filename);
+        return false;
+    }
+    if (!file_lock_move(file, fd, error)) {
+        close(fd);
+        return false;
+    }
+    close(file->fd);
+    file->fd = fd;
+    return true;
+}
+
 /* ---- access ---- */
 
 static int file_fd(BlockNode *node)
@@ -480,7 +505,8 @@ static const BlockOption file_create_options[] = {
 const BlockDriver block_file = {
     .name = "file", .protocol = true, .growable = true, .fua = true, .size = sizeof(FileNode),
     .options = file_options, .create_options = file_create_options,
-    .open = file_open, .close = file_close, .set_perm = file_lock_set, .fd = file_fd,
+    .open = file_open, .close = file_close, .set_perm = file_lock_set, .reopen = file_reopen,
+    .fd = file_fd,
     .pread = file_pread, .pwrite = file_pwrite, .zero = file_zero, .discard = file_discard,
     .flush = file_flush, .status = file_status, .truncate = file_truncate,
     .allocated_bytes = file_allocated_bytes, .create = file_create,
@@ -489,7 +515,8 @@ const BlockDriver block_file = {
 const BlockDriver block_host_device = {
     .name = "host_device", .protocol = true, .fua = true, .size = sizeof(FileNode),
     .options = file_options,
-    .open = file_open, .close = file_close, .set_perm = file_lock_set, .fd = file_fd,
+    .open = file_open, .close = file_close, .set_perm = file_lock_set, .reopen = file_reopen,
+    .fd = file_fd,
     .pread = file_pread, .pwrite = file_pwrite, .zero = file_zero, .discard = file_discard,
     .flush = file_flush, .truncate = device_truncate, .allocated_bytes = file_allocated_bytes,
 };

@@ -17,5 +17,7 @@ typedef struct FileNode {
 
 bool file_lock_parse(FileNode *file, GError **error);           /* option "locking" */
 bool file_lock_set(BlockNode *node, unsigned perm, unsigned shared, GError **error);
+/* Takes the same locks through another descriptor of the same file. */
+bool file_lock_move(FileNode *file, int fd, GError **error);
 /* A file about to be emptied: is nobody using it? */
 bool file_lock_new(const char *filename, int fd, GError **error);

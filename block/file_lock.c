@@ -122,6 +122,19 @@ bool file_lock_set(BlockNode *node, unsigned perm, unsigned shared, GError **err
     return true;
 }
 
+bool file_lock_move(FileNode *file, int fd, GError **error)
+{
+    int ret = change_bytes(fd, LOCK_PERM_BASE, 0, file->locked_perm, F_RDLCK);
+
+    if (ret == 0) {
+        ret = change_bytes(fd, LOCK_UNSHARED_BASE, 0, file->locked_unshared, F_RDLCK);
+    }
+    if (ret < 0) {
+        set_errno_error(error, -ret, "Failed to lock '%s'", file->node.filename);
+    }
+    return ret == 0;
+}
+
 bool file_lock_new(const char *filename, int fd, GError **error)
 {
     unsigned change = BLOCK_PERM_WRITE | BLOCK_PERM_RESIZE;

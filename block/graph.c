@@ -112,6 +112,22 @@ static void sum_uses(const BlockNode *node, const BlockUse *use, unsigned *perm,
     }
 }
 
+unsigned block_node_used_perms(const BlockNode *node)
+{
+    unsigned perm = 0, shared = BLOCK_PERM_ALL;
+
+    sum_uses(node, NULL, &perm, &shared);
+    return perm;
+}
+
+void block_node_file_perms(const BlockNode *node, unsigned *perm, unsigned *shared)
+{
+    *perm = 0;
+    *shared = BLOCK_PERM_ALL;
+    sum_uses(node, NULL, perm, shared);
+    file_perms(node, perm, shared);
+}
+
 /* Hands the node's own needs to what it is made of. */
 static bool node_set_perm(BlockNode *node, unsigned perm, unsigned shared, GError **error)
 {
@@ -157,21 +173,48 @@ BlockUse *block_use_new(BlockNode *node, unsigned perm, unsigned shared, const c
     return use;
 }
 
+/* The node has a user less.  Letting go never fails. */
+static void let_go(BlockNode *node, BlockUse *use)
+{
+    unsigned perm = 0, shared = BLOCK_PERM_ALL;
+
+    g_ptr_array_remove(node->uses, use);
+    sum_uses(node, NULL, &perm, &shared);
+    node_set_perm(node, perm, shared, NULL);
+}
+
 void block_use_free(BlockUse *use)
 {
     BlockNode *node;
-    unsigned perm = 0, shared = BLOCK_PERM_ALL;
 
     if (use == NULL) {
         return;
     }
     node = use->node;
-    g_ptr_array_remove(node->uses, use);
-    sum_uses(node, NULL, &perm, &shared);
-    node_set_perm(node, perm, shared, NULL);        /* letting go never fails */
+    let_go(node, use);
     g_free(use->who);
     g_free(use);
     block_node_unref(node);
+}
+
+bool block_use_move(BlockUse *use, BlockNode *node, GError **error)
+{
+    BlockNode *before = use->node;
+
+    use->node = block_node_ref(node);
+    g_ptr_array_add(node->uses, use);
+    if (!block_use_set(use, use->perm, use->shared, error)) {
+        g_ptr_array_remove(node->uses, use);
+        use->node = before;
+        block_node_unref(node);
+        return false;
+    }
+    let_go(before, use);
+    if (use->field != NULL) {
+        *use->field = node;
+    }
+    block_node_unref(before);
+    return true;
 }
 
 /* ---- life ---- */
@@ -237,12 +280,19 @@ bool block_node_insert(BlockNode *node, const char *name, GError **error)
     return true;
 }
 
+char *block_node_label(const BlockNode *node)
+{
+    const char *name = node->name != NULL ? node->name : keyval_get(node->options, "node-name");
+
+    return name != NULL ? g_strdup_printf("node '%s'", name) : NULL;
+}
+
 static bool set_child(BlockNode *node, BlockNode *child, const char *role, BlockNode **field,
                       BlockUse **use, unsigned perm, unsigned shared, GError **error)
 {
-    const char *name = node->name != NULL ? node->name : keyval_get(node->options, "node-name");
-    g_autofree char *who = name != NULL ? g_strdup_printf("node '%s'", name)
-                                        : g_strdup_printf("the node of '%s'", child->filename);
+    g_autofree char *own = block_node_label(node);
+    g_autofree char *who = own != NULL ? g_steal_pointer(&own)
+                                       : g_strdup_printf("the node of '%s'", child->filename);
 
     g_assert(*use == NULL);
 
@@ -250,16 +300,16 @@ static bool set_child(BlockNode *node, BlockNode *child, const char *role, Block
     if (*use == NULL) {
         return false;
     }
+    (*use)->field = field;
     *field = child;
     return true;
 }
 
 bool block_node_set_file(BlockNode *node, BlockNode *child, GError **error)
 {
-    unsigned perm = 0, shared = BLOCK_PERM_ALL;
+    unsigned perm, shared;
 
-    sum_uses(node, NULL, &perm, &shared);
-    file_perms(node, &perm, &shared);
+    block_node_file_perms(node, &perm, &shared);
     return set_child(node, child, "file", &node->file, &node->file_use, perm, shared, error);
 }
 
@@ -270,6 +320,41 @@ bool block_node_set_backing(BlockNode *node, BlockNode *child, GError **error)
     backing_perms(node, &perm, &shared);
     return set_child(node, child, "backing", &node->backing, &node->backing_use, perm, shared,
                      error);
+}
+
+void block_node_drop_backing(BlockNode *node)
+{
+    block_use_free(g_steal_pointer(&node->backing_use));
+    node->backing = NULL;
+}
+
+bool block_node_reaches(const BlockNode *node, const BlockNode *below)
+{
+    for (; node != NULL; node = node->backing) {
+        if (node == below || (node->file != NULL && block_node_reaches(node->file, below))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+BlockNode *block_node_lookup(const char *device, const char *node_name, GError **error)
+{
+    BlockBackend *blk = device != NULL ? block_backend_find(device) : NULL;
+    BlockNode *node = node_name != NULL ? block_node_find(node_name) : NULL;
+
+    if (blk != NULL && block_backend_node(blk) == NULL) {
+        set_error(error, "Device '%s' has no medium", device);
+        return NULL;
+    }
+    if (blk != NULL) {
+        return block_backend_node(blk);
+    }
+    if (node == NULL) {
+        set_error(error, "Cannot find device='%s' nor node-name='%s'",
+                  device != NULL ? device : "", node_name != NULL ? node_name : "");
+    }
+    return node;
 }
 
 BlockNode *block_node_ref(BlockNode *node)

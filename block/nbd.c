@@ -412,6 +412,16 @@ static bool check_read_only(BlockNode *node, GError **error)
     return true;
 }
 
+static bool nbd_reopen(BlockNode *node, bool read_only, GError **error)
+{
+    if (!read_only && (NBD(node)->export.flags & NBD_FLAG_READ_ONLY)) {
+        set_error(error, "request on NBD export '%s' denied: it is read-only",
+                  NBD(node)->address.export);
+        return false;
+    }
+    return true;
+}
+
 static bool nbd_open(BlockNode *node, GError **error)
 {
     Nbd *nbd = NBD(node);
@@ -487,7 +497,7 @@ static const BlockOption nbd_options[] = {
 
 const BlockDriver block_nbd = {
     .name = "nbd", .protocol = true, .fua = true, .size = sizeof(Nbd), .options = nbd_options,
-    .open = nbd_open, .close = nbd_close, .pread = nbd_pread, .pwrite = nbd_pwrite,
+    .open = nbd_open, .close = nbd_close, .reopen = nbd_reopen, .pread = nbd_pread, .pwrite = nbd_pwrite,
     .zero = nbd_zero, .discard = nbd_discard, .flush = nbd_flush,
     .allocated_bytes = nbd_allocated_bytes,
 };

@@ -31,6 +31,17 @@ typedef struct OpenArgs {
 
 static BlockNode *open_node(const OpenArgs *args, GError **error);
 
+/* For the node whose options these are part of. */
+static BlockNode *open_child(const OpenArgs *args, GError **error)
+{
+    BlockNode *node = open_node(args, error);
+
+    if (node != NULL) {
+        node->of_parent = true;
+    }
+    return node;
+}
+
 /* ---- options drivers read ---- */
 
 const char *block_node_option(BlockNode *node, const char *name)
@@ -306,7 +317,7 @@ static BlockNode *open_file(KeyVal *opts, const OpenArgs *args, const Inherit *i
         keyval_free(sub);
         return NULL;
     }
-    return open_node(&file, error);
+    return open_child(&file, error);
 }
 
 /* The same image twice in a chain would never end. */
@@ -351,7 +362,7 @@ static BlockNode *open_backing_file(BlockNode *node, KeyVal *sub, const OpenArgs
         keyval_free(sub);
         return NULL;
     }
-    return open_node(&backing, error);
+    return open_child(&backing, error);
 }
 
 static bool open_backing(BlockNode *node, const OpenArgs *args, const Inherit *inherit,

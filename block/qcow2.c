@@ -239,6 +239,23 @@ static int write_everything(Qcow2 *q)
     return ret;
 }
 
+static bool qcow2_reopen(BlockNode *node, bool read_only, GError **error)
+{
+    Qcow2 *q = (Qcow2 *)node;
+    int ret;
+
+    if (!read_only) {
+        return check_corrupt(q, error) && prepare_writing(q, error);
+    }
+    g_mutex_lock(&q->lock);
+    ret = qcow2_writable(q) == 0 ? write_everything(q) : 0;
+    g_mutex_unlock(&q->lock);
+    if (ret < 0) {
+        set_errno_error(error, -ret, "Could not write the tables of '%s'", node->filename);
+    }
+    return ret == 0;
+}
+
 static void qcow2_close(BlockNode *node)
 {
     Qcow2 *q = (Qcow2 *)node;
@@ -369,6 +386,7 @@ const BlockDriver block_qcow2 = {
     .name = "qcow2", .size = sizeof(Qcow2), .fua = true, .options = qcow2_options,
     .create_options = qcow2_create_options,
     .probe = qcow2_probe, .open = qcow2_open, .close = qcow2_close,
+    .reopen = qcow2_reopen,
     .map = qcow2_map, .map_end = qcow2_map_end,
     .pread = qcow2_pread, .pwrite = qcow2_pwrite, .pwrite_compressed = qcow2_pwrite_compressed,
     .zero = qcow2_zero, .discard = qcow2_discard, .flush = qcow2_flush, .status = qcow2_status,

@@ -1,0 +1,190 @@
+"""Changes of the block graph while a guest writes: snapshots, transactions, jobs."""
+import json
+import os
+import struct
+import subprocess
+
+import pytest
+
+from rhea import Machine
+
+RUNNING = ['-accel', 'tcg', '-display', 'none', '-nodefaults', '-m', '32']
+PAUSED = RUNNING + ['-S']
+
+# Writes numbers 1, 2, … for ever: n fills sector 64 + n % 64. A dot for every 64.
+WRITER = """
+    .code16
+    .globl _start
+_start:
+    ljmp $0, $1f
+1:  xor %ax, %ax
+    mov %ax, %ds
+    mov %ax, %es
+    mov %ax, %ss
+    mov $0x7c00, %sp
+    mov %dl, drive
+    xor %ebx, %ebx
+next:
+    inc %ebx
+    mov %ebx, %eax
+    mov $0x8000, %di
+    mov $128, %cx
+    rep stosl
+    mov %ebx, %eax
+    and $63, %eax
+    jnz 2f
+    mov $0x3f8, %dx
+    push %ax
+    mov $'.', %al
+    out %al, %dx
+    pop %ax
+2:  add $64, %eax
+    mov %eax, lba
+    mov $packet, %si
+    mov drive, %dl
+    mov $0x4300, %ax
+    push %ebx
+    int $0x13
+    pop %ebx
+    jnc next
+    mov $'!', %al
+    mov $0x3f8, %dx
+    out %al, %dx
+3:  hlt
+    jmp 3b
+packet:
+    .byte 16, 0
+    .word 1
+    .word 0x8000, 0
+lba:
+    .long 0, 0
+drive:
+    .byte 0
+    .org 510
+    .word 0xaa55
+"""
+
+
+@pytest.fixture(scope='module')
+def writer(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('writer')
+    (folder / 'writer.S').write_text(WRITER)
+    subprocess.run(['as', '--32', '-o', 'writer.o', 'writer.S'], cwd=folder, check=True)
+    subprocess.run(['ld', '-m', 'elf_i386', '-Ttext', '0x7c00', '--oformat', 'binary', '-o',
+                    'writer.bin', 'writer.o'], cwd=folder, check=True)
+    return (folder / 'writer.bin').read_bytes()
+
+
+def image_tool(*args):
+    return subprocess.run(['qemu-img', *args], check=True, capture_output=True, text=True).stdout
+
+
+def disk(tmp_path, writer, name='disk.qcow2', size=4 << 20):
+    """A qcow2 image that boots the writer."""
+    raw, path = str(tmp_path / 'boot.raw'), str(tmp_path / name)
+    with open(raw, 'wb') as file:
+        file.write(writer)
+        file.truncate(size)
+    image_tool('convert', '-f', 'raw', '-O', 'qcow2', raw, path)
+    return path
+
+
+def qcow2(tmp_path, name, size=4 << 20):
+    path = str(tmp_path / name)
+    image_tool('create', '-q', '-f', 'qcow2', path, str(size))
+    return path
+
+
+def numbers(path):
+    """The numbers a guest had written, from an image that may stand on others."""
+    raw = path + '.raw'
+    image_tool('convert', '-U', '-O', 'raw', path, raw)
+    with open(raw, 'rb') as file:
+        file.seek(64 * 512)
+        sectors = [file.read(512) for _ in range(64)]
+    os.unlink(raw)
+    assert all(sector == sector[:4] * 128 for sector in sectors)       # none is half of one
+    return sorted(struct.unpack('<I', sector[:4])[0] for sector in sectors)
+
+
+def check_numbers(path):
+    """Follow one another: the image is what the disk was at one moment.  That moment."""
+    found = numbers(path)
+    assert found == list(range(found[0], found[0] + 64)), found
+    assert 'No errors were found' in image_tool('check', '-U', path)
+    return found[-1]
+
+
+def wait_for_writes(machine):
+    machine.serial.expect(r'\.\.\.')
+
+
+# ---- snapshots ----
+
+@pytest.mark.parametrize('interface', ['ide', 'virtio'])
+def test_snapshot_sync_under_a_writing_guest(interface, writer, tmp_path):
+    first = disk(tmp_path, writer)
+    with Machine(*RUNNING, '-drive', 'file=%s,if=%s,id=d,cache=unsafe' % (first, interface),
+                 serial=True) as machine:
+        qmp, names, ends = machine.qmp, [first], []
+        for turn in range(3):
+            wait_for_writes(machine)
+            names.append(str(tmp_path / ('snap%d.qcow2' % turn)))
+            qmp.command('blockdev-snapshot-sync', device='d', snapshot_file=names[-1])
+            ends.append(check_numbers(names[-2]))
+        wait_for_writes(machine)
+        chain = qmp.command('query-block')[0]['inserted']
+        assert chain['file'] == names[-1] and chain['backing_file_depth'] == 3
+        assert chain['cache']['no-flush'] is True                          # as the node below
+        qmp.command('stop')
+        assert [check_numbers(name) for name in names[:-1]] == ends        # they stay as they are
+        assert ends == sorted(ends) and check_numbers(names[-1]) > ends[-1]
+        read_only = {node['file']: node['ro'] for node in
+                     qmp.command('query-named-block-nodes', flat=True)}
+        assert read_only == {name: name != names[-1] for name in names}
+
+
+def test_a_transaction_is_all_or_nothing(tmp_path):
+    disks = [qcow2(tmp_path, 'd%d.qcow2' % n) for n in range(2)]
+    drives = [word for n, path in enumerate(disks)
+              for word in ('-drive', 'file=%s,if=virtio,id=d%d' % (path, n))]
+
+    def action(n, name):
+        return {'type': 'blockdev-snapshot-sync', 'data': {
+            'device': 'd%d' % n, 'snapshot-file': str(tmp_path / name)}}
+
+    with Machine(*PAUSED, *drives) as machine:
+        qmp = machine.qmp
+        before = qmp.command('query-block')
+        for last, text in [
+                ({'type': 'abort', 'data': {}}, 'Transaction aborted using Abort action'),
+                (action(1, 'nosuch/b.qcow2'), "Could not create '%s': No such file or directory"
+                                              % (tmp_path / 'nosuch/b.qcow2'))]:
+            reply = qmp.execute('transaction', actions=[action(0, 'a.qcow2'), last])
+            assert reply['error']['desc'] == text
+            assert qmp.command('query-block') == before
+        reply = qmp.execute('transaction', actions=[action(0, 'a.qcow2')],
+                            properties={'completion-mode': 'grouped'})
+        assert reply['error']['desc'] == ("Action 'blockdev-snapshot-sync' does not support "
+                                          "Transaction property completion-mode = grouped")
+        qmp.command('transaction', actions=[])
+        qmp.command('transaction', actions=[action(0, 'a.qcow2'), action(1, 'b.qcow2')])
+        assert [drive['inserted']['backing_file'] for drive in qmp.command('query-block')] == disks
+
+
+def test_what_a_backing_file_is_called(tmp_path):
+    path = qcow2(tmp_path, 'disk.qcow2')
+    with Machine(*PAUSED, '-drive', 'file=%s,if=virtio,id=d,node-name=low' % path) as machine:
+        qmp = machine.qmp
+        change = {'device': 'd', 'backing_file': 'elsewhere.qcow2'}
+        assert qmp.execute('change-backing-file', image_node_name='low', **change)['error'][
+            'desc'] == 'not allowing backing file change on an image without a backing file'
+        for name in ('mid', 'top'):
+            qmp.command('blockdev-snapshot-sync', device='d', snapshot_node_name=name,
+                        snapshot_file=str(tmp_path / name))
+        qmp.command('change-backing-file', image_node_name='mid', **change)     # read-only, now
+        info = json.loads(image_tool('info', '-U', '--output=json', str(tmp_path / 'mid')))
+        assert info['backing-filename'] == 'elsewhere.qcow2'
+        assert info['backing-filename-format'] == 'qcow2'
+        assert [node['ro'] for node in qmp.command('query-named-block-nodes', flat=True)
+                if node['node-name'] == 'mid'] == [True]
