@@ -103,6 +103,26 @@ void candidates_objects(Monitor *mon, GPtrArray *out)
     user_objects_foreach(NULL, add_object, out);
 }
 
+/* ---- the object tree ---- */
+
+/* Children of the object whose path stands before the last slash. */
+void candidates_path(Monitor *mon, const CompleteAt *at, GPtrArray *out)
+{
+    size_t len = strlen(at->text);
+    g_autofree char *path = g_strndup(at->text, len > 1 ? len - 1 : len);
+    bool ambiguous;
+    const Object *obj = len > 0 ? object_resolve(path, &ambiguous) : NULL;
+
+    if (len == 0) {
+        g_ptr_array_add(out, g_strdup("/"));
+    }
+    for (guint i = 0; obj != NULL && obj->children != NULL && i < obj->children->len; i++) {
+        const Object *child = g_ptr_array_index(obj->children, i);
+
+        g_ptr_array_add(out, g_strdup(child->name));
+    }
+}
+
 /* ---- "TYPE,key=value,…" ---- */
 
 typedef struct OptionPlace {

@@ -15,6 +15,9 @@ void candidates_net_clients(Monitor *mon, GPtrArray *out);
 void candidates_netdevs(Monitor *mon, GPtrArray *out);
 void candidates_objects(Monitor *mon, GPtrArray *out);
 
+/* Objects by path; the argument's separator is "/". */
+void candidates_path(Monitor *mon, const CompleteAt *at, GPtrArray *out);
+
 /* "TYPE,key=value,…"; the argument's separators are OPTION_SEPARATORS. */
 #define OPTION_SEPARATORS ",="
 void candidates_chardev_text(Monitor *mon, const CompleteAt *at, GPtrArray *out);

@@ -92,19 +92,21 @@ static bool cmd_mouse_set(Monitor *mon, const CmdValues *args, GError **error)
     }
     other = input_find(mon->vm, index);
     if (other != NULL) {
-        monitor_printf(mon, "Input device '%s' is not a mouse\n", other->name);
+        monitor_fail(mon, "Input device '%s' is not a mouse\n", other->name);
     } else {
-        monitor_printf(mon, "Mouse at index '%d' not found\n", (int)index);
+        monitor_fail(mon, "Mouse at index '%d' not found\n", (int)index);
     }
     return true;
 }
 
 const Command monitor_input_commands[] = {
     { .name = "mouse_move", .args = move_args, .params = "dx dy [dz]", .run = cmd_mouse_move,
-      .help = "move the guest's mouse" },
+      .help = "move the guest's mouse", .example = "mouse_move 10 -5",
+      .qmp = "input-send-event" },
     { .name = "mouse_button", .args = button_args, .run = cmd_mouse_button,
-      .help = "hold and release the guest's mouse buttons" },
+      .help = "hold and release the guest's mouse buttons", .example = "mouse_button 1",
+      .qmp = "input-send-event" },
     { .name = "mouse_set", .args = set_args, .run = cmd_mouse_set,
-      .help = "choose the pointer that moves" },
+      .help = "choose the pointer that moves", .example = "mouse_set 2" },
     {}
 };

@@ -41,14 +41,15 @@ static bool cmd_logfile(Monitor *mon, const CmdValues *args, GError **error)
     g_autoptr(GError) why = NULL;
 
     if (!log_set_file(cmd_text(args, "filename"), &why)) {
-        monitor_printf(mon, "%s\n", why->message);
+        monitor_fail(mon, "%s\n", why->message);
     }
     return true;
 }
 
 const Command monitor_log_commands[] = {
     { .name = "log", .args = log_args, .params = "item1[,...]", .run = cmd_log,
-      .help = "choose what is logged" },
-    { .name = "logfile", .args = logfile_args, .run = cmd_logfile, .help = "log into a file" },
+      .help = "choose what is logged", .example = "log guest_errors,unimp" },
+    { .name = "logfile", .args = logfile_args, .run = cmd_logfile, .help = "log into a file",
+      .example = "logfile /tmp/guest.log" },
     {}
 };

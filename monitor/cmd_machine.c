@@ -1,5 +1,5 @@
 /* Running, stopping and prodding the machine. */
-#include "command.h"
+#include "candidates.h"
 #include "qmp_api.h"
 
 static bool cmd_stop(Monitor *mon, const CmdValues *args, GError **error)
@@ -40,15 +40,8 @@ static bool cmd_nmi(Monitor *mon, const CmdValues *args, GError **error)
 
 /* ---- cpu ---- */
 
-static void complete_cpus(Monitor *mon, GPtrArray *candidates)
-{
-    for (guint i = 0; i < mon->vm->cpus->len; i++) {
-        g_ptr_array_add(candidates, g_strdup_printf("%u", i));
-    }
-}
-
 static const CmdArg cpu_args[] = {
-    { .name = "index", .kind = ARG_INT32, .help = "number of the CPU", .complete = complete_cpus },
+    { .name = "index", .kind = ARG_INT32, .help = "number of the CPU", .complete = candidates_cpus },
     {}
 };
 
@@ -57,7 +50,7 @@ static bool cmd_cpu(Monitor *mon, const CmdValues *args, GError **error)
     uint64_t index = cmd_number(args, "index", 0);
 
     if (index >= mon->vm->cpus->len) {
-        monitor_printf(mon, "invalid CPU index\n");
+        monitor_fail(mon, "invalid CPU index\n");
     } else {
         mon->cpu_index = index;
     }
@@ -79,11 +72,11 @@ static bool order_ok(Monitor *mon, const char *order)
 
     for (const char *c = order; *c != '\0'; c++) {
         if (*c < 'a' || *c > 'p') {
-            monitor_printf(mon, "Invalid boot device '%c'\n", *c);
+            monitor_fail(mon, "Invalid boot device '%c'\n", *c);
             return false;
         }
         if (seen & 1u << (*c - 'a')) {
-            monitor_printf(mon, "Boot device '%c' was given twice\n", *c);
+            monitor_fail(mon, "Boot device '%c' was given twice\n", *c);
             return false;
         }
         seen |= 1u << (*c - 'a');
@@ -102,7 +95,7 @@ static bool cmd_boot_set(Monitor *mon, const CmdValues *args, GError **error)
     if (vm_cmd_boot_set(mon->vm, order, &why)) {
         monitor_printf(mon, "boot device list now set to %s\n", order);
     } else {
-        monitor_printf(mon, "%s\n", why->message);
+        monitor_fail(mon, "%s\n", why->message);
     }
     return true;
 }
@@ -127,23 +120,16 @@ static bool cmd_sendkey(Monitor *mon, const CmdValues *args, GError **error)
     g_autoptr(GError) why = NULL;
 
     if (!vm_send_keys(mon->vm, cmd_text(args, "keys"), cmd_number(args, "hold_ms", 0), &why)) {
-        monitor_printf(mon, "%s\n", why->message);
+        monitor_fail(mon, "%s\n", why->message);
     }
     return true;
 }
 
 /* ---- watchdog_action ---- */
 
-static void complete_watchdog(Monitor *mon, GPtrArray *candidates)
-{
-    for (const char *const *name = qmp_watchdog_action_names; *name != NULL; name++) {
-        g_ptr_array_add(candidates, g_strdup(*name));
-    }
-}
-
 static const CmdArg watchdog_args[] = {
     { .name = "action", .kind = ARG_WORD, .help = "what follows when the watchdog runs out",
-      .complete = complete_watchdog },
+      .choices = qmp_watchdog_action_names, .qmp = "action" },
     {}
 };
 
@@ -160,21 +146,29 @@ static bool cmd_watchdog_action(Monitor *mon, const CmdValues *args, GError **er
 }
 
 const Command monitor_machine_commands[] = {
-    { .name = "stop", .alias = "s", .run = cmd_stop, .help = "pause the machine" },
-    { .name = "cont", .alias = "c", .run = cmd_cont, .help = "let the machine go on" },
-    { .name = "quit", .alias = "q", .run = cmd_quit, .help = "end the machine and the program" },
-    { .name = "system_reset", .run = cmd_system_reset, .help = "press the reset button" },
-    { .name = "system_powerdown", .run = cmd_system_powerdown, .help = "press the power button" },
-    { .name = "system_wakeup", .run = cmd_system_wakeup, .help = "wake a suspended guest" },
-    { .name = "nmi", .run = cmd_nmi, .help = "send a non-maskable interrupt to every CPU" },
-    { .name = "cpu", .args = cpu_args, .run = cmd_cpu,
+    { .name = "stop", .alias = "s", .run = cmd_stop, .help = "pause the machine",
+      .example = "stop", .qmp = "stop" },
+    { .name = "cont", .alias = "c", .run = cmd_cont, .help = "let the machine go on",
+      .example = "cont", .qmp = "cont" },
+    { .name = "quit", .alias = "q", .run = cmd_quit, .help = "end the machine and the program",
+      .example = "quit", .qmp = "quit" },
+    { .name = "system_reset", .run = cmd_system_reset, .help = "press the reset button",
+      .example = "system_reset", .qmp = "system_reset" },
+    { .name = "system_powerdown", .run = cmd_system_powerdown, .help = "press the power button",
+      .example = "system_powerdown", .qmp = "system_powerdown" },
+    { .name = "system_wakeup", .run = cmd_system_wakeup, .help = "wake a suspended guest",
+      .example = "system_wakeup", .qmp = "system_wakeup" },
+    { .name = "nmi", .run = cmd_nmi, .help = "send a non-maskable interrupt to every CPU",
+      .example = "nmi", .qmp = "inject-nmi" },
+    { .name = "cpu", .args = cpu_args, .run = cmd_cpu, .example = "cpu 1",
       .help = "choose the CPU other commands look at" },
-    { .name = "boot_set", .args = boot_args, .run = cmd_boot_set,
+    { .name = "boot_set", .args = boot_args, .run = cmd_boot_set, .example = "boot_set dc",
       .help = "change the order of boot devices" },
     { .name = "watchdog_action", .args = watchdog_args, .run = cmd_watchdog_action,
-      .params = "[reset|shutdown|poweroff|pause|debug|none]",
-      .help = "choose what a watchdog that ran out does" },
+      .params = "[reset|shutdown|poweroff|pause|debug|none]", .example = "watchdog_action pause",
+      .help = "choose what a watchdog that ran out does", .qmp = "watchdog-set-action" },
     { .name = "sendkey", .args = sendkey_args, .params = "keys [hold_ms]", .run = cmd_sendkey,
-      .help = "press keys on the guest's keyboard" },
+      .help = "press keys on the guest's keyboard", .example = "sendkey ctrl-alt-delete",
+      .qmp = "send-key" },
     {}
 };

@@ -1,29 +1,11 @@
 /* The tree of objects and their properties. */
 #include <string.h>
 
-#include "command.h"
+#include "candidates.h"
 #include "json_text.h"
 #include "qmp_api.h"
 
 /* ---- candidates ---- */
-
-/* Children of the object whose path stands before the last slash. */
-static void complete_path(Monitor *mon, const CompleteAt *at, GPtrArray *candidates)
-{
-    size_t len = strlen(at->text);
-    g_autofree char *path = g_strndup(at->text, len > 1 ? len - 1 : len);
-    bool ambiguous;
-    const Object *obj = len > 0 ? object_resolve(path, &ambiguous) : NULL;
-
-    if (len == 0) {
-        g_ptr_array_add(candidates, g_strdup("/"));
-    }
-    for (guint i = 0; obj != NULL && obj->children != NULL && i < obj->children->len; i++) {
-        const Object *child = g_ptr_array_index(obj->children, i);
-
-        g_ptr_array_add(candidates, g_strdup(child->name));
-    }
-}
 
 static void complete_property(Monitor *mon, const CompleteAt *at, GPtrArray *candidates)
 {
@@ -39,7 +21,7 @@ static void complete_property(Monitor *mon, const CompleteAt *at, GPtrArray *can
 
 #define ARG_PATH(...) \
     { .name = "path", .kind = ARG_WORD, .help = "the object: /machine/peripheral/net0, or net0", \
-      .separators = "/", .complete_at = complete_path, .qmp = "path", __VA_ARGS__ }
+      .separators = "/", .complete_at = candidates_path, .qmp = "path", __VA_ARGS__ }
 #define ARG_PROPERTY \
     { .name = "property", .kind = ARG_WORD, .help = "the property", \
       .complete_at = complete_property, .qmp = "property" }

@@ -5,7 +5,8 @@
 #include "qmp_api.h"
 
 static const CmdArg balloon_args[] = {
-    { .name = "value", .kind = ARG_SIZE, .unit = MIB, .help = "memory the guest is to have" },
+    { .name = "value", .kind = ARG_MIB, .help = "memory the guest is to have",
+      .qmp = "value" },
     {}
 };
 
@@ -16,22 +17,23 @@ static bool cmd_balloon(Monitor *mon, const CmdValues *args, GError **error)
 
 const Command monitor_virtio_commands[] = {
     { .name = "balloon", .args = balloon_args, .params = "target", .run = cmd_balloon,
-      .help = "ask the guest to get along with so much memory (in MiB)" },
+      .help = "ask the guest to get along with so much memory (in MiB)",
+      .example = "balloon 1024", .qmp = "balloon" },
     {}
 };
 
 static bool info_balloon(Monitor *mon, const CmdValues *args, GError **error)
 {
-    uint64_t bytes;
+    g_autoptr(QmpBalloonInfo) info = qmp_query_balloon(mon->vm, error);
 
-    if (!vm_balloon_actual(mon->vm, &bytes, error)) {
-        return false;
+    if (info != NULL) {
+        monitor_printf(mon, "balloon: actual=%" PRId64 "\n", info->actual >> 20);
     }
-    monitor_printf(mon, "balloon: actual=%" PRIu64 "\n", bytes >> 20);
-    return true;
+    return info != NULL;
 }
 
 const Command info_virtio_topics[] = {
-    { .name = "balloon", .run = info_balloon, .help = "memory the balloon leaves the guest" },
+    { .name = "balloon", .run = info_balloon, .help = "memory the balloon leaves the guest",
+      .example = "info balloon", .qmp = "query-balloon" },
     {}
 };

@@ -1,7 +1,7 @@
 /* info topics about devices, buses and memory regions. */
 #include <inttypes.h>
 
-#include "command.h"
+#include "candidates.h"
 #include "qmp_api.h"
 
 static bool info_qtree(Monitor *mon, const CmdValues *args, GError **error)
@@ -11,7 +11,8 @@ static bool info_qtree(Monitor *mon, const CmdValues *args, GError **error)
 }
 
 static const CmdArg qom_tree_args[] = {
-    { .name = "path", .kind = ARG_WORD, .optional = true, .help = "where to begin (/machine)" },
+    { .name = "path", .kind = ARG_WORD, .optional = true, .help = "where to begin (/machine)",
+      .separators = "/", .complete_at = candidates_path },
     {}
 };
 
@@ -38,10 +39,19 @@ static bool info_mtree(Monitor *mon, const CmdValues *args, GError **error)
     return true;
 }
 
+static bool print_text(Monitor *mon, QmpHumanReadableText *text)
+{
+    if (text == NULL) {
+        return false;
+    }
+    monitor_printf(mon, "%s", text->human_readable_text);
+    qmp_human_readable_text_free(text);
+    return true;
+}
+
 static bool info_roms(Monitor *mon, const CmdValues *args, GError **error)
 {
-    vm_print_roms(mon->vm, mon->out);
-    return true;
+    return print_text(mon, qmp_x_query_roms(mon->vm, error));
 }
 
 static bool info_pic(Monitor *mon, const CmdValues *args, GError **error)
@@ -52,8 +62,7 @@ static bool info_pic(Monitor *mon, const CmdValues *args, GError **error)
 
 static bool info_irq(Monitor *mon, const CmdValues *args, GError **error)
 {
-    vm_print_view(mon->vm, VIEW_IRQ, mon->cpu_index, mon->out);
-    return true;
+    return print_text(mon, qmp_x_query_irq(mon->vm, error));
 }
 
 static bool info_qdm(Monitor *mon, const CmdValues *args, GError **error)
@@ -103,17 +112,58 @@ static bool info_memdev(Monitor *mon, const CmdValues *args, GError **error)
     return list != NULL;
 }
 
+static bool info_hotpluggable_cpus(Monitor *mon, const CmdValues *args, GError **error)
+{
+    g_autoptr(GPtrArray) list = qmp_query_hotpluggable_cpus(mon->vm, error);
+
+    monitor_printf(mon, list != NULL ? "Hotpluggable CPUs:\n" : "");
+    for (guint i = 0; list != NULL && i < list->len; i++) {
+        const QmpHotpluggableCPU *place = g_ptr_array_index(list, i);
+        const QmpCpuInstanceProperties *props = place->props;
+        const struct { const char *name; bool given; int64_t value; } rows[] = {
+            { "node-id", props->has_node_id, props->node_id },
+            { "socket-id", props->has_socket_id, props->socket_id },
+            { "die-id", props->has_die_id, props->die_id },
+            { "core-id", props->has_core_id, props->core_id },
+            { "thread-id", props->has_thread_id, props->thread_id },
+        };
+
+        monitor_printf(mon, "  type: \"%s\"\n  vcpus_count: \"%" PRId64 "\"\n", place->type,
+                       place->vcpus_count);
+        if (place->qom_path != NULL) {
+            monitor_printf(mon, "  qom_path: \"%s\"\n", place->qom_path);
+        }
+        monitor_printf(mon, "  CPUInstance Properties:\n");
+        for (size_t r = 0; r < G_N_ELEMENTS(rows); r++) {
+            if (rows[r].given) {
+                monitor_printf(mon, "    %s: \"%" PRId64 "\"\n", rows[r].name, rows[r].value);
+            }
+        }
+    }
+    return list != NULL;
+}
+
 const Command info_device_topics[] = {
-    { .name = "qtree", .run = info_qtree, .help = "buses and devices with their properties" },
-    { .name = "qdm", .run = info_qdm, .help = "types of devices there are" },
-    { .name = "iothreads", .run = info_iothreads, .help = "iothreads" },
-    { .name = "memdev", .run = info_memdev, .help = "memory backends" },
+    { .name = "qtree", .run = info_qtree, .help = "buses and devices with their properties",
+      .example = "info qtree" },
+    { .name = "qdm", .run = info_qdm, .help = "types of devices there are", .example = "info qdm" },
+    { .name = "hotpluggable-cpus", .run = info_hotpluggable_cpus,
+      .help = "places for CPUs, and what is in them", .example = "info hotpluggable-cpus",
+      .qmp = "query-hotpluggable-cpus" },
+    { .name = "iothreads", .run = info_iothreads, .help = "iothreads", .example = "info iothreads",
+      .qmp = "query-iothreads" },
+    { .name = "memdev", .run = info_memdev, .help = "memory backends", .example = "info memdev",
+      .qmp = "query-memdev" },
     { .name = "qom-tree", .args = qom_tree_args, .run = info_qom_tree,
-      .help = "the tree of objects" },
-    { .name = "pci", .run = info_pci, .help = "PCI devices, their BARs and interrupts" },
-    { .name = "mtree", .args = mtree_args, .run = info_mtree, .help = "memory and port regions" },
-    { .name = "roms", .run = info_roms, .help = "firmware and loaded files" },
-    { .name = "pic", .run = info_pic, .help = "interrupt controllers" },
-    { .name = "irq", .run = info_irq, .help = "how often each interrupt came" },
+      .help = "the tree of objects", .example = "info qom-tree /objects" },
+    { .name = "pci", .run = info_pci, .help = "PCI devices, their BARs and interrupts",
+      .example = "info pci", .qmp = "query-pci" },
+    { .name = "mtree", .args = mtree_args, .run = info_mtree, .help = "memory and port regions",
+      .example = "info mtree -f" },
+    { .name = "roms", .run = info_roms, .help = "firmware and loaded files", .example = "info roms",
+      .qmp = "x-query-roms" },
+    { .name = "pic", .run = info_pic, .help = "interrupt controllers", .example = "info pic" },
+    { .name = "irq", .run = info_irq, .help = "how often each interrupt came",
+      .example = "info irq", .qmp = "x-query-irq" },
     {}
 };

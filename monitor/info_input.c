@@ -1,5 +1,8 @@
 /* info topics about USB and what people hold in their hands. */
+#include <inttypes.h>
+
 #include "command.h"
+#include "qmp_api.h"
 
 static bool info_usb(Monitor *mon, const CmdValues *args, GError **error)
 {
@@ -10,28 +13,26 @@ static bool info_usb(Monitor *mon, const CmdValues *args, GError **error)
     return true;
 }
 
-static void print_pointer(const InputHandler *handler, bool current, void *opaque)
-{
-    bool absolute = handler->mask & INPUT_MASK(INPUT_ABS);
-
-    monitor_printf(opaque, "%c Mouse #%u: %s%s\n", current ? '*' : ' ', handler->index,
-                   handler->name, absolute ? " (absolute)" : "");
-}
-
 static bool info_mice(Monitor *mon, const CmdValues *args, GError **error)
 {
-    GString *out = mon->out;
-    gsize before = out->len;
+    g_autoptr(GPtrArray) list = qmp_query_mice(mon->vm, error);
 
-    input_foreach_pointer(mon->vm, print_pointer, mon);
-    if (out->len == before) {
+    for (guint i = 0; list != NULL && i < list->len; i++) {
+        const QmpMouseInfo *mouse = g_ptr_array_index(list, i);
+
+        monitor_printf(mon, "%c Mouse #%" PRId64 ": %s%s\n", mouse->current ? '*' : ' ',
+                       mouse->index, mouse->name, mouse->absolute ? " (absolute)" : "");
+    }
+    if (list != NULL && list->len == 0) {
         monitor_printf(mon, "No mouse devices connected\n");
     }
-    return true;
+    return list != NULL;
 }
 
 const Command info_input_topics[] = {
-    { .name = "usb", .run = info_usb, .help = "USB devices and their ports" },
-    { .name = "mice", .run = info_mice, .help = "pointers, and the one in use" },
+    { .name = "usb", .run = info_usb, .help = "USB devices and their ports",
+      .example = "info usb" },
+    { .name = "mice", .run = info_mice, .help = "pointers, and the one in use",
+      .example = "info mice", .qmp = "query-mice" },
     {}
 };

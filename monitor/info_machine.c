@@ -72,14 +72,12 @@ static bool info_kvm(Monitor *mon, const CmdValues *args, GError **error)
 
 static bool info_jit(Monitor *mon, const CmdValues *args, GError **error)
 {
-    const AccelOps *accel = mon->vm->accel;
+    g_autoptr(QmpHumanReadableText) text = qmp_x_query_jit(mon->vm, error);
 
-    if (accel == NULL || accel->print_jit == NULL) {
-        set_error(error, "JIT information is only available with accel=tcg");
-        return false;
+    if (text != NULL) {
+        monitor_printf(mon, "%s", text->human_readable_text);
     }
-    accel->print_jit(mon->vm, mon->out);
-    return true;
+    return text != NULL;
 }
 
 static bool info_chardev(Monitor *mon, const CmdValues *args, GError **error)
@@ -102,6 +100,20 @@ static bool info_history(Monitor *mon, const CmdValues *args, GError **error)
     return true;
 }
 
+static bool info_memory_size_summary(Monitor *mon, const CmdValues *args, GError **error)
+{
+    g_autoptr(QmpMemoryInfo) info = qmp_query_memory_size_summary(mon->vm, error);
+
+    if (info == NULL) {
+        return false;
+    }
+    monitor_printf(mon, "base memory: %" PRIu64 "\n", info->base_memory);
+    if (info->has_plugged_memory) {
+        monitor_printf(mon, "plugged memory: %" PRIu64 "\n", info->plugged_memory);
+    }
+    return true;
+}
+
 static bool info_numa(Monitor *mon, const CmdValues *args, GError **error)
 {
     vm_print_numa(mon->vm, mon->out);
@@ -109,15 +121,28 @@ static bool info_numa(Monitor *mon, const CmdValues *args, GError **error)
 }
 
 const Command info_machine_topics[] = {
-    { .name = "numa", .run = info_numa, .help = "NUMA nodes, their CPUs and memory" },
-    { .name = "status", .run = info_status, .help = "whether the machine runs" },
-    { .name = "version", .run = info_version, .help = "version of the interface and of Rhea" },
-    { .name = "name", .run = info_name, .help = "the machine's name" },
-    { .name = "uuid", .run = info_uuid, .help = "the machine's UUID" },
-    { .name = "accel", .run = info_accel, .help = "which engine runs the guest, and why" },
-    { .name = "kvm", .run = info_kvm, .help = "whether KVM runs the guest" },
-    { .name = "jit", .run = info_jit, .help = "counters of the software CPU" },
-    { .name = "chardev", .run = info_chardev, .help = "the character devices" },
-    { .name = "history", .run = info_history, .help = "lines typed on this monitor" },
+    { .name = "numa", .run = info_numa, .help = "NUMA nodes, their CPUs and memory",
+      .example = "info numa" },
+    { .name = "status", .run = info_status, .help = "whether the machine runs",
+      .example = "info status", .qmp = "query-status" },
+    { .name = "version", .run = info_version, .help = "version of the interface and of Rhea",
+      .example = "info version", .qmp = "query-version" },
+    { .name = "name", .run = info_name, .help = "the machine's name", .example = "info name",
+      .qmp = "query-name" },
+    { .name = "uuid", .run = info_uuid, .help = "the machine's UUID", .example = "info uuid",
+      .qmp = "query-uuid" },
+    { .name = "accel", .run = info_accel, .help = "which engine runs the guest, and why",
+      .example = "info accel" },
+    { .name = "kvm", .run = info_kvm, .help = "whether KVM runs the guest", .example = "info kvm",
+      .qmp = "query-kvm" },
+    { .name = "jit", .run = info_jit, .help = "counters of the software CPU", .example = "info jit",
+      .qmp = "x-query-jit" },
+    { .name = "memory_size_summary", .run = info_memory_size_summary,
+      .help = "memory at the start, and plugged since", .example = "info memory_size_summary",
+      .qmp = "query-memory-size-summary" },
+    { .name = "chardev", .run = info_chardev, .help = "the character devices",
+      .example = "info chardev", .qmp = "query-chardev" },
+    { .name = "history", .run = info_history, .help = "lines typed on this monitor",
+      .example = "info history" },
     {}
 };

@@ -15,7 +15,9 @@ static bool info_usernet(Monitor *mon, const CmdValues *args, GError **error)
 }
 
 const Command info_net_topics[] = {
-    { .name = "network", .run = info_network, .help = "NICs, network back ends and hubs" },
-    { .name = "usernet", .run = info_usernet, .help = "connections of user networks" },
+    { .name = "network", .run = info_network, .help = "NICs, network back ends and hubs",
+      .example = "info network" },
+    { .name = "usernet", .run = info_usernet, .help = "connections of user networks",
+      .example = "info usernet" },
     {}
 };

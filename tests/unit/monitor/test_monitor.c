@@ -77,13 +77,16 @@ static const struct { const char *line, *text; } lines[] = {
     { "help stop", "stop|s  -- pause the machine\nExample: stop\nQMP: stop\n" },
     { "set", "terminal: off\npager: off\ncolor: off\n" },
     { "set pagr", "Error: there is no setting 'pagr'\nDid you mean 'pager'?\n" },
+    { "json stop {\"a\": 1} x", "Error: 'x' follows the arguments\n" },
+    { "json stop {\"a\": 1}", "Error: Parameter 'a' is unexpected\n" },
+    { "json query-block a=1", "Error: query-block has no argument 'a'\n" },
+    { "json human-monitor-command x",
+      "Error: human-monitor-command makes no sense from inside a monitor\n" },
     { "set pager on", "Error: only an interactive monitor can be set\n" },
     { "watch info status",
       "Error: there is nobody to watch: this is not an interactive monitor\n" },
-    { "json info status", "{\n    \"status\": \"prelaunch\",\n    \"singlestep\": false,\n"
-                          "    \"running\": false\n}\n" },
     { "json info pci nosuch", "Error: pci: extraneous characters at the end of line: 'nosuch'\n" },
-    { "json info jit", "Error: no QMP command does what info jit does\n" },
+    { "json info qtree", "Error: no QMP command does what info qtree does\n" },
 };
 
 /* One conversation: formats stay from line to line. */
