@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "object_schema.h"
 #include "qmp_api.h"
 
 typedef struct Walk {
@@ -182,7 +183,8 @@ static void describe_command(Walk *walk, const QmpCommand *command)
     QmpSchemaInfoCommand *info =
         &add_entry(walk, command->name, QMP_SCHEMA_META_TYPE_COMMAND, command->features)->u.command;
 
-    info->arg_type = g_strdup(type_name(walk, command->args));
+    info->arg_type = g_strdup(type_name(walk, g_str_equal(command->name, "object-add")
+                                                  ? object_add_schema() : command->args));
     info->ret_type = g_strdup(type_name(walk, command->ret));
     info->has_allow_oob = info->allow_oob = command->oob;
 }

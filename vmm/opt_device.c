@@ -34,6 +34,33 @@ STAGED_OPTION(opt_device_late, OPTION_STAGE_DEVICE, "device", option_make_device
 LATE_OPTION(opt_serial, serials, "serial")
 LATE_OPTION(opt_debugcon, debugcons, "debugcon")
 
+/* A sound back end.  No device makes sound, so the silent one is all there is. */
+static bool opt_audiodev(Options *options, const char *arg, GError **error)
+{
+    g_autoptr(KeyVal) kv = keyval_parse_either(arg, "driver", error);
+    const char *driver = kv != NULL ? keyval_get(kv, "driver") : NULL;
+    const char *id = kv != NULL ? keyval_get(kv, "id") : NULL;
+
+    if (option_wants_help(arg)) {
+        printf("Available audio drivers:\nnone\n");
+        options->done = true;
+        return true;
+    }
+    if (kv == NULL || !keyval_check_known(kv, error)) {
+        return false;
+    }
+    if (driver == NULL || id == NULL) {
+        set_error(error, "Parameter '%s' is missing", driver == NULL ? "driver" : "id");
+        return false;
+    }
+    if (!g_str_equal(driver, "none")) {
+        set_error(error, "Parameter 'driver' does not accept value '%s': this build has no sound, "
+                  "only 'none'", driver);
+        return false;
+    }
+    return object_check_id(id, error);
+}
+
 static bool opt_chardev(Options *options, const char *arg, GError **error)
 {
     return option_wants_help(arg) ? list_chardevs(options) : opt_chardev_late(options, arg, error);
@@ -101,6 +128,8 @@ const Option device_options[] = {
     { "chardev", "BACKEND,id=ID[,OPT=VALUE]…", "a character device ('help' lists them)",
       opt_chardev, "chardev" },
     { "serial", "DEV", "a serial port on this character device", opt_serial },
+    { "audiodev", "none,id=ID", "a sound back end; there is no device that makes sound",
+      opt_audiodev },
     { "debugcon", "DEV", "the debug console, port 0xe9, on this character device", opt_debugcon },
     {}
 };
