@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "passed_fd.h"
 #include "rhea_error.h"
 #include "sizes.h"
 
@@ -87,12 +88,12 @@ static bool check_kind(BlockNode *node, const struct stat *st, GError **error)
 /* Tries writable first where that was asked for; auto-read-only takes what it gets. */
 static int open_fd(BlockNode *node)
 {
-    int flags = O_CLOEXEC | (node->direct ? O_DIRECT : 0);
-    int fd = open(node->filename, flags | (node->read_only ? O_RDONLY : O_RDWR));
+    int flags = node->direct ? O_DIRECT : 0;
+    int fd = passed_fd_open(node->filename, flags | (node->read_only ? O_RDONLY : O_RDWR), 0);
 
     if (fd < 0 && node->auto_read_only && !node->read_only &&
         (errno == EACCES || errno == EROFS || errno == EPERM)) {
-        fd = open(node->filename, flags | O_RDONLY);
+        fd = passed_fd_open(node->filename, flags | O_RDONLY, 0);
         node->read_only = fd >= 0;
     }
     return fd;
@@ -145,7 +146,7 @@ static bool file_open(BlockNode *node, GError **error)
 static void file_close(BlockNode *node)
 {
     if (FILE_NODE(node)->fd >= 0) {
-        close(FILE_NODE(node)->fd);
+        passed_fd_release(FILE_NODE(node)->fd);
     }
 }
 
@@ -154,22 +155,23 @@ static bool file_reopen(BlockNode *node, bool read_only, GError **error)
 {
     FileNode *file = FILE_NODE(node);
     int flags = fcntl(file->fd, F_GETFL);
-    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", file->fd);
+    g_autofree char *own = g_strdup_printf("/proc/self/fd/%d", file->fd);
+    const char *path = passed_fd_is_set(node->filename) ? node->filename : own;
     int fd;
 
     if (read_only || (flags & O_ACCMODE) == O_RDWR) {
         return true;
     }
-    fd = open(path, O_RDWR | O_CLOEXEC | (node->direct ? O_DIRECT : 0));
+    fd = passed_fd_open(path, O_RDWR | (node->direct ? O_DIRECT : 0), 0);
     if (fd < 0) {
         set_errno_error(error, errno, "Could not reopen '%s' for writing", node->filename);
         return false;
     }
     if (!file_lock_move(file, fd, error)) {
-        close(fd);
+        passed_fd_release(fd);
         return false;
     }
-    close(file->fd);
+    passed_fd_release(file->fd);
     file->fd = fd;
     return true;
 }

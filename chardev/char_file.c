@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "backend.h"
+#include "passed_fd.h"
 
 static bool file_open(Chardev *chr, const CharOpts *opts, GError **error)
 {
@@ -16,13 +17,13 @@ static bool file_open(Chardev *chr, const CharOpts *opts, GError **error)
         return false;
     }
     /* O_NONBLOCK: the path may be a FIFO or a device. */
-    chr->out_fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | how, 0666);
+    chr->out_fd = passed_fd_open(path, O_WRONLY | O_CREAT | O_NOCTTY | O_NONBLOCK | how, 0666);
     if (chr->out_fd < 0) {
         set_errno_error(error, errno, "Could not open '%s'", path);
         return false;
     }
     if (in_path != NULL) {
-        int fd = open(in_path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        int fd = passed_fd_open(in_path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0);
 
         if (fd < 0) {
             set_errno_error(error, errno, "Could not open '%s'", in_path);
@@ -39,7 +40,7 @@ static void file_hangup(Chardev *chr)
     int fd = chr->in_fd;
 
     chardev_watch_input(chr, -1);
-    close(fd);
+    passed_fd_release(fd);
 }
 
 static const CharOption file_options[] = {

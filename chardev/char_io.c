@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "passed_fd.h"
+
 /* How long a closing back end waits for a peer that takes nothing. */
 #define CHAR_DRAIN_MS   100
 
@@ -372,10 +374,10 @@ void chardev_close_fds(Chardev *chr)
     chardev_watch_input(chr, -1);
     chardev_set_output(chr, -1);
     if (in_fd >= 0) {
-        close(in_fd);
+        passed_fd_release(in_fd);
     }
     if (out_fd >= 0 && out_fd != in_fd) {
-        close(out_fd);
+        passed_fd_release(out_fd);
     }
 }
 

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
-#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -20,7 +19,7 @@
 #include <unistd.h>
 
 #include "backend.h"
-#include "sizes.h"
+#include "passed_fd.h"
 #include "socket_address.h"
 #include "stream_codec.h"
 
@@ -472,35 +471,45 @@ static bool options_agree(const CharOpts *opts, GError **error)
     return false;
 }
 
-/* fd=N: a socket somebody opened for us, listening or connected. */
-static bool open_inherited(CharSocket *sock, const CharOpts *opts, GError **error)
+/* A stream socket, listening for a server and connected for a client. */
+static bool check_inherited(const CharSocket *sock, int fd, const char *text, GError **error)
 {
-    const char *text = char_opts_string(opts, "fd");
-    uint64_t number;
     int kind = 0, listening = 0;
     socklen_t len = sizeof(kind);
 
-    if (!parse_uint(text, INT_MAX, &number, NULL)) {
-        set_error(error, "Unable to parse FD number %s", text);
-        return false;
-    }
-    if (getsockopt(number, SOL_SOCKET, SO_TYPE, &kind, &len) != 0 || kind != SOCK_STREAM) {
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &kind, &len) != 0 || kind != SOCK_STREAM) {
         set_error(error, "File descriptor '%s' is not a stream socket", text);
         return false;
     }
     len = sizeof(listening);
-    getsockopt(number, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len);
+    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len);
     if (sock->server != (listening != 0)) {
         set_error(error, "File descriptor '%s' is %sa listening socket", text,
                   listening ? "" : "not ");
         return false;
     }
+    return true;
+}
+
+/* fd=: a socket somebody opened for us. */
+static bool open_inherited(CharSocket *sock, const CharOpts *opts, GError **error)
+{
+    const char *text = char_opts_string(opts, "fd");
+    int fd = passed_fd_take(text, error);
+
+    if (fd < 0) {
+        return false;
+    }
+    if (!check_inherited(sock, fd, text, error)) {
+        passed_fd_drop(text, fd);
+        return false;
+    }
     sock->text = g_strdup_printf("fd:%s%s", text, sock->server ? ",server=on" : "");
     if (!sock->server) {
-        socket_connected(sock, number);
+        socket_connected(sock, fd);
         return true;
     }
-    sock->listen_fd = number;
+    sock->listen_fd = fd;
     return socket_serve(sock, char_opts_bool(opts, "wait", true), error);
 }
 

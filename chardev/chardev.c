@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "passed_fd.h"
+
 /* Every character device, newest first. */
 static GPtrArray *devices;
 
@@ -51,7 +53,7 @@ static void chardev_free(Chardev *chr)
     }
     chardev_io_finish(chr);
     if (chr->log_fd >= 0) {
-        close(chr->log_fd);
+        passed_fd_release(chr->log_fd);
     }
     g_mutex_clear(&chr->write_lock);
     g_free(chr->label);
@@ -66,7 +68,7 @@ static bool open_log(Chardev *chr, const CharOpts *opts, GError **error)
     if (path == NULL) {
         return true;
     }
-    chr->log_fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | how, 0666);
+    chr->log_fd = passed_fd_open(path, O_WRONLY | O_CREAT | how, 0666);
     if (chr->log_fd < 0) {
         set_errno_error(error, errno, "Unable to open logfile %s", path);
         return false;

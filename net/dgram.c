@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "backend.h"
+#include "passed_fd.h"
 
 typedef struct Dgram {
     NetClient client;
@@ -94,6 +95,7 @@ static Dgram *open_fd(const char *name, const NetSocketOptions *local, GError **
     }
     if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &kind, &len) != 0 || kind != SOCK_DGRAM) {
         set_error(error, "File descriptor %d is not a datagram socket", fd);
+        passed_fd_drop(local->str, fd);
         return NULL;
     }
     dgram = dgram_new(name, fd, NULL);

@@ -2,7 +2,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <netdb.h>
 #include <stddef.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "backend.h"
+#include "passed_fd.h"
 #include "sizes.h"
 
 bool net_address_parse_host(struct in_addr *address, const char *text, GError **error)
@@ -78,19 +78,18 @@ char *net_address_format(const NetAddress *address)
 
 int net_inherited_fd(const char *netdev, const char *text, GError **error)
 {
-    uint64_t number;
+    int fd = passed_fd_take(text, error);
 
-    if (!parse_uint(text, INT_MAX, &number, NULL)) {
-        set_error(error, "File descriptor named '%s' has not been found", text);
-        error_add_hint(error, "The number of a descriptor the parent process left open is "
-                       "expected");
+    if (fd < 0) {
+        error_add_hint(error, "The number of a descriptor the parent process left open, or the "
+                       "name of one that a monitor was given, is expected");
         return -1;
     }
-    if (fcntl(number, F_GETFD) < 0) {
-        set_errno_error(error, errno, "%s: Can't use file descriptor %d", netdev, (int)number);
+    if (fcntl(fd, F_GETFD) < 0) {
+        set_errno_error(error, errno, "%s: Can't use file descriptor %d", netdev, fd);
         return -1;
     }
-    return net_fd_set_nonblocking(number, error) ? (int)number : -1;
+    return net_fd_set_nonblocking(fd, error) ? fd : -1;
 }
 
 bool net_fd_set_nonblocking(int fd, GError **error)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "backend.h"
+#include "passed_fd.h"
 #include "socket_address.h"
 
 typedef struct SocketOptions {
@@ -245,6 +246,7 @@ static Socket *open_fd(const char *name, const char *text, GError **error)
     if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &kind, &len) != 0 ||
         (kind != SOCK_STREAM && kind != SOCK_DGRAM)) {
         set_error(error, "File descriptor %d is not a stream or datagram socket", fd);
+        passed_fd_drop(text, fd);
         return NULL;
     }
     if (kind == SOCK_STREAM) {

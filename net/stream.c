@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "backend.h"
+#include "passed_fd.h"
 #include "socket_address.h"
 
 typedef struct Stream {
@@ -243,6 +244,7 @@ static bool open_fd(Stream *stream, GError **error)
     }
     if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &kind, &len) != 0 || kind != SOCK_STREAM) {
         set_error(error, "File descriptor %d is not a stream socket", fd);
+        passed_fd_drop(stream->address.str, fd);
         return false;
     }
     len = sizeof(listening);
@@ -251,6 +253,7 @@ static bool open_fd(Stream *stream, GError **error)
         set_error(error, "File descriptor %d is %sa listening socket, server=%s expects one that "
                   "is%s", fd, listening ? "" : "not ", stream->server ? "on" : "off",
                   stream->server ? "" : " not");
+        passed_fd_drop(stream->address.str, fd);
         return false;
     }
     if (listening) {

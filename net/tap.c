@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "backend.h"
+#include "passed_fd.h"
 
 #define DEFAULT_SCRIPT      "/etc/qemu-ifup"
 #define DEFAULT_DOWNSCRIPT  "/etc/qemu-ifdown"
@@ -291,11 +292,13 @@ static int tap_inherit(const char *netdev, const TapOptions *options, char **ifn
     }
     if (ioctl(fd, TUNGETIFF, &ifr) != 0) {
         set_errno_error(error, errno, "Unable to query TUNGETIFF on FD %d", fd);
+        passed_fd_drop(options->fd, fd);
         return -1;
     }
     if (!(ifr.ifr_flags & IFF_TAP) || !(ifr.ifr_flags & IFF_NO_PI)) {
         set_error(error, "FD %d: a tap interface without packet information (IFF_TAP | IFF_NO_PI) "
                   "is expected", fd);
+        passed_fd_drop(options->fd, fd);
         return -1;
     }
     *ifname = g_strdup(ifr.ifr_name);

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "json_text.h"
+#include "passed_fd.h"
 
 /* What a client sent: a value, or why it is none. */
 typedef struct Request { json_object *value; GError *error; int fd; } Request;
@@ -66,7 +67,9 @@ static void run_request(QmpConnection *conn, json_object *value, const GError *e
 
     conn->running = true;
     conn->session.fd = fd;
+    passed_fd_set_owner(&conn->session);
     reply = error != NULL ? qmp_error_reply(error) : qmp_dispatch(&conn->session, value);
+    passed_fd_set_owner(NULL);
     conn->running = false;
     if (conn->session.fd >= 0) {
         close(qmp_session_take_fd(&conn->session));     /* the command failed before it took it */
@@ -206,6 +209,7 @@ void qmp_connection_close(QmpConnection *conn)
 {
     conn->open = conn->session.negotiated = conn->session.oob_enabled = conn->threaded = false;
     qmp_session_end(&conn->session);
+    passed_fd_close_all(&conn->session);
     json_stream_reset(&conn->input);
     g_mutex_lock(&conn->lock);
     g_queue_clear_full(&conn->queue, request_free);

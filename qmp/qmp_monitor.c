@@ -1,6 +1,7 @@
 /* QMP monitors on character devices. */
 #include "qmp.h"
 
+#include "passed_fd.h"
 #include "qmp_api.h"
 #include "qmp_connection.h"
 #include "qmp_events.h"
@@ -120,6 +121,16 @@ static void monitor_receive(void *opaque, const uint8_t *buf, size_t len)
     }
 }
 
+static bool anybody_there(void)
+{
+    for (guint i = 0; i < monitors->len; i++) {
+        if (((const QmpMonitor *)g_ptr_array_index(monitors, i))->conn.open) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void monitor_event(void *opaque, CharEvent event)
 {
     QmpMonitor *mon = opaque;
@@ -130,6 +141,9 @@ static void monitor_event(void *opaque, CharEvent event)
     } else if (event == CHAR_EVENT_CLOSED) {
         chardev_set_input_context(&mon->fe, NULL);      /* first: that thread uses the connection */
         qmp_connection_close(&mon->conn);
+        if (!anybody_there() && vm_is_running(vm_instance())) {
+            fdset_drop_unused();
+        }
     }
 }
 

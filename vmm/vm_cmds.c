@@ -1,11 +1,13 @@
 /* Operations on the running machine that doors share, with the texts clients know. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "keys.h"
 #include "machine.h"
+#include "passed_fd.h"
 #include "vm.h"
 
 bool vm_cmd_cont(Vm *vm, GError **error)
@@ -60,22 +62,37 @@ static bool read_physical(const void *opaque, uint64_t addr, void *buf, size_t l
     return true;
 }
 
-static bool save(ReadFn read, const void *opaque, uint64_t addr, uint64_t size, FILE *file,
+static bool write_all(int fd, const uint8_t *buf, size_t len, GError **error)
+{
+    while (len > 0) {
+        ssize_t put = write(fd, buf, len);
+
+        if (put > 0) {
+            buf += put;
+            len -= put;
+        } else if (put == 0 || errno != EINTR) {
+            set_errno_error(error, errno, "writing memory to file failed");
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool save(ReadFn read_fn, const void *opaque, uint64_t addr, uint64_t size, int fd,
                  GError **error)
 {
-    uint8_t buf[4096];
+    uint8_t buf[64 * KIB];
     uint64_t total = size;
 
     while (size > 0) {
         size_t piece = MIN(size, sizeof(buf) - (addr & (sizeof(buf) - 1)));
 
-        if (!read(opaque, addr, buf, piece)) {
+        if (!read_fn(opaque, addr, buf, piece)) {
             set_error(error, "Invalid addr 0x%016" PRIx64 "/size %" PRIu64 " specified", addr,
                       total);
             return false;
         }
-        if (fwrite(buf, 1, piece, file) != piece) {
-            set_errno_error(error, errno, "writing memory to file failed");
+        if (!write_all(fd, buf, piece, error)) {
             return false;
         }
         addr += piece;
@@ -84,21 +101,18 @@ static bool save(ReadFn read, const void *opaque, uint64_t addr, uint64_t size, 
     return true;
 }
 
-static bool save_to(const char *path, ReadFn read, const void *opaque, uint64_t addr, uint64_t size,
-                    GError **error)
+static bool save_to(const char *path, ReadFn read_fn, const void *opaque, uint64_t addr,
+                    uint64_t size, GError **error)
 {
-    FILE *file = fopen(path, "wbe");
+    int fd = passed_fd_open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
     bool ok;
 
-    if (file == NULL) {
+    if (fd < 0) {
         set_errno_error(error, errno, "Could not open '%s'", path);
         return false;
     }
-    ok = save(read, opaque, addr, size, file, error);
-    if (fclose(file) != 0 && ok) {
-        set_errno_error(error, errno, "writing memory to file failed");
-        ok = false;
-    }
+    ok = save(read_fn, opaque, addr, size, fd, error);
+    passed_fd_release(fd);
     return ok;
 }
 

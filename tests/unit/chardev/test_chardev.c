@@ -286,7 +286,7 @@ static const struct { const char *opts, *message; } refusals[] = {
     { "socket,id=c,path=/x,websocket=on", "*expected server=on*" },
     { "socket,id=c,path=/x,server=on,tn3270=on", "*tn3270 is not supported*" },
     { "socket,id=c,path=/x,tls-creds=t", "*TLS is not supported" },
-    { "socket,id=c,fd=zz", "Unable to parse FD number zz" },
+    { "socket,id=c,fd=zz", "File descriptor named 'zz' has not been found" },
     { "socket,id=c,fd=0", "File descriptor '0' is not a stream socket" },
     { "socket,id=c,path=/nosuch/d/s,server=on,wait=off",
       "Failed to bind socket to /nosuch/d/s: *" },
