@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "gdbstub.h"
 #include "lock.h"
 #include "monitor.h"
 #include "net.h"
@@ -151,6 +152,7 @@ int main(int argc, char **argv)
     watch_signals(vm);
     chardev_set_quit_handler(on_terminal_quit, vm);
     qmp_set_human_monitor(hmp_run);
+    gdbstub_set_command(hmp_run);
     if (!vm_create(vm, options, &monitors, &error) || !attach_monitors(monitors, &error)) {
         return fail(error);
     }

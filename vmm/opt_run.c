@@ -1,6 +1,7 @@
 /* Options about running: how it starts and ends, logs, help. */
 #include <stdio.h>
 
+#include "gdbstub.h"
 #include "option_row.h"
 #include "vm.h"
 #include "vm_log.h"
@@ -112,8 +113,18 @@ static bool opt_version(Options *options, const char *arg, GError **error)
     return true;
 }
 
+STAGED_OPTION(opt_gdb, OPTION_STAGE_DEBUG, "gdb", gdbstub_start)
+
+static bool opt_s(Options *options, const char *arg, GError **error)
+{
+    return opt_gdb(options, GDBSTUB_DEFAULT, error);
+}
+
 const Option run_options[] = {
     { "S", NULL, "do not start the CPUs ('c' in the monitor does)", opt_S },
+    { "gdb", "DEV", "wait for gdb on this character device ('tcp::1234', 'unix:FILE,server=on')",
+      opt_gdb },
+    { "s", NULL, "the same as -gdb " GDBSTUB_DEFAULT, opt_s },
     { "no-reboot", NULL, "leave instead of rebooting", opt_no_reboot },
     { "no-shutdown", NULL, "stop instead of leaving when the guest powers off", opt_no_shutdown },
     { "action",

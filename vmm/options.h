@@ -30,6 +30,7 @@ typedef enum OptionStage {
     OPTION_STAGE_BLOCK,                 /* -blockdev, -drive */
     OPTION_STAGE_NET,                   /* -netdev */
     OPTION_STAGE_DEVICE,                /* -device, -usbdevice … */
+    OPTION_STAGE_DEBUG,                 /* -s, -gdb: the machine stands, reset */
     OPTION_STAGES
 } OptionStage;
 typedef bool (*OptionFn)(Vm *vm, const char *text, GError **error);

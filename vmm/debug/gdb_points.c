@@ -1,8 +1,6 @@
 /* Z and z: break and watch points.  GDB manual, E.2 "Packets". */
 #include "gdb.h"
 
-enum { POINTS_MAX = 4096, WATCH_MAX = PAGE_SIZE_4K };
-
 /* Digits of Z0 … Z4. */
 static const int kinds[] = { BREAK_SOFT, BREAK_HARD, WATCH_WRITE, WATCH_READ, WATCH_ACCESS };
 
@@ -20,7 +18,7 @@ static GdbAnswer take_point(GdbCursor *args, BreakPoint *at)
     }
     at->kind = kinds[type];
     at->len = at->kind == BREAK_SOFT || at->kind == BREAK_HARD ? 1 : len;
-    return at->len >= 1 && at->len <= WATCH_MAX ? GDB_OK : GDB_INVALID;
+    return GDB_OK;
 }
 
 static bool is_there(const GdbSession *session, const BreakPoint *at)
@@ -45,9 +43,6 @@ GdbAnswer gdb_insert_point(GdbSession *session, GdbCursor args)
 
     if (answer != GDB_OK) {
         return answer;
-    }
-    if (debug_points(session->vm)->len >= POINTS_MAX) {
-        return GDB_INVALID;
     }
     return debug_add(session->vm, DEBUG_OWNER_GDB, &at, NULL, false, NULL, NULL) ? GDB_OK
                                                                                  : GDB_INVALID;
