@@ -122,6 +122,8 @@ const GPtrArray *block_backends(void);                      /* BlockBackend *, o
 const char *block_backend_name(const BlockBackend *blk);    /* "": made for a -blockdev */
 BlockNode *block_backend_node(const BlockBackend *blk);     /* NULL: no medium */
 Device *block_backend_device(const BlockBackend *blk);      /* NULL: none */
+/* How clients know it: its id, the path of one without.  New string; NULL: no device. */
+char *block_backend_device_name(const BlockBackend *blk);
 const BlockStats *block_backend_stats(const BlockBackend *blk);     /* as it was when asked */
 /* Since the last request ended; 0: none did. */
 int64_t block_backend_idle_ns(const BlockBackend *blk);

@@ -73,13 +73,19 @@ static bool check_removable(const BlockBackend *blk, GError **error)
     return true;
 }
 
+char *block_backend_device_name(const BlockBackend *blk)
+{
+    return blk->dev == NULL       ? NULL
+           : blk->dev->id != NULL ? g_strdup(blk->dev->id) : object_path(&blk->dev->obj);
+}
+
 /* ---- trays ---- */
 
 void block_backend_tray_moved(BlockBackend *blk, bool open)
 {
-    g_autofree char *path = blk->dev != NULL ? object_path(&blk->dev->obj) : NULL;
+    g_autofree char *name = block_backend_device_name(blk);
     VmEvent event = { .kind = VM_EVENT_TRAY_MOVED, .device = blk->name,
-                      .path = path != NULL ? path : "", .tray_open = open };
+                      .path = name != NULL ? name : "", .tray_open = open };
 
     if (blk->vm != NULL) {
         vm_emit(blk->vm, &event);

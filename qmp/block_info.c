@@ -125,20 +125,13 @@ QmpBlockDeviceInfo *qmp_block_device_info_of(BlockNode *node, bool write_cache, 
     return to;
 }
 
-static char *device_path(const BlockBackend *blk)
-{
-    Device *dev = block_backend_device(blk);
-
-    return dev != NULL ? object_path(&dev->obj) : NULL;
-}
-
 QmpBlockInfo *qmp_block_info_of(const BlockBackend *blk)
 {
     QmpBlockInfo *to = g_new0(QmpBlockInfo, 1);
     BlockNode *node = block_backend_node(blk);
 
     to->device = g_strdup(block_backend_name(blk));
-    to->qdev = device_path(blk);
+    to->qdev = block_backend_device_name(blk);
     to->type = g_strdup("unknown");
     to->removable = block_backend_is_removable(blk);
     to->locked = block_backend_is_locked(blk);
@@ -218,7 +211,7 @@ QmpBlockStats *qmp_block_stats_of(const BlockBackend *blk)
     QmpBlockStats *to = node != NULL ? qmp_block_stats_of_node(node) : g_new0(QmpBlockStats, 1);
 
     to->device = g_strdup(block_backend_name(blk));
-    to->qdev = device_path(blk);
+    to->qdev = block_backend_device_name(blk);
     qmp_block_device_stats_free(to->stats);
     to->stats = backend_stats(blk);
     return to;
