@@ -567,6 +567,9 @@ static int apic_acknowledge(Apic *apic)
     if (vector >= 0) {
         bits_clear(apic->irr, vector);
         bits_set(apic->isr, vector);
+        if (!bits_test(apic->tmr, vector) && vm->ioapic_taken != NULL) {
+            vm->ioapic_taken(vm, vector);
+        }
     } else if (extint_pending(apic)) {
         apic->extint = 0;
         vector = vm->pic_acknowledge != NULL ? vm->pic_acknowledge(vm) : -1;

@@ -8,7 +8,7 @@
 #include <inttypes.h>
 
 #include "rhea_error.h"
-#include "vm_core.h"
+#include "tick_debt.h"
 
 /* ---- registers (2.3) ---- */
 #define HPET_ID             0x000
@@ -45,6 +45,7 @@
 typedef struct HpetTimer {
     struct Hpet *hpet;
     VmTimer timer;
+    TickDebt debt;                      /* the host's, not the guest's: forgotten when saved */
     uint8_t index;
     /* guest-visible state */
     uint64_t config, cmp, period;
@@ -127,7 +128,21 @@ static void timer_update_irq(HpetTimer *t)
     }
 }
 
-static void timer_interrupt(HpetTimer *t)
+static void send_edge(const HpetTimer *t)
+{
+    drive_gsi(t->hpet, timer_gsi(t), 1);
+    drive_gsi(t->hpet, timer_gsi(t), 0);
+}
+
+/* Its ticks are edges, and few enough to make up for. */
+static bool sends_ticks(const HpetTimer *t)
+{
+    return (t->config & (TN_LEVEL | TN_ENABLE | TN_PERIODIC)) == (TN_ENABLE | TN_PERIODIC) &&
+           t->period >= TICK_DEBT_MIN_PERIOD_NS / HPET_TICK_NS && running(t->hpet);
+}
+
+/* The counter met the comparator, `times` times since this was called last. */
+static void timer_interrupt(HpetTimer *t, uint64_t times)
 {
     Hpet *hpet = t->hpet;
 
@@ -135,8 +150,10 @@ static void timer_interrupt(HpetTimer *t)
         hpet->status |= UINT64_C(1) << t->index;
         timer_update_irq(t);
     } else if (t->config & TN_ENABLE) {
-        drive_gsi(hpet, timer_gsi(t), 1);
-        drive_gsi(hpet, timer_gsi(t), 0);
+        if (sends_ticks(t)) {
+            tick_debt_add(&t->debt, hpet->dev.vm, timer_gsi(t), times);
+        }
+        send_edge(t);
     }
 }
 
@@ -177,19 +194,40 @@ static bool passed(const HpetTimer *t, uint64_t now)
 static void timer_fire(void *opaque)
 {
     HpetTimer *t = opaque;
-    uint64_t now = counter_now(t->hpet);
+    uint64_t now = counter_now(t->hpet), times = 1;
 
     if (!passed(t, now)) {
         timer_arm(t);
         return;
     }
     if ((t->config & TN_PERIODIC) && t->period != 0) {
-        uint64_t behind = (now - t->cmp) & width_mask(t);
-
-        t->cmp = (t->cmp + (behind / t->period + 1) * t->period) & width_mask(t);
+        times += ((now - t->cmp) & width_mask(t)) / t->period;
+        t->cmp = (t->cmp + times * t->period) & width_mask(t);
     }
     timer_arm(t);
-    timer_interrupt(t);
+    timer_interrupt(t, times);
+}
+
+static void timer_taken(HpetTimer *t)
+{
+    bool next = tick_debt_next(&t->debt);
+
+    if (passed(t, counter_now(t->hpet))) {
+        timer_fire(t);                                  /* its own call is late too */
+    } else if (next) {
+        send_edge(t);
+    }
+}
+
+void hpet_line_taken(Device *dev, unsigned gsi)
+{
+    Hpet *hpet = DEVICE_CAST(dev, Hpet);
+
+    for (unsigned i = 0; i < hpet->n_timers; i++) {
+        if (sends_ticks(&hpet->timers[i]) && timer_gsi(&hpet->timers[i]) == gsi) {
+            timer_taken(&hpet->timers[i]);
+        }
+    }
 }
 
 /* ---- register access: 64 bits, or either half ---- */
@@ -250,6 +288,7 @@ static void write_config(HpetTimer *t, uint32_t value)
         t->hpet->asserted &= ~(1u << t->index);
     }
     t->config = value & TN_WRITABLE;
+    t->debt = (TickDebt){ 0 };
     if (t->config & TN_32BIT) {
         t->cmp &= UINT32_MAX;
         t->period &= UINT32_MAX;
@@ -275,6 +314,7 @@ static void write_cmp(HpetTimer *t, uint64_t value, uint64_t mask)
     }
     if (periodic) {
         set_bits(&t->period, value, mask);
+        t->debt = (TickDebt){ 0 };
     }
     if (mask & 1) {
         t->config &= ~(uint64_t)TN_SETVAL;
@@ -290,6 +330,13 @@ static void arm_all(Hpet *hpet)
     }
 }
 
+static void forget_debts(Hpet *hpet)
+{
+    for (unsigned i = 0; i < hpet->n_timers; i++) {
+        hpet->timers[i].debt = (TickDebt){ 0 };
+    }
+}
+
 static void set_config(Hpet *hpet, uint32_t value)
 {
     uint64_t now = counter_now(hpet);
@@ -298,6 +345,7 @@ static void set_config(Hpet *hpet, uint32_t value)
     hpet->config = value & (HPET_CONFIG_ENABLE | HPET_CONFIG_LEGACY);
     hpet->counter = now;
     hpet->start_ns = vm_clock_ns(hpet->dev.vm);
+    forget_debts(hpet);
     if (was_legacy != legacy(hpet)) {
         if (hpet->pit != NULL) {
             hpet->mute(hpet->pit, legacy(hpet));
@@ -380,6 +428,7 @@ static bool hpet_loaded(void *opaque, GError **error)
     Hpet *hpet = opaque;
 
     hpet->start_ns = vm_clock_ns(hpet->dev.vm);
+    forget_debts(hpet);
     arm_all(hpet);
     return true;
 }

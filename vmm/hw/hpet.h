@@ -11,6 +11,8 @@ extern const DeviceType hpet_type;                      /* "hpet" */
 
 /* Realized and mapped at `base`, driving vm->gsi.  NULL: error. */
 Device *hpet_new(Vm *vm, uint64_t base, uint32_t intcap, GError **error);
+/* A CPU took the interrupt of vm->gsi[gsi]: ticks that are late follow. */
+void hpet_line_taken(Device *hpet, unsigned gsi);
 /* Lines that legacy replacement takes over; unless it does, they lead to vm->gsi[0] and [8]. */
 IrqLine hpet_pit_input(Device *hpet);
 IrqLine hpet_rtc_input(Device *hpet);

@@ -8,7 +8,7 @@
 
 #include "isa.h"
 #include "rhea_error.h"
-#include "vm_core.h"
+#include "tick_debt.h"
 
 /* ---- control word ---- */
 #define CW_BCD          0x01
@@ -24,6 +24,8 @@
 #define READ_BACK_NO_STATUS 0x10
 #define STATUS_OUT      0x80
 #define STATUS_NULL     0x40
+
+#define PIT_GSI         0               /* what OUT 0 leads to */
 
 enum { MODE_TERMINAL_COUNT, MODE_ONE_SHOT, MODE_RATE, MODE_SQUARE, MODE_SOFT_STROBE,
        MODE_HARD_STROBE };
@@ -49,6 +51,7 @@ typedef struct Pit {
     MemRegion io;
     IrqLine out;
     VmTimer timer;
+    TickDebt debt;                      /* of counter 0; the host's, not the guest's */
     bool muted;
     /* guest-visible state */
     Counter counters[3];
@@ -146,18 +149,50 @@ static void arm(Pit *pit)
 }
 
 /* A periodic output goes low and high again here: what counts is its rising edge. */
+static void send_edge(Pit *pit)
+{
+    const Counter *c = &pit->counters[0];
+
+    if (c->mode != MODE_TERMINAL_COUNT && c->mode != MODE_ONE_SHOT) {
+        irq_set(&pit->out, 0);
+    }
+    irq_set(&pit->out, 1);
+}
+
+static bool sends_ticks(const Pit *pit)
+{
+    const Counter *c = &pit->counters[0];
+
+    return is_periodic(c) && !pit->muted && pit->next_ns != VM_TIMER_OFF &&
+           muldiv64(c->count, NS_PER_SEC, I8254_HZ) >= TICK_DEBT_MIN_PERIOD_NS;
+}
+
 static void pit_fire(void *opaque)
 {
     Pit *pit = opaque;
-    Counter *c = &pit->counters[0];
+    const Counter *c = &pit->counters[0];
 
+    if (sends_ticks(pit)) {
+        uint64_t due = muldiv64(MAX(pit->next_ns - c->start_ns, 0), I8254_HZ, NS_PER_SEC);
+
+        tick_debt_add(&pit->debt, pit->dev.vm, PIT_GSI, 1 + (ticks(pit, c) - due) / c->count);
+    }
     if (!pit->muted) {
-        if (c->mode != MODE_TERMINAL_COUNT && c->mode != MODE_ONE_SHOT) {
-            irq_set(&pit->out, 0);
-        }
-        irq_set(&pit->out, 1);
+        send_edge(pit);
     }
     arm(pit);
+}
+
+void i8254_taken(Device *dev)
+{
+    Pit *pit = DEVICE_CAST(dev, Pit);
+    bool next = sends_ticks(pit) && tick_debt_next(&pit->debt);
+
+    if (sends_ticks(pit) && vm_clock_ns(dev->vm) >= pit->next_ns) {
+        pit_fire(pit);                                  /* its own call is late too */
+    } else if (next) {
+        send_edge(pit);
+    }
 }
 
 static void counter_start(Pit *pit, Counter *c)
@@ -165,6 +200,7 @@ static void counter_start(Pit *pit, Counter *c)
     c->start_ns = vm_clock_ns(pit->dev.vm);
     c->frozen_ticks = c->gate || c->mode == MODE_ONE_SHOT || c->mode == MODE_HARD_STROBE ? -1 : 0;
     if (c == &pit->counters[0]) {
+        pit->debt = (TickDebt){ 0 };
         if (!pit->muted) {
             irq_set(&pit->out, counter_out(pit, c));
         }
@@ -236,6 +272,7 @@ static void write_control(Pit *pit, uint8_t value)
     c->expect_msb_read = c->expect_msb_write = c->loaded = false;
     c->count_latched = c->status_latched = false;
     if (n == 0) {
+        pit->debt = (TickDebt){ 0 };
         if (!pit->muted) {
             irq_set(&pit->out, counter_out(pit, c));
         }
@@ -420,6 +457,7 @@ static void pit_reset(Device *dev)
         };
     }
     pit->muted = false;
+    pit->debt = (TickDebt){ 0 };
     arm(pit);
 }
 

@@ -9,6 +9,8 @@ extern const DeviceType i8254_type;                     /* "isa-pit" */
 
 /* Where OUT of counter 0 goes; ISA interrupt 0 unless connected. */
 void i8254_connect(Device *pit, IrqLine out);
+/* A CPU took the interrupt OUT 0 raised: ticks that are late follow. */
+void i8254_taken(Device *pit);
 /* Whether OUT 0 is passed on: the HPET's legacy replacement takes its place. */
 void i8254_set_muted(Device *pit, bool muted);
 

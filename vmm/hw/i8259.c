@@ -48,6 +48,8 @@ typedef struct Pic {
     MemRegion io, elcr_io;
     IrqLine out;
     struct Pic *upstream, *slave;
+    void (*taken)(void *opaque, unsigned n);    /* of the first chip, for both */
+    void *taken_opaque;
     uint64_t irq_count[16];             /* for `info irq`; the first chip counts for both */
     /* guest-visible state */
     uint8_t last_irr;                   /* levels of the inputs */
@@ -137,6 +139,15 @@ static void pic_set_input(void *opaque, int n, int level)
     pic_update(pic);
 }
 
+static void pic_tell(const Pic *pic, unsigned n)
+{
+    const Pic *master = pic->upstream != NULL ? pic->upstream : pic;
+
+    if (master->taken != NULL) {
+        master->taken(master->taken_opaque, master == pic ? n : n + PIC_INPUTS);
+    }
+}
+
 static void pic_serve(Pic *pic, unsigned n)
 {
     uint8_t bit = 1u << n;
@@ -148,6 +159,7 @@ static void pic_serve(Pic *pic, unsigned n)
     }
     pic->irr &= ~bit;
     pic_update(pic);
+    pic_tell(pic, n);
 }
 
 int i8259_acknowledge(Device *dev)
@@ -521,6 +533,24 @@ IrqLine i8259_pair_input(Device *dev, unsigned n)
     Pic *pic = DEVICE_CAST(dev, Pic);
 
     return n < PIC_INPUTS ? i8259_input(dev, n) : i8259_input(&pic->slave->dev, n - PIC_INPUTS);
+}
+
+bool i8259_pair_open(const Device *dev, unsigned n)
+{
+    const Pic *master = DEVICE_CAST(dev, const Pic);
+
+    if (n < PIC_INPUTS) {
+        return !(master->imr >> n & 1);
+    }
+    return !(master->imr >> CASCADE_INPUT & 1) && !(master->slave->imr >> (n - PIC_INPUTS) & 1);
+}
+
+void i8259_pair_set_taken(Device *dev, void (*taken)(void *opaque, unsigned n), void *opaque)
+{
+    Pic *master = DEVICE_CAST(dev, Pic);
+
+    master->taken = taken;
+    master->taken_opaque = opaque;
 }
 
 static void cpu_pin_set(void *opaque, int n, int level)

@@ -20,6 +20,9 @@ void i8259_connect(Device *pic, IrqLine out);           /* the INT pin */
 void i8259_connect_cpu(Device *master, X86Cpu *cpu);
 IrqLine i8259_input(Device *pic, unsigned n);           /* 0–7, of this chip */
 void i8259_set_slave(Device *master, Device *slave);
+/* Of the pair's 16 inputs: whether one is not masked, and who is told when a CPU took it. */
+bool i8259_pair_open(const Device *master, unsigned n);
+void i8259_pair_set_taken(Device *master, void (*taken)(void *opaque, unsigned n), void *opaque);
 bool i8259_pending(const Device *master);               /* the INT pin is high */
 /* INTA: the vector; an IR7 vector if the request is gone. */
 int i8259_acknowledge(Device *master);

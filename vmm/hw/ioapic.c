@@ -46,6 +46,8 @@ typedef struct Ioapic {
     /* wiring */
     MemRegion io;
     void (*route)(Vm *vm, unsigned pin, uint64_t address, uint32_t data);
+    void (*taken)(void *opaque, unsigned pin);
+    void *taken_opaque;
     uint64_t irq_count[IOAPIC_PINS];    /* for `info irq` */
     /* guest-visible state */
     uint8_t id;
@@ -138,6 +140,24 @@ void ioapic_eoi(Device *dev, uint8_t vector)
         if (RTE_VECTOR(*rte) == vector && *rte & RTE_LEVEL && *rte & RTE_REMOTE_IRR) {
             *rte &= ~RTE_REMOTE_IRR;
             ioapic_service(ioapic, pin);
+        }
+    }
+}
+
+bool ioapic_open(const Device *dev, unsigned pin)
+{
+    return !(DEVICE_CAST(dev, const Ioapic)->ioredtbl[pin] & RTE_MASKED);
+}
+
+static void vector_taken(Vm *vm, uint8_t vector)
+{
+    const Ioapic *ioapic = DEVICE_CAST(vm->ioapic, const Ioapic);
+
+    for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
+        uint64_t rte = ioapic->ioredtbl[pin];
+
+        if (RTE_VECTOR(rte) == vector && !(rte & (RTE_LEVEL | RTE_MASKED))) {
+            ioapic->taken(ioapic->taken_opaque, pin);
         }
     }
 }
@@ -355,6 +375,7 @@ static void ioapic_unrealize(Device *dev)
     if (dev->vm->ioapic == dev) {
         dev->vm->ioapic = NULL;
         dev->vm->ioapic_eoi = NULL;
+        dev->vm->ioapic_taken = NULL;
     }
 }
 
@@ -401,6 +422,15 @@ void ioapic_set_route(Device *dev, void (*route)(Vm *vm, unsigned pin, uint64_t 
                                                  uint32_t data))
 {
     DEVICE_CAST(dev, Ioapic)->route = route;
+}
+
+void ioapic_set_taken(Device *dev, void (*taken)(void *opaque, unsigned pin), void *opaque)
+{
+    Ioapic *ioapic = DEVICE_CAST(dev, Ioapic);
+
+    ioapic->taken = taken;
+    ioapic->taken_opaque = opaque;
+    dev->vm->ioapic_taken = vector_taken;
 }
 
 const DeviceType ioapic_type = {

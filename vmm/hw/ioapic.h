@@ -12,6 +12,10 @@ Device *ioapic_new(Vm *vm, uint64_t base, GError **error);
 IrqLine ioapic_input(Device *ioapic, unsigned pin);
 /* A local APIC ended a level-triggered interrupt with this vector. */
 void ioapic_eoi(Device *ioapic, uint8_t vector);
+/* Whether the pin is not masked. */
+bool ioapic_open(const Device *ioapic, unsigned pin);
+/* Told when a CPU took the interrupt of an edge-triggered pin. */
+void ioapic_set_taken(Device *ioapic, void (*taken)(void *opaque, unsigned pin), void *opaque);
 /*
  * Told what message each pin sends whenever that changes (AccelOps.ioapic_route of a split
  * irqchip).

@@ -86,6 +86,46 @@ static bool make_lapics(PcBoard *pc, GError **error)
     return true;
 }
 
+/* ---- ticks that come late: the chips say when a CPU took one ---- */
+
+static void gsi_taken(PcBoard *pc, unsigned gsi)
+{
+    if (pc->hpet) {
+        hpet_line_taken(pc->hpet, gsi);
+    }
+    if (pc->pit && gsi == 0) {
+        i8254_taken(pc->pit);
+    }
+}
+
+static void pin_taken(void *opaque, unsigned pin)
+{
+    gsi_taken(opaque, pin);
+    if (pin == 2) {
+        gsi_taken(opaque, 0);
+    }
+}
+
+static void pic_input_taken(void *opaque, unsigned n)
+{
+    gsi_taken(opaque, n);
+}
+
+static bool gsi_open(Vm *vm, unsigned gsi)
+{
+    const PcBoard *pc = pc_board(vm);
+
+    return (gsi < PC_ISA_IRQS && i8259_pair_open(vm->pic, gsi)) ||
+           ioapic_open(pc->ioapic, gsi == 0 ? 2 : gsi);
+}
+
+static void watch_ticks(PcBoard *pc)
+{
+    ioapic_set_taken(pc->ioapic, pin_taken, pc);
+    i8259_pair_set_taken(pc->vm->pic, pic_input_taken, pc);
+    pc->vm->gsi_open = gsi_open;
+}
+
 /* In the tree of objects the IOAPIC is the host bridge's. */
 static Device *new_ioapic(PcBoard *pc, GError **error)
 {
@@ -132,6 +172,7 @@ static bool make_pics(PcBoard *pc, Bus *isa, GError **error)
     }
     if (pc->irqchip == IRQCHIP_USER) {
         i8259_connect(master, apic_lint(first->apic, 0));
+        watch_ticks(pc);
     } else {
         i8259_connect_cpu(master, first);
     }

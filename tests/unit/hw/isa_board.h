@@ -21,6 +21,14 @@ static void record_irq(void *opaque, int n, int level)
     levels[n] = level;
 }
 
+/* For vm.gsi_open: whether lines are masked. */
+static bool masked;
+
+static inline bool line_open(Vm *unused, unsigned gsi)
+{
+    return !masked;
+}
+
 static inline Device *isa_board(const DeviceType *type)
 {
     static const DeviceType *types[] = { NULL, NULL };
@@ -64,4 +72,11 @@ static inline void out8(uint16_t port, uint8_t value)
 static inline void advance_ns(int64_t ns)
 {
     vm_clock_set_manual(&vm, vm_clock_ns(&vm) + ns);
+}
+
+/* Time passes while the main loop is busy: timers fire once it is over. */
+static inline void advance_late_ns(int64_t ns)
+{
+    vm.clock.stopped_ns += ns;
+    advance_ns(0);
 }

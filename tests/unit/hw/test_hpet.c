@@ -6,10 +6,13 @@
 #define T(n_, reg_) (0x100 + 0x20 * (n_) + (reg_))
 enum { CONFIG, CMP = 8 };
 
+static Device *hpet;
+
 static void hpet_board(void)
 {
     isa_board(&hpet_type);
-    ck_assert_ptr_nonnull(hpet_new(&vm, BASE, 0x14, NULL));    /* lines 2 and 4 */
+    hpet = hpet_new(&vm, BASE, 0x14, NULL);             /* lines 2 and 4 */
+    ck_assert_ptr_nonnull(hpet);
     devices_reset(&vm);
 }
 
@@ -141,7 +144,7 @@ static void record_mute(Device *pit, bool muted)
 
 START_TEST(legacy_replacement_mutes_the_timer)
 {
-    Device pit, *hpet;
+    Device pit;
 
     isa_board(&hpet_type);
     hpet = hpet_new(&vm, BASE, 0x14, NULL);
@@ -169,9 +172,63 @@ START_TEST(a_line_it_cannot_drive_is_not_taken)
 }
 END_TEST
 
+static void tick_every(unsigned ns)
+{
+    hpet_board();
+    vm.gsi_open = line_open;
+    set(T(0, CONFIG), 0x4c, 4);                 /* enabled, periodic, set value */
+    set(T(0, CMP), ns / 10, 8);
+    set(T(0, CMP), ns / 10, 8);
+    set(0x10, 3, 4);                            /* legacy replacement: line 0 */
+}
+
+START_TEST(late_ticks_follow_as_they_are_taken)
+{
+    tick_every(NS_PER_MS);
+    advance_late_ns(4 * NS_PER_MS);
+    ck_assert_uint_eq(edges[0], 1);
+    for (unsigned n = 2; n <= 4; n++) {
+        hpet_line_taken(hpet, 0);
+        ck_assert_uint_eq(edges[0], n);
+    }
+    hpet_line_taken(hpet, 0);
+    ck_assert_uint_eq(edges[0], 4);
+    advance_ns(NS_PER_MS);
+    advance_ns(NS_PER_MS);                      /* on time, but the last was not taken yet */
+    ck_assert_uint_eq(edges[0], 6);
+    hpet_line_taken(hpet, 0);
+    ck_assert_uint_eq(edges[0], 7);
+    hpet_line_taken(hpet, 2);                   /* of another line */
+    hpet_line_taken(hpet, 0);
+    ck_assert_uint_eq(edges[0], 7);
+}
+END_TEST
+
+START_TEST(no_tick_follows_that_nobody_would_have_had)
+{
+    tick_every(NS_PER_MS);
+    masked = true;
+    advance_late_ns(4 * NS_PER_MS);
+    masked = false;
+    hpet_line_taken(hpet, 0);
+    ck_assert_uint_eq(edges[0], 1);
+    advance_late_ns(4 * NS_PER_MS);
+    set(T(0, CMP), 200000, 8);                  /* another period: a fresh start */
+    hpet_line_taken(hpet, 0);
+    ck_assert_uint_eq(edges[0], 2);
+    vm.gsi_open = NULL;                         /* nobody says when one is taken */
+    advance_late_ns(20 * NS_PER_MS);
+    ck_assert_uint_eq(edges[0], 3);
+    hpet_line_taken(hpet, 0);
+    ck_assert_uint_eq(edges[0], 3);
+}
+END_TEST
+
 CHECK_MAIN("hpet", CASE(it_says_what_it_is), CASE(the_counter_runs_while_enabled),
            CASE(a_one_shot_fires_once), CASE(a_periodic_timer_keeps_its_period),
            CASE(tiny_periods_do_not_spin), CASE(the_counter_wraps),
            CASE(level_interrupts_hold_until_cleared), CASE(legacy_replacement_takes_lines_0_and_8),
            CASE(legacy_replacement_mutes_the_timer),
-           CASE(a_line_it_cannot_drive_is_not_taken))
+           CASE(a_line_it_cannot_drive_is_not_taken),
+           CASE(late_ticks_follow_as_they_are_taken),
+           CASE(no_tick_follows_that_nobody_would_have_had))

@@ -134,7 +134,34 @@ START_TEST(tiny_periods_do_not_spin)
 }
 END_TEST
 
+START_TEST(late_ticks_follow_as_they_are_taken)
+{
+    Device *pit = isa_board(&i8254_type);
+
+    vm.gsi_open = line_open;
+    program(0, 2, 1193);
+    edges[0] = 0;
+    advance_late_ns(ticks_ns(4 * 1193));
+    ck_assert_uint_eq(edges[0], 1);
+    for (unsigned n = 2; n <= 4; n++) {
+        i8254_taken(pit);
+        ck_assert_uint_eq(edges[0], n);
+    }
+    i8254_taken(pit);
+    ck_assert_uint_eq(edges[0], 4);
+    advance_late_ns(ticks_ns(3 * 1193));
+    program(0, 2, 1193);                        /* a fresh start owes nothing */
+    edges[0] = 0;
+    i8254_taken(pit);
+    ck_assert_uint_eq(edges[0], 0);
+    masked = true;
+    advance_late_ns(ticks_ns(3 * 1193));
+    i8254_taken(pit);
+    ck_assert_uint_eq(edges[0], 1);
+}
+END_TEST
+
 CHECK_MAIN("i8254", CASES(counting_row, rows), CASE(rate_generator_interrupts_every_period),
            CASE(terminal_count_interrupts_once), CASE(a_latch_holds_the_first_value),
            CASE(bcd_counts_in_decimal), CASE(gate_2_holds_and_releases),
-           CASE(tiny_periods_do_not_spin))
+           CASE(tiny_periods_do_not_spin), CASE(late_ticks_follow_as_they_are_taken))

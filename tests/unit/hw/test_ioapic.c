@@ -164,6 +164,62 @@ START_TEST(info_pic)
 }
 END_TEST
 
+static unsigned taken_pins, taken_inputs;
+
+static void record_pin(void *opaque, unsigned n)
+{
+    taken_pins |= 1u << n;
+}
+
+static void record_input(void *opaque, unsigned n)
+{
+    taken_inputs |= 1u << n;
+}
+
+START_TEST(edges_are_told_of_when_a_cpu_takes_them)
+{
+    ioapic_board();
+    ioapic_set_taken(ioapic, record_pin, NULL);
+    ck_assert(!ioapic_open(ioapic, 4));
+    reg_set(0x10 + 2 * 4, 0x31);
+    reg_set(0x10 + 2 * 5, 0x8032);              /* level */
+    ck_assert(ioapic_open(ioapic, 4));
+    pin(4, 1);
+    pin(5, 1);
+    ck_assert_uint_eq(taken_pins, 0);
+    ck_assert_int_eq(take_vector(cpus[0]), 0x32);
+    eoi();
+    ck_assert_uint_eq(taken_pins, 0);
+    pin(5, 0);
+    ck_assert_int_eq(take_vector(cpus[0]), 0x32);       /* it was still high at the EOI */
+    eoi();
+    ck_assert_int_eq(take_vector(cpus[0]), 0x31);
+    ck_assert_uint_eq(taken_pins, 1u << 4);
+}
+END_TEST
+
+START_TEST(so_are_inputs_of_the_8259s)
+{
+    IrqLine input;
+
+    ioapic_board();
+    i8259_pair_set_taken(pics, record_input, NULL);
+    for (unsigned port = 0x20; port <= 0xa0; port += 0x80) {
+        out8(port, 0x11);
+        out8(port + 1, port == 0x20 ? 0x30 : 0x38);
+        out8(port + 1, port == 0x20 ? 4 : 2);
+        out8(port + 1, 1);
+        out8(port + 1, 0xfe & ~(port == 0x20 ? 4 : 0));     /* inputs 0, 2 and 8 */
+    }
+    ck_assert(i8259_pair_open(pics, 0) && i8259_pair_open(pics, 8));
+    ck_assert(!i8259_pair_open(pics, 1) && !i8259_pair_open(pics, 9));
+    input = i8259_pair_input(pics, 8);
+    irq_set(&input, 1);
+    ck_assert_int_eq(i8259_acknowledge(pics), 0x38);
+    ck_assert_uint_eq(taken_inputs, 1u << 8 | 1u << 2);
+}
+END_TEST
+
 CHECK_MAIN("ioapic",
     CASE(registers),
     CASE(an_edge_is_sent_once),
@@ -172,4 +228,6 @@ CHECK_MAIN("ioapic",
     CASE(a_level_waits_behind_a_mask),
     CASE(the_eoi_register_ends_vectors),
     CASE(routes_are_told),
+    CASE(edges_are_told_of_when_a_cpu_takes_them),
+    CASE(so_are_inputs_of_the_8259s),
     CASE(info_pic))
