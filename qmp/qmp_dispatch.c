@@ -259,6 +259,12 @@ static void pending_free(QmpPending *pending)
     g_free(pending);
 }
 
+void qmp_pending_drop(QmpPending *pending)
+{
+    pending->session->pending = NULL;
+    pending_free(pending);
+}
+
 static void pending_answer(QmpPending *pending, json_object *reply)
 {
     QmpSession *session = pending->session;

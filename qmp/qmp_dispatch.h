@@ -76,6 +76,8 @@ bool qmp_request_takes_fd(const QmpSession *session, json_object *request);
 QmpPending *qmp_session_defer(QmpSession *session, void (*cancel)(void *opaque), void *opaque);
 void qmp_pending_return(QmpPending *pending, json_object *value);   /* takes it over; NULL: {} */
 void qmp_pending_fail(QmpPending *pending, const GError *error);
+/* Before its function returns false after all: there is nothing to answer. */
+void qmp_pending_drop(QmpPending *pending);
 void qmp_session_end(QmpSession *session);              /* the client has gone */
 
 /* {"error": …} */

@@ -50,6 +50,13 @@ static void on_balloon_change(Vm *vm, const VmEvent *event)
     qmp_event_balloon_change(event->actual_bytes);
 }
 
+static void on_dump_completed(Vm *vm, const VmEvent *event)
+{
+    g_autoptr(QmpDumpQueryResult) result = qmp_query_dump(vm, NULL);
+
+    qmp_event_dump_completed(result, event->reason);
+}
+
 static void on_vserport_change(Vm *vm, const VmEvent *event)
 {
     qmp_event_vserport_change(event->device, event->port_open);
@@ -124,6 +131,17 @@ static void on_tray_moved(Vm *vm, const VmEvent *event)
     qmp_event_device_tray_moved(event->device, event->path, event->tray_open);
 }
 
+static void on_job_status(Vm *vm, const VmEvent *event)
+{
+    qmp_event_job_status_change(event->device,
+                                qmp_enum_index(qmp_job_status_names, event->action));
+}
+
+static void on_debug(Vm *vm, const VmEvent *event)
+{
+    qmp_debug_event(vm);
+}
+
 static void on_vm_event(Vm *vm, const VmEvent *event, void *opaque)
 {
     static void (*const handlers[])(Vm *vm, const VmEvent *event) = {
@@ -131,9 +149,11 @@ static void on_vm_event(Vm *vm, const VmEvent *event, void *opaque)
         [VM_EVENT_SHUTDOWN] = on_shutdown, [VM_EVENT_POWERDOWN] = on_powerdown,
         [VM_EVENT_SUSPEND] = on_suspend, [VM_EVENT_WAKEUP] = on_wakeup,
         [VM_EVENT_GUEST_PANICKED] = on_panic, [VM_EVENT_WATCHDOG] = on_watchdog,
-        [VM_EVENT_BALLOON_CHANGE] = on_balloon_change,
+        [VM_EVENT_DEBUG] = on_debug, [VM_EVENT_BALLOON_CHANGE] = on_balloon_change,
         [VM_EVENT_VSERPORT_CHANGE] = on_vserport_change,
+        [VM_EVENT_DUMP_COMPLETED] = on_dump_completed,
         [VM_EVENT_BLOCK_IO_ERROR] = on_block_io_error, [VM_EVENT_TRAY_MOVED] = on_tray_moved,
+        [VM_EVENT_JOB_STATUS] = on_job_status,
         [VM_EVENT_RTC_CHANGE] = on_rtc_change, [VM_EVENT_DEVICE_DELETED] = on_device_deleted,
         [VM_EVENT_NETDEV_STREAM_CONNECTED] = on_stream_connected,
         [VM_EVENT_NETDEV_STREAM_DISCONNECTED] = on_stream_disconnected,

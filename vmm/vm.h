@@ -70,6 +70,23 @@ bool vm_cmd_memsave(Vm *vm, unsigned cpu, uint64_t addr, uint64_t size, const ch
 bool vm_cmd_pmemsave(Vm *vm, uint64_t addr, uint64_t size, const char *file, GError **error);
 bool vm_cmd_boot_set(Vm *vm, const char *order, GError **error);
 
+/*
+ * Memory as bytes (vm_memory.c): physical, or with a CPU's number as that CPU translates addresses.
+ * RAM and ROM only; where one byte is neither, nothing is done and the error names its address.
+ */
+bool vm_memory_read(Vm *vm, const uint32_t *cpu_index, uint64_t address, void *buf, uint64_t len,
+                    GError **error);
+bool vm_memory_write(Vm *vm, const uint32_t *cpu_index, uint64_t address, const void *buf,
+                     uint64_t len, GError **error);
+/* Each range of physical memory by address, and where in which block it lies. */
+typedef struct VmMemoryRange {
+    uint64_t address, size;
+    const RamBlock *block;
+    uint64_t offset;                        /* in the block */
+    bool readonly;
+} VmMemoryRange;
+void vm_memory_foreach(Vm *vm, void (*fn)(const VmMemoryRange *range, void *opaque), void *opaque);
+
 /* Key events by QEMU's key names ("ctrl-alt-delete"), for sendkey. hold_ms 0: 100 ms. */
 bool vm_send_keys(Vm *vm, const char *keys, unsigned hold_ms, GError **error);
 unsigned vm_key_number(const char *name);               /* for input.h; 0: no such key */

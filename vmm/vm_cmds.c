@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "guest_dump.h"
 #include "keys.h"
 #include "machine.h"
 #include "passed_fd.h"
@@ -12,6 +13,10 @@
 
 bool vm_cmd_cont(Vm *vm, GError **error)
 {
+    if (guest_dump_active()) {
+        set_error(error, "There is a dump in process, please wait.");
+        return false;
+    }
     switch (vm->run_state) {
     case RUN_STATE_INTERNAL_ERROR:
     case RUN_STATE_SHUTDOWN:

@@ -34,9 +34,10 @@ typedef enum VmEventKind {
     VM_EVENT_STOP, VM_EVENT_RESUME, VM_EVENT_RESET, VM_EVENT_SHUTDOWN, VM_EVENT_POWERDOWN,
     VM_EVENT_SUSPEND, VM_EVENT_WAKEUP, VM_EVENT_GUEST_PANICKED, VM_EVENT_WATCHDOG,
     VM_EVENT_RTC_CHANGE, VM_EVENT_DEVICE_DELETED,
-    VM_EVENT_BLOCK_IO_ERROR, VM_EVENT_TRAY_MOVED,
+    VM_EVENT_BLOCK_IO_ERROR, VM_EVENT_TRAY_MOVED, VM_EVENT_JOB_STATUS,
     VM_EVENT_NETDEV_STREAM_CONNECTED, VM_EVENT_NETDEV_STREAM_DISCONNECTED,
     VM_EVENT_BALLOON_CHANGE, VM_EVENT_VSERPORT_CHANGE,
+    VM_EVENT_DUMP_COMPLETED,            /* `reason`: why it failed, or NULL */
     VM_EVENT_DEBUG,                     /* a vCPU met a breakpoint; not a QMP event */
     VM_EVENT_RUN_STATE,                 /* any transition; not a QMP event */
     VM_EVENT_EXIT,                      /* the process is about to leave its main loop */
@@ -54,7 +55,7 @@ typedef struct VmEvent {
     ShutdownCause cause;                /* RESET, SHUTDOWN */
     /*
      * GUEST_PANICKED: "pause", "poweroff", "run"; WATCHDOG: its action; BLOCK_IO_ERROR: "report",
-     * "ignore", "stop"
+     * "ignore", "stop"; JOB_STATUS: the status of job `device`
      */
     const char *action;
     int64_t offset_s;                   /* RTC_CHANGE */
