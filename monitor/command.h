@@ -59,6 +59,10 @@ X86Cpu *monitor_cpu(Monitor *mon);      /* NULL: the machine has none */
  * should end in a newline.  human-monitor-command does not see them.
  */
 void monitor_async_print(const char *format, ...) G_GNUC_PRINTF(1, 2);
+/* The same people's current CPU becomes this one. */
+void monitor_async_cpu(unsigned index);
+/* A subscriber, for the first monitor: tells of stops at break points that no command waits for. */
+void monitor_debug_event(Vm *vm, const VmEvent *event, void *opaque);
 /* What commands have printed since the last call; every newline becomes `line_end`. */
 GString *monitor_take_text(Monitor *mon, const char *line_end);
 /* Parses and carries out one line; the text is in mon->out. */
@@ -138,6 +142,7 @@ extern const Command monitor_net_commands[], info_net_topics[];
 extern const Command monitor_symbol_commands[], info_symbol_topics[];
 extern const Command monitor_virtio_commands[], info_virtio_topics[];
 extern const Command monitor_gdb_commands[];
+extern const Command monitor_debug_commands[], info_debug_topics[];
 extern const Command info_machine_topics[], info_cpu_topics[], info_device_topics[];
 
 /* All commands, sorted by name; all topics of `info`.  Borrowed. */

@@ -130,6 +130,13 @@ void monitor_async_print(const char *format, ...)
     }
 }
 
+void monitor_async_cpu(unsigned index)
+{
+    for (guint i = 0; consoles != NULL && i < consoles->len; i++) {
+        ((Console *)g_ptr_array_index(consoles, i))->mon.cpu_index = index;
+    }
+}
+
 static void console_process(Console *con);
 
 static void console_clear_unsent(Console *con)
@@ -508,6 +515,7 @@ bool hmp_monitor_new(const char *label, GError **error)
     chardev_set_echo(&con->fe, false);
     if (consoles == NULL) {
         consoles = g_ptr_array_new();
+        vm_subscribe(con->mon.vm, monitor_debug_event, NULL);
     }
     g_ptr_array_add(consoles, con);
     return true;

@@ -123,11 +123,6 @@ static void dump_numbers(Monitor *mon, const CmdFormat *format, uint64_t addr, b
 
 /* ---- instructions ---- */
 
-static int code_bits(const X86Cpu *cpu)
-{
-    return cpu->mode & CPU_MODE_CS64 ? 64 : cpu->mode & CPU_MODE_CS32 ? 32 : 16;
-}
-
 /* As many bytes as can be read, up to the longest instruction. */
 static size_t read_code(Monitor *mon, uint64_t addr, bool linear, uint8_t *code)
 {
@@ -191,7 +186,7 @@ static void append_insn(Monitor *mon, int bits, uint64_t addr, bool linear, cons
 
 static void dump_code(Monitor *mon, unsigned count, uint64_t addr, bool linear)
 {
-    int bits = code_bits(monitor_cpu(mon));
+    int bits = x86_code_bits(monitor_cpu(mon));
 
     for (; count > 0 && !mon->full; count--) {
         uint8_t code[INSN_MAX];

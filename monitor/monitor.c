@@ -21,12 +21,14 @@ static const Command *const command_tables[] = {
     monitor_symbol_commands,
     monitor_virtio_commands,
     monitor_gdb_commands,
+    monitor_debug_commands,
 };
 
 static const Command *const topic_tables[] = {
     info_machine_topics, info_cpu_topics, info_device_topics,
     info_block_topics,
     info_net_topics,
+    info_debug_topics,
     info_symbol_topics,
     info_virtio_topics,
     info_input_topics,

@@ -4,3 +4,4 @@
 #include "vm.h"
 
 void qmp_vm_events_start(Vm *vm);
+void qmp_debug_event(Vm *vm);           /* cmd_debug.c: the stop there was */

@@ -270,6 +270,11 @@ static inline uint64_t x86_linear_rip(const X86Cpu *cpu)
 {
     return cpu->mode & CPU_MODE_CS64 ? cpu->rip : (uint32_t)(cpu->seg[SEG_CS].base + cpu->rip);
 }
+/* Width of the code being executed: 16, 32 or 64. */
+static inline int x86_code_bits(const X86Cpu *cpu)
+{
+    return cpu->mode & CPU_MODE_CS64 ? 64 : cpu->mode & CPU_MODE_CS32 ? 32 : 16;
+}
 /* The next instruction is executed whatever points the debugger has on it. */
 static inline bool x86_passes_point(const X86Cpu *cpu)
 {

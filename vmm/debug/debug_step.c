@@ -90,11 +90,6 @@ bool debug_wait(Vm *vm, unsigned timeout_ms)
 
 /* ---- to a point of the step's own ---- */
 
-static int code_bits(const X86Cpu *cpu)
-{
-    return cpu->mode & CPU_MODE_CS64 ? 64 : cpu->mode & CPU_MODE_CS32 ? 32 : 16;
-}
-
 uint64_t debug_linear_stack(const X86Cpu *cpu)
 {
     uint64_t sp = cpu->gpr[R_RSP];
@@ -174,7 +169,7 @@ static size_t read_code(const X86Cpu *cpu, uint8_t code[15])
 static bool step_over(Vm *vm, DebugOwner owner, X86Cpu *cpu, GError **error)
 {
     uint8_t code[15];
-    size_t len = x86_call_length(code_bits(cpu), code, read_code(cpu, code));
+    size_t len = x86_call_length(x86_code_bits(cpu), code, read_code(cpu, code));
 
     return len == 0 ? step_insn(vm, owner, cpu, error)
                     : run_to(vm, owner, cpu, x86_linear_rip(cpu) + len, debug_linear_stack(cpu),
