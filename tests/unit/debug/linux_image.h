@@ -15,7 +15,7 @@
 #define IMAGE_BYTES     0x60000
 #define IMAGE_NAMES     300                     /* names in kallsyms */
 #define PUT_TABLES      0x20000                 /* in the image: kallsyms */
-#define PUT_ORC         0x38000                 /* ORC addresses, entries 0x1000 behind */
+#define PUT_ORC         0x8000                  /* ORC addresses, entries 0x1000 behind */
 #define PUT_STACK       0x50000
 #define USER_VIRT       UINT64_C(0x400000)
 #define USER_PHYS       0x20000
