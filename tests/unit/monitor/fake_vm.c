@@ -20,6 +20,7 @@ Vm *fake_vm(void)
     fake_calls = g_string_new(NULL);
     machine.run_state = RUN_STATE_PRELAUNCH;
     machine.cpus = g_ptr_array_new();
+    machine.reset_hooks = g_ptr_array_new();
     mem_region_init(&machine.system_memory, NULL, "system", MEM_SIZE_ALL);
     mem_region_init(&machine.system_io, NULL, "io", 65536);
     address_space_init(&machine.memory, "memory", &machine.system_memory);
