@@ -34,6 +34,7 @@ typedef struct Monitor {
     char *watch;                        /* set by `watch`: the line to repaint; owned */
     unsigned watch_ms;
     const GPtrArray *history;           /* char *, lines typed; NULL: none kept */
+    CharFrontend *fe;                   /* its device: progress, descriptors; NULL: it has none */
 } Monitor;
 
 /* Where a command's text ends, however much memory it was asked to show. */
@@ -136,6 +137,7 @@ typedef struct Command {
 extern const Command monitor_help_commands[], monitor_machine_commands[], monitor_memory_commands[],
     monitor_log_commands[], monitor_chardev_commands[], monitor_device_commands[];
 extern const Command monitor_console_commands[], monitor_json_commands[], monitor_qom_commands[];
+extern const Command monitor_dump_commands[], info_dump_topics[], monitor_fd_commands[];
 extern const Command monitor_input_commands[], info_input_topics[];
 extern const Command monitor_block_commands[], info_block_topics[];
 extern const Command monitor_net_commands[], info_net_topics[];

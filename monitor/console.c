@@ -7,6 +7,7 @@
 #include "command.h"
 #include "editor.h"
 #include "monitor.h"
+#include "passed_fd.h"
 #include "screen_text.h"
 
 #define HISTORY_MAX     64                  /* lines `info history` and the arrow keys go back */
@@ -245,7 +246,9 @@ static void console_line(void *opaque, const char *line)
 
     con->mode = MODE_BUSY;
     history_add(con, line);
+    passed_fd_set_owner(&con->mon);
     monitor_run_line(&con->mon, line);
+    passed_fd_set_owner(NULL);
     console_take_output(con);
     if (!console_leave(con)) {
         console_drain(con);
@@ -454,6 +457,7 @@ static void console_event(void *opaque, CharEvent event)
         break;
     case CHAR_EVENT_CLOSED:
         console_forget(con);
+        passed_fd_close_all(&con->mon);
         break;
     case CHAR_EVENT_MUX_IN:
         if (con->fe.is_open) {
@@ -499,6 +503,7 @@ bool hmp_monitor_new(const char *label, GError **error)
     con->page_end = PAGE_END_NONE;
     con->late = g_string_new(NULL);
     con->mon.history = con->history;
+    con->mon.fe = &con->fe;
     con->mon.interactive = true;
     console_settings(con);
     con->ops = con->terminal && readline_available() ? &readline_editor : &line_editor;

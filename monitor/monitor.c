@@ -20,6 +20,7 @@ static const Command *const command_tables[] = {
     monitor_net_commands,
     monitor_symbol_commands,
     monitor_virtio_commands,
+    monitor_dump_commands, monitor_fd_commands,
     monitor_gdb_commands,
     monitor_debug_commands,
 };
@@ -31,6 +32,7 @@ static const Command *const topic_tables[] = {
     info_debug_topics,
     info_symbol_topics,
     info_virtio_topics,
+    info_dump_topics,
     info_input_topics,
 };
 

@@ -123,7 +123,8 @@ static int open_target(const char *target, GError **error)
         error_add_hint(error, "'file:' and a path, or 'fd:' and a descriptor's name are expected");
         return -1;
     }
-    fd = passed_fd_open(path, O_WRONLY | O_CREAT | O_TRUNC, S_IRUSR);
+    /* O_NONBLOCK: a FIFO nobody reads is an error, not a wait */
+    fd = passed_fd_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, S_IRUSR);
     if (fd < 0) {
         set_errno_error(error, errno, "Could not open '%s'", path);
         return -1;
@@ -217,6 +218,11 @@ bool guest_dump_wait(unsigned timeout_ms)
         finish();
     }
     return over;
+}
+
+void guest_dump_forget(void)
+{
+    session.done = NULL;
 }
 
 void guest_dump_query(GuestDumpState *state)

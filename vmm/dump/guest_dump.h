@@ -40,5 +40,6 @@ bool guest_dump_start(Vm *vm, const char *target, const GuestDumpOptions *option
  * by themselves: `done` is called in here.
  */
 bool guest_dump_wait(unsigned timeout_ms);
+void guest_dump_forget(void);           /* `done` is not called any more */
 void guest_dump_query(GuestDumpState *state);
 bool guest_dump_active(void);
