@@ -51,6 +51,8 @@ typedef struct BlockStatus {
 typedef enum BlockPrealloc { BLOCK_PREALLOC_OFF, BLOCK_PREALLOC_METADATA, BLOCK_PREALLOC_FALLOC,
                              BLOCK_PREALLOC_FULL } BlockPrealloc;
 
+extern const char *const block_prealloc_names[];        /* by BlockPrealloc; NULL-terminated */
+
 /* Options of one driver: names for errors and introspection; flat keys below the node's prefix. */
 typedef struct BlockOption { const char *name, *help; } BlockOption;
 
@@ -102,6 +104,12 @@ struct BlockDriver {
     /* Makes an image; `opts` are -o options, all known afterwards or the call fails. */
     bool (*create)(const char *filename, uint64_t size, KeyVal *opts, GError **error);
     const BlockOption *create_options;
+    /*
+     * The same inside `file`, whatever that holds; a worker thread. What the option preallocation
+     * asks for comes afterwards, with the new image open.  NULL: a protocol, or raw.
+     */
+    bool (*create_in)(BlockNode *file, uint64_t size, KeyVal *opts, GError **error);
+    bool (*preallocate)(BlockNode *node, BlockPrealloc prealloc, GError **error);
     /* How large an image of `size` (or of what `source`, may be NULL, holds) would be. */
     bool (*measure)(uint64_t size, BlockNode *source, KeyVal *opts, BlockMeasure *measure,
                     GError **error);

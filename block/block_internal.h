@@ -37,6 +37,8 @@ unsigned block_node_used_perms(const BlockNode *node);          /* what its user
 void block_node_file_perms(const BlockNode *node, unsigned *perm, unsigned *shared);
 
 /* ---- nodes (graph.c) ---- */
+/* Letters, digits, '-', '.' and '_', a letter first: what ids and node names are made of. */
+bool block_is_identifier(const char *name);
 BlockNode *block_node_alloc(const BlockDriver *driver, KeyVal *options);    /* options: taken */
 /* `name` NULL: a generated one. The node is found by it until it goes. */
 bool block_node_insert(BlockNode *node, const char *name, GError **error);

@@ -143,17 +143,10 @@ static bool take_policy(KeyVal *kv, const char *key, bool read, const DriveLine 
     return false;
 }
 
-static bool is_valid_id(const char *id)
-{
-    return g_ascii_isalpha(*id) &&
-           strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._") ==
-               strlen(id);
-}
-
 static bool take_id(KeyVal *kv, DriveLine *line, GError **error)
 {
     line->id = keyval_get(kv, "id");
-    if (line->id != NULL && !is_valid_id(line->id)) {
+    if (line->id != NULL && !block_is_identifier(line->id)) {
         set_error(error, "Parameter 'id' expects an identifier");
         error_add_hint(error, "Identifiers consist of letters, digits, '-', '.', '_', starting "
                        "with a letter.");

@@ -14,6 +14,8 @@ const BlockDriver *const block_drivers[] = {
     NULL
 };
 
+const char *const block_prealloc_names[] = { "off", "metadata", "falloc", "full", NULL };
+
 const BlockDriver *block_driver_find(const char *name)
 {
     for (const BlockDriver *const *driver = block_drivers; *driver != NULL; driver++) {

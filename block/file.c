@@ -418,19 +418,17 @@ static bool device_truncate(BlockNode *node, uint64_t size, BlockPrealloc preall
 
 /* ---- create ---- */
 
-static const char *const prealloc_names[] = { "off", "metadata", "falloc", "full", NULL };
-
 static bool parse_prealloc(KeyVal *opts, BlockPrealloc *prealloc, GError **error)
 {
     const char *text = opts != NULL ? keyval_get(opts, "preallocation") : NULL;
 
     for (int i = 0; text != NULL; i++) {
-        if (prealloc_names[i] == NULL) {
+        if (block_prealloc_names[i] == NULL) {
             set_error(error, "Parameter 'preallocation' does not accept value '%s'", text);
-            error_suggest(error, nearest_name(text, prealloc_names, 4));
+            error_suggest(error, nearest_name(text, block_prealloc_names, 4));
             return false;
         }
-        if (g_str_equal(prealloc_names[i], text)) {
+        if (g_str_equal(block_prealloc_names[i], text)) {
             *prealloc = i;
             return true;
         }

@@ -231,8 +231,7 @@ BlockNode *block_node_alloc(const BlockDriver *driver, KeyVal *options)
     return node;
 }
 
-/* Letters, digits, '-', '.', '_', a letter first: QEMU's identifiers. */
-static bool is_identifier(const char *name)
+bool block_is_identifier(const char *name)
 {
     if (!g_ascii_isalpha(*name)) {
         return false;
@@ -247,7 +246,7 @@ static bool is_identifier(const char *name)
 
 static bool check_name(const char *name, GError **error)
 {
-    if (!is_identifier(name)) {
+    if (!block_is_identifier(name)) {
         set_error(error, "Invalid node-name: '%s'", name);
         return false;
     }

@@ -384,7 +384,8 @@ static bool qcow2_make_empty(BlockNode *node, GError **error)
 
 const BlockDriver block_qcow2 = {
     .name = "qcow2", .size = sizeof(Qcow2), .fua = true, .options = qcow2_options,
-    .create_options = qcow2_create_options,
+    .create_options = qcow2_create_options, .create_in = qcow2_create_in,
+    .preallocate = qcow2_preallocate_all,
     .probe = qcow2_probe, .open = qcow2_open, .close = qcow2_close,
     .reopen = qcow2_reopen,
     .map = qcow2_map, .map_end = qcow2_map_end,

@@ -20,8 +20,6 @@ const BlockOption qcow2_create_options[] = {
     {}
 };
 
-static const char *const prealloc_names[] = { "off", "metadata", "falloc", "full", NULL };
-
 typedef struct Plan {
     uint64_t size;
     unsigned cluster_bits, refcount_order, version;
@@ -115,6 +113,10 @@ static bool check_plan(const Plan *plan, GError **error)
                   "and above (use compat=1.1 or greater)");
         return false;
     }
+    if (plan->backing_fmt != NULL && plan->backing_file == NULL) {
+        set_error(error, "Backing format cannot be used without backing file");
+        return false;
+    }
     if (plan->prealloc != BLOCK_PREALLOC_OFF && plan->backing_file != NULL) {
         set_error(error, "Backing file and preallocation can only be used at the same time if "
                   "extended_l2 is enabled");
@@ -145,7 +147,7 @@ static bool read_plan(Plan *plan, KeyVal *opts, GError **error)
                    "Refcount width must be a power of two and may not exceed 64 bits", error) ||
         !get_choice(opts, "compat", compats, &compat, error) ||
         !get_choice(opts, "compression_type", compressions, &compression, error) ||
-        !get_choice(opts, "preallocation", prealloc_names, &prealloc, error) ||
+        !get_choice(opts, "preallocation", block_prealloc_names, &prealloc, error) ||
         !keyval_get_bool(opts, "lazy_refcounts", &plan->lazy, error) ||
         !keyval_get_bool(opts, "nocow", &plan->nocow, error) || !refuse_unsupported(opts, error)) {
         return false;
@@ -233,6 +235,27 @@ static int write_counts(BlockNode *file, const Plan *plan, const Layout *layout)
                                              layout->blocks * layout->cluster_size);
 }
 
+/* The file becomes `size` bytes of zeroes. */
+static bool clear_file(BlockNode *file, uint64_t size, GError **error)
+{
+    int ret;
+
+    if (file->driver->growable) {
+        return block_node_truncate(file, 0, BLOCK_PREALLOC_OFF, error) &&
+               block_node_truncate(file, size, BLOCK_PREALLOC_OFF, error);
+    }
+    if (block_node_size(file) < size) {
+        set_error(error, "An empty image takes %" G_GUINT64_FORMAT " bytes, '%s' has %"
+                  G_GUINT64_FORMAT, size, file->filename, block_node_size(file));
+        return false;
+    }
+    ret = block_node_zero(file, 0, size, 0);
+    if (ret < 0) {
+        set_errno_error(error, -ret, "Could not write the image");
+    }
+    return ret == 0;
+}
+
 static bool write_image(BlockNode *file, const Plan *plan, GError **error)
 {
     Qcow2Header header;
@@ -250,8 +273,7 @@ static bool write_image(BlockNode *file, const Plan *plan, GError **error)
     lay_out_counts(plan, 1 + layout.l1_clusters, &layout);
     fill_header(plan, &layout, &header);
     bytes = qcow2_header_bytes(&header, &len, error);
-    if (bytes != NULL && block_node_truncate(file, header.l1_offset + layout.l1_entries * 8,
-                                             BLOCK_PREALLOC_OFF, error)) {
+    if (bytes != NULL && clear_file(file, header.l1_offset + layout.l1_entries * 8, error)) {
         ret = write_counts(file, plan, &layout);
         if (ret == 0) {                         /* last, so that half an image is none */
             ret = block_node_pwrite(file, 0, bytes, len);
@@ -293,6 +315,18 @@ static bool create_file(const char *filename, const Plan *plan, GError **error)
     }
     file = block_node_open(filename, "file", NULL, BLOCK_OPEN_RDWR, error);
     return file != NULL && write_image(file, plan, error);
+}
+
+bool qcow2_create_in(BlockNode *file, uint64_t size, KeyVal *opts, GError **error)
+{
+    Plan plan = { .size = size };
+
+    return read_plan(&plan, opts, error) && write_image(file, &plan, error);
+}
+
+bool qcow2_preallocate_all(BlockNode *node, BlockPrealloc prealloc, GError **error)
+{
+    return qcow2_preallocate((Qcow2 *)node, 0, node->size_bytes, prealloc, error);
 }
 
 bool qcow2_create(const char *filename, uint64_t size, KeyVal *opts, GError **error)

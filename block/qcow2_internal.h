@@ -241,6 +241,8 @@ int qcow2_discard(BlockNode *node, uint64_t offset, uint64_t len);
 int qcow2_status(BlockNode *node, uint64_t offset, uint64_t len, BlockStatus *status);
 bool qcow2_truncate(BlockNode *node, uint64_t size, BlockPrealloc prealloc, GError **error);
 bool qcow2_create(const char *filename, uint64_t size, KeyVal *opts, GError **error);
+bool qcow2_create_in(BlockNode *file, uint64_t size, KeyVal *opts, GError **error);
+bool qcow2_preallocate_all(BlockNode *node, BlockPrealloc prealloc, GError **error);
 extern const BlockOption qcow2_create_options[];
 bool qcow2_measure(uint64_t size, BlockNode *source, KeyVal *opts, BlockMeasure *measure,
                    GError **error);

@@ -41,11 +41,12 @@ GPtrArray *qmp_query_blockstats(Vm *vm, const bool *query_nodes, GError **error)
 
 /* ---- nodes ---- */
 
-bool qmp_blockdev_add(Vm *vm, const char *driver, const char *node_name, json_object *all,
-                      GError **error)
+bool qmp_blockdev_add(Vm *vm, const QmpBlockdevOptions *args, GError **error)
 {
-    g_autoptr(KeyVal) kv = keyval_from_json(all, error);
+    json_object *json = qmp_blockdev_options_to_json(args);
+    g_autoptr(KeyVal) kv = keyval_from_json(json, error);
 
+    json_object_put(json);
     return kv != NULL && block_node_add(kv, error) != NULL;
 }
 

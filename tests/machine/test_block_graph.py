@@ -188,3 +188,141 @@ def test_what_a_backing_file_is_called(tmp_path):
         assert info['backing-filename-format'] == 'qcow2'
         assert [node['ro'] for node in qmp.command('query-named-block-nodes', flat=True)
                 if node['node-name'] == 'mid'] == [True]
+
+
+# ---- jobs ----
+
+def job_statuses(qmp, until='concluded'):
+    statuses = []
+    while until not in statuses:
+        statuses.append(qmp.event('JOB_STATUS_CHANGE')['data']['status'])
+    return statuses
+
+
+def create(qmp, **options):
+    """Runs blockdev-create to its end: the job's statuses and its error, if any."""
+    qmp.command('blockdev-create', job_id='job', options={name.replace('_', '-'): value
+                                                          for name, value in options.items()})
+    statuses = job_statuses(qmp)
+    job = qmp.command('query-jobs')[0]
+    assert (job.pop('id'), job.pop('type'), job.pop('status')) == ('job', 'create', 'concluded')
+    assert (job.pop('current-progress'), job.pop('total-progress')) == (1, 1)
+    qmp.command('job-dismiss', id='job')
+    assert job_statuses(qmp, 'null') == ['null'] and qmp.command('query-jobs') == []
+    return statuses, job.get('error')
+
+
+WELL = ['created', 'running', 'waiting', 'pending', 'concluded']
+BADLY = ['created', 'running', 'aborting', 'concluded']
+
+# Options of a qcow2 image of 1 MiB in node "f"; what qemu-img says of it.
+QCOW2_OPTIONS = [
+    ({}, {'cluster-size': 65536}),
+    ({'cluster_size': 4096, 'refcount_bits': 8}, {'cluster-size': 4096}),
+    ({'version': 'v2'}, {'cluster-size': 65536}),
+    ({'lazy_refcounts': True, 'compression_type': 'zstd'}, {'cluster-size': 65536}),
+    ({'backing_file': 'low.qcow2', 'backing_fmt': 'qcow2'}, {'backing-filename': 'low.qcow2'}),
+    ({'preallocation': 'metadata'}, {}),
+    ({'preallocation': 'falloc'}, {}),
+    ({'preallocation': 'full'}, {}),
+]
+
+
+@pytest.mark.parametrize('options,facts', QCOW2_OPTIONS, ids=lambda value: ','.join(value)[:40])
+def test_an_image_is_made_in_a_node(options, facts, tmp_path):
+    path = str(tmp_path / 'new')
+    qcow2(tmp_path, 'low.qcow2')
+    with open(path, 'wb') as file:
+        file.write(os.urandom(3 << 20))                 # what was there before does not show
+    with Machine(*PAUSED) as machine:
+        qmp = machine.qmp
+        qmp.command('blockdev-add', driver='file', node_name='f', filename=path)
+        assert create(qmp, driver='qcow2', file='f', size=1 << 20, **options) == (WELL, None)
+        info = json.loads(image_tool('info', '-U', '--output=json', path))
+        assert info['virtual-size'] == 1 << 20 and info['format'] == 'qcow2'
+        assert facts.items() <= info.items()
+        assert 'No errors were found' in image_tool('check', '-U', path)
+        backing = {'backing': None} if 'backing_file' in options else {}
+        qmp.command('blockdev-add', driver='qcow2', node_name='n', file='f', **backing)
+        if not backing:
+            qmp.command('blockdev-del', node_name='n')
+            qmp.command('blockdev-del', node_name='f')
+            assert 'identical' in image_tool('compare', '-F', 'raw', path, '/dev/null')
+
+
+# Options, why the job fails.
+JOB_MISTAKES = [
+    ({'driver': 'file', 'filename': '/nosuch/x', 'size': 512},
+     "Could not create '/nosuch/x': No such file or directory"),
+    ({'driver': 'qcow2', 'file': 'nosuch', 'size': 512},
+     "Cannot find device='nosuch' nor node-name='nosuch'"),
+    ({'driver': 'qcow2', 'file': 'f', 'size': 1000}, 'Image size must be a multiple of 512 bytes'),
+    ({'driver': 'qcow2', 'file': 'f', 'size': 512, 'cluster_size': 12345},
+     'Cluster size must be a power of two between 512 and 2048k'),
+    ({'driver': 'qcow2', 'file': 'f', 'size': 512, 'backing_fmt': 'raw'},
+     'Backing format cannot be used without backing file'),
+    ({'driver': 'qcow2', 'file': 'f', 'size': 1 << 63}, 'Image size must be less than 8 EiB!'),
+]
+
+# Arguments, why no job is made.
+CREATE_MISTAKES = [
+    ({'driver': 'raw'}, 'Driver does not support blockdev-create'),
+    ({'driver': 'raw', 'size': 1}, "Parameter 'options.size' is unexpected"),
+    ({'driver': 'qcow2', 'size': 1}, "Parameter 'options.file' is missing"),
+    ({'driver': 'nosuch'}, "Parameter 'driver' does not accept value 'nosuch'"),
+]
+
+
+def test_mistakes_of_jobs(tmp_path):
+    path = qcow2(tmp_path, 'f.img')
+    with Machine(*PAUSED) as machine:
+        qmp = machine.qmp
+        qmp.command('blockdev-add', driver='file', node_name='f', filename=path)
+        for options, error in JOB_MISTAKES:
+            assert create(qmp, **options) == (BADLY, error)
+        for options, error in CREATE_MISTAKES:
+            reply = qmp.execute('blockdev-create', job_id='job', options=options)
+            assert reply['error']['desc'] == error
+        new = {'driver': 'file', 'filename': str(tmp_path / 'new'), 'size': 512}
+        reply = qmp.execute('blockdev-create', job_id='1', options=new)
+        assert reply['error']['desc'] == "Invalid job ID '1'"
+        qmp.command('blockdev-create', job_id='job', options=new)
+        reply = qmp.execute('blockdev-create', job_id='job', options=new)
+        assert reply['error']['desc'] == "Job ID 'job' already in use"
+        assert job_statuses(qmp) == WELL
+        assert qmp.execute('job-dismiss', id='nosuch')['error']['desc'] == 'Job not found'
+        assert qmp.command('query-block-jobs') == []
+
+
+# ---- what libvirt does ----
+
+def test_an_external_snapshot_as_libvirt_makes_it(writer, tmp_path):
+    first, second = disk(tmp_path, writer), str(tmp_path / 'snap.qcow2')
+    open(second, 'wb').close()
+    storage = {'driver': 'file', 'filename': first, 'node-name': 'libvirt-1-storage',
+               'auto-read-only': True, 'discard': 'unmap'}
+    form = {'node-name': 'libvirt-1-format', 'read-only': False, 'driver': 'qcow2',
+            'file': 'libvirt-1-storage'}
+    device = {'driver': 'virtio-blk-pci', 'id': 'virtio-disk0', 'drive': 'libvirt-1-format',
+              'bootindex': 1}
+    with Machine(*RUNNING, '-blockdev', json.dumps(storage), '-blockdev', json.dumps(form),
+                 '-device', json.dumps(device), serial=True) as machine:
+        qmp = machine.qmp
+        wait_for_writes(machine)
+        size = qmp.command('query-named-block-nodes', flat=True)[0]['image']['virtual-size']
+        qmp.command('blockdev-add', driver='file', filename=second, auto_read_only=True,
+                    node_name='libvirt-2-storage', discard='unmap')
+        assert create(qmp, driver='qcow2', file='libvirt-2-storage', size=size,
+                      cluster_size=65536, backing_file=first, backing_fmt='qcow2') == (WELL, None)
+        qmp.command('blockdev-add', node_name='libvirt-2-format', read_only=False, driver='qcow2',
+                    file='libvirt-2-storage', backing=None)
+        qmp.command('transaction', actions=[{'type': 'blockdev-snapshot', 'data': {
+            'node': 'libvirt-1-format', 'overlay': 'libvirt-2-format'}}])
+        end = check_numbers(first)
+        wait_for_writes(machine)
+        inserted = qmp.command('query-block')[0]['inserted']
+        assert inserted['node-name'] == 'libvirt-2-format' and inserted['backing_file'] == first
+        reply = qmp.execute('blockdev-del', node_name='libvirt-1-format')
+        assert reply['error']['desc'] == 'Node libvirt-1-format is in use'
+        qmp.command('stop')
+        assert check_numbers(first) == end and check_numbers(second) > end
