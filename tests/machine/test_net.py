@@ -361,22 +361,19 @@ def test_two_guests_talk(drivers, kind, tmp_path):
         talk(first, second)
 
 
-# ---- tap, in a network namespace of the test's own ----
+# ---- a network namespace of the test's own ----
 
 class Namespace:
-    """A network of its own, whose root is whoever runs the test; `rhea` runs the program in it."""
+    """A network and mounts of its own, whose root is whoever runs the test; `rhea` runs the program in it."""
 
     def __init__(self, folder):
-        self.process = subprocess.Popen(['unshare', '-rn', 'sh', '-c', 'echo ready; exec cat'],
+        self.process = subprocess.Popen(['unshare', '-rnm', 'sh', '-c', 'echo ready; exec cat'],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         if self.process.stdout.readline() != 'ready\n':
             pytest.skip('no network namespaces here')
-        self.enter = ['nsenter', '--preserve-credentials', '-U', '-n', '-t', str(self.process.pid)]
-        try:
-            self.run('test -w /dev/net/tun && ip link set lo up')
-        except subprocess.CalledProcessError:
-            self.close()
-            pytest.skip('no tap interfaces here')
+        self.enter = ['nsenter', '--preserve-credentials', '-U', '-n', '-m', '-t',
+                      str(self.process.pid)]
+        self.run('ip link set lo up')
         self.rhea = os.path.join(folder, 'rhea')
         with open(self.rhea, 'w', encoding='utf-8') as script:
             script.write('#!/bin/sh\nexec %s %s "$@"\n' % (' '.join(self.enter), binary()))
@@ -399,7 +396,57 @@ def namespace(tmp_path):
     made.close()
 
 
-def test_tap_scripts(namespace, tmp_path):
+NAME_SERVER = """
+import socket
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.bind(('127.0.0.1', 53))
+print('ready', flush=True)
+while True:
+    query, sender = sock.recvfrom(512)
+    question = query[12:query.index(0, 12) + 5]
+    known = question == b'\\3www\\4rhea\\4test\\0\\0\\1\\0\\1'
+    answer = b'\\xc0\\x0c\\0\\1\\0\\1\\0\\0\\0\\x3c\\0\\4\\xc0\\0\\2\\7' if known else b''
+    flags = b'\\x81\\x80\\0\\1' if known else b'\\x81\\x83\\0\\1'
+    sock.sendto(query[:2] + flags + bytes([0, known, 0, 0, 0, 0]) + question + answer, sender)
+"""
+
+
+@pytest.mark.slow
+def test_guests_look_up_names_where_their_host_does(drivers, namespace, tmp_path):
+    """Each NIC in turn is told of 10.0.2.3, behind which is the server of /etc/resolv.conf."""
+    (tmp_path / 'resolv.conf').write_text('nameserver 127.0.0.1\n')
+    namespace.run('mount --bind %s /etc/resolv.conf' % (tmp_path / 'resolv.conf'))
+    server = subprocess.Popen([*namespace.enter, sys.executable, '-c', NAME_SERVER], stdout=subprocess.PIPE)
+    try:
+        assert server.stdout.readline() == b'ready\n'
+        nics = ('virtio-net-pci', 'e1000', 'rtl8139')
+        args = [word for model in nics for word in ('-nic', 'user,model=' + model)]
+        with Linux(drivers, 'net', *args, program=namespace.rhea) as guest:
+            for nic in ('eth0', 'eth1', 'eth2'):
+                guest.run('ip link set %s up && udhcpc -i %s -n -q -s /etc/dhcp' % (nic, nic))
+                assert guest.run('cat /etc/resolv.conf') == 'nameserver 10.0.2.3\n'
+                assert '192.0.2.7' in guest.run('nslookup -type=a www.rhea.test')
+                guest.run('! nslookup -type=a nowhere.rhea.test')
+                guest.run('ip addr flush dev %s; ip link set %s down; rm /etc/resolv.conf' % (nic, nic))
+    finally:
+        server.terminate()
+        server.wait()
+        server.stdout.close()
+
+
+# ---- tap ----
+
+@pytest.fixture
+def taps(namespace):
+    """The namespace, if it can have tap interfaces."""
+    try:
+        namespace.run('test -w /dev/net/tun')
+    except subprocess.CalledProcessError:
+        pytest.skip('no tap interfaces here')
+    return namespace
+
+
+def test_tap_scripts(taps, tmp_path):
     script = tmp_path / 'script'
     script.write_text('#!/bin/sh\necho $0 $1 >> %s/log\n' % tmp_path)
     script.chmod(0o755)
@@ -407,7 +454,7 @@ def test_tap_scripts(namespace, tmp_path):
                  'tap,id=a,ifname=tapa,script=%s,downscript=no' % script, '-netdev',
                  'tap,id=b,script=no,downscript=%s' % script, '-netdev',
                  'tap,id=c,ifname=tapc,script=no,downscript=no,vnet_hdr=off,vhost=on',
-                 program=namespace.rhea) as machine:
+                 program=taps.rhea) as machine:
         assert machine.qmp.hmp('info network') == (
             'a: index=0,type=tap,ifname=tapa,script=%s,downscript=no\n'
             'b: index=0,type=tap,ifname=tap0,script=no,downscript=%s\n'
@@ -417,7 +464,7 @@ def test_tap_scripts(namespace, tmp_path):
         machine.qmp.command('netdev_del', id='b')
         machine.qmp.command('netdev_del', id='a')
         assert (tmp_path / 'log').read_text() == '%s tapa\n%s tap0\n' % (script, script)
-        assert 'tapa' not in namespace.run('ip link')
+        assert 'tapa' not in taps.run('ip link')
         error = machine.qmp.execute('netdev_add', type='tap', id='d', ifname='tapc', script='no',
                                     downscript='no')['error']
         assert error['desc'].endswith('Device or resource busy')
@@ -429,39 +476,39 @@ def test_tap_scripts(namespace, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_guests_on_a_bridge(drivers, namespace):
-    namespace.run('ip link add br0 type bridge && ip link set br0 up; for tap in tap1 tap2; do '
-                  'ip tuntap add $tap mode tap && ip link set $tap master br0 up; done')
+def test_two_guests_on_a_bridge(drivers, taps):
+    taps.run('ip link add br0 type bridge && ip link set br0 up; for tap in tap1 tap2; do '
+             'ip tuntap add $tap mode tap && ip link set $tap master br0 up; done')
     tap = 'tap,id=n,script=no,downscript=no,ifname=tap'
     with Linux(drivers, 'net', '-netdev', tap + '1', '-device', DEVICE + '1',
-               program=namespace.rhea) as first, \
+               program=taps.rhea) as first, \
             Linux(drivers, 'net', '-netdev', tap + '2,vnet_hdr=off', '-device', DEVICE + '2',
-                  program=namespace.rhea) as second:
+                  program=taps.rhea) as second:
         talk(first, second)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('model', ['e1000', 'virtio-net-pci'])
-def test_a_guest_and_its_host_on_a_tap(drivers, namespace, model, tmp_path):
+def test_a_guest_and_its_host_on_a_tap(drivers, taps, model, tmp_path):
     """Large packets both ways: segmentation is the kernel's where the NIC can pass it on."""
-    namespace.run('ip tuntap add tap0 mode tap && ip link set tap0 up && '
-                  'ip addr add 10.9.0.9/24 dev tap0')
+    taps.run('ip tuntap add tap0 mode tap && ip link set tap0 up && '
+             'ip addr add 10.9.0.9/24 dev tap0')
     body = os.urandom(1 << 20) * 50
     (tmp_path / 'file').write_bytes(body)
     digest = hashlib.sha256(body).hexdigest()
-    server = subprocess.Popen([*namespace.enter, sys.executable, '-m', 'http.server', '-d',
+    server = subprocess.Popen([*taps.enter, sys.executable, '-m', 'http.server', '-d',
                                str(tmp_path), '8000'], stderr=subprocess.DEVNULL,
                               stdout=subprocess.DEVNULL)
     try:
         with Linux(drivers, 'net', '-netdev', 'tap,id=n,ifname=tap0,script=no,downscript=no', '-device',
-                   model + ',netdev=n', program=namespace.rhea) as guest:
+                   model + ',netdev=n', program=taps.rhea) as guest:
             guest.run('ip link set eth0 up && ip addr add 10.9.0.1/24 dev eth0')
             guest.until('wget -q -O - http://10.9.0.9:8000/ > /dev/null')
             text = guest.run('wget -q -O - http://10.9.0.9:8000/file | tee /file | sha256sum', 600)
             assert digest in text
             guest.run('(nc -l -p 7000 < /file &)')
             guest.until('netstat -ltn | grep -q :7000')
-            assert digest in namespace.run(
+            assert digest in taps.run(
                 "%s -c 'import hashlib, socket; s = socket.create_connection((\"10.9.0.1\", 7000));"
                 "h = hashlib.sha256(); [h.update(d) for d in iter(lambda: s.recv(65536), b\"\")];"
                 "print(h.hexdigest())'" % sys.executable)
