@@ -6,6 +6,7 @@ import pytest
 
 from rhea import Machine
 
+IPXE = '/usr/lib/ipxe/ipxe.iso'
 RESCUE = '/usr/lib/grub-rescue/grub-rescue-cdrom.iso'
 needs_rescue = pytest.mark.skipif(not os.path.exists(RESCUE), reason='no grub-rescue-pc package')
 
@@ -53,6 +54,21 @@ def test_grub_boots_from_an_ide_disk(tmp_path):
         grub_prompt(machine)
         machine.serial.send('ls\r')
         machine.serial.expect(r'\(hd0\)', 60)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists(IPXE), reason='no ipxe package')
+def test_ipxe_reaches_its_prompt_and_the_network():
+    """From its CD: the NIC brings no ROM of its own.  Its screen is the serial port by SeaBIOS."""
+    with Machine('-accel', 'tcg', '-nodefaults', '-machine', 'graphics=off', '-display', 'none', '-cdrom', IPXE,
+                 '-netdev', 'user,id=n', '-device', 'e1000,netdev=n,romfile=', serial='wait') as machine:
+        machine.serial.expect('iPXE initialising devices.*Press Ctrl-B for the iPXE command line')
+        machine.serial.send('\x02')
+        machine.serial.expect('iPXE> ')
+        machine.serial.send('dhcp\r')
+        machine.serial.expect('Configuring.*ok.*iPXE> ')
+        machine.serial.send('show net0/ip\r')
+        machine.serial.expect(r'10\.0\.2\.15')
 
 
 def stopped(*args, **options):
