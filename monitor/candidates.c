@@ -3,12 +3,15 @@
 
 #include <string.h>
 
+#include "block_driver.h"
 #include "char_opts.h"
 #include "iothread.h"
 #include "net.h"
 #include "qmp_api.h"
 #include "qmp_dispatch.h"
 #include "user_object.h"
+
+static const char *const on_off[] = { "on", "off", NULL };
 
 static void add(GPtrArray *out, const char *word)
 {
@@ -189,7 +192,7 @@ static const struct {
 static void add_prop_values(Monitor *mon, const Property *prop, GPtrArray *out)
 {
     if (prop->type == &prop_bool) {
-        add_all(out, (const char *const[]){ "on", "off", NULL });
+        add_all(out, on_off);
     } else if (prop->type == &prop_on_off_auto) {
         add_all(out, on_off_auto_names);
     } else if (prop->type == &prop_link || prop->type == &prop_iothread) {
@@ -297,6 +300,40 @@ void candidates_object_text(Monitor *mon, const CompleteAt *at, GPtrArray *out)
     place_clear(&place);
 }
 
+/* ---- drives: "file=x,if=none" has no type in front ---- */
+
+static const char *const drive_caches[] = {
+    "none", "writeback", "writethrough", "directsync", "unsafe", NULL
+};
+static const char *const drive_errors[] = { "ignore", "report", "stop", "enospc", NULL };
+
+static const struct { const char *name; const char *const *values; } drive_keys[] = {
+    { "file" }, { "format" }, { "id" }, { "serial" },
+    { "if", (const char *const[]){ "none", "ide", "scsi", "virtio", "floppy", "pflash", NULL } },
+    { "media", (const char *const[]){ "disk", "cdrom", NULL } }, { "cache", drive_caches },
+    { "readonly", on_off }, { "snapshot", on_off }, { "copy-on-read", on_off },
+    { "werror", drive_errors }, { "rerror", drive_errors }, { "index" }, { "bus" }, { "unit" },
+};
+
+void candidates_drive_text(Monitor *mon, const CompleteAt *at, GPtrArray *out)
+{
+    const char *comma = strrchr(at->text, ','), *last = comma != NULL ? comma + 1 : at->text;
+    size_t len = strcspn(last, "=");
+
+    for (size_t i = 0; i < G_N_ELEMENTS(drive_keys); i++) {
+        if (last[len] == '\0') {
+            add_key(out, drive_keys[i].name);
+        } else if (strlen(drive_keys[i].name) == len && !strncmp(drive_keys[i].name, last, len)) {
+            add_all(out, drive_keys[i].values);
+        }
+    }
+    if (last[len] == '=' && len == strlen("format") && g_str_has_prefix(last, "format")) {
+        for (const BlockDriver *const *driver = block_drivers; *driver != NULL; driver++) {
+            add(out, (*driver)->name);
+        }
+    }
+}
+
 /* ---- network back ends: the schema knows their options ---- */
 
 static const QmpMember *member_find(const QmpType *type, const char *name)
@@ -323,7 +360,7 @@ static void add_members(const QmpType *type, const QmpMember *tag, GPtrArray *ou
 static void add_member_values(Monitor *mon, const QmpMember *member, GPtrArray *out)
 {
     if (member->type->kind == QMP_BOOL) {
-        add_all(out, (const char *const[]){ "on", "off", NULL });
+        add_all(out, on_off);
     } else if (member->type->kind == QMP_ENUM) {
         add_all(out, member->type->values);
     } else if (g_str_equal(member->name, "netdev")) {
@@ -376,7 +413,7 @@ void candidates_chardev_text(Monitor *mon, const CompleteAt *at, GPtrArray *out)
             if (place.key == NULL) {
                 add_key(out, option->name);
             } else if (g_str_equal(option->name, place.key) && option->kind == CHAR_OPTION_BOOL) {
-                add_all(out, (const char *const[]){ "on", "off", NULL });
+                add_all(out, on_off);
             }
         }
     }

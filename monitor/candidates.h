@@ -22,5 +22,6 @@ void candidates_path(Monitor *mon, const CompleteAt *at, GPtrArray *out);
 #define OPTION_SEPARATORS ",="
 void candidates_chardev_text(Monitor *mon, const CompleteAt *at, GPtrArray *out);
 void candidates_device_text(Monitor *mon, const CompleteAt *at, GPtrArray *out);
+void candidates_drive_text(Monitor *mon, const CompleteAt *at, GPtrArray *out);
 void candidates_netdev_text(Monitor *mon, const CompleteAt *at, GPtrArray *out);
 void candidates_object_text(Monitor *mon, const CompleteAt *at, GPtrArray *out);

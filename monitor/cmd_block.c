@@ -1,20 +1,9 @@
 /* Commands about drives and their media. */
 #include "block_driver.h"
-#include "command.h"
+#include "candidates.h"
 #include "qmp_api.h"
 
 /* ---- candidates ---- */
-
-static void complete_drives(Monitor *mon, GPtrArray *candidates)
-{
-    for (guint i = 0; i < block_backends()->len; i++) {
-        const char *name = block_backend_name(g_ptr_array_index(block_backends(), i));
-
-        if (*name != '\0') {
-            g_ptr_array_add(candidates, g_strdup(name));
-        }
-    }
-}
 
 static void complete_formats(Monitor *mon, GPtrArray *candidates)
 {
@@ -25,11 +14,14 @@ static void complete_formats(Monitor *mon, GPtrArray *candidates)
 
 /* ---- media ---- */
 
-static const CmdArg eject_args[] = {
-    { .name = "force", .kind = ARG_FLAG, .flag = 'f', .help = "even if the guest has locked it" },
-    { .name = "device", .kind = ARG_DRIVE, .help = "the drive", .complete = complete_drives },
-    {}
-};
+#define ARG_FORCE \
+    { .name = "force", .kind = ARG_FLAG, .flag = 'f', .help = "even if the guest has locked it", \
+      .qmp = "force" }
+#define ARG_DEVICE \
+    { .name = "device", .kind = ARG_DRIVE, .help = "the drive", .complete = candidates_drives, \
+      .qmp = "device" }
+
+static const CmdArg eject_args[] = { ARG_FORCE, ARG_DEVICE, {} };
 
 static bool cmd_eject(Monitor *mon, const CmdValues *args, GError **error)
 {
@@ -39,13 +31,13 @@ static bool cmd_eject(Monitor *mon, const CmdValues *args, GError **error)
 }
 
 static const CmdArg change_args[] = {
-    { .name = "force", .kind = ARG_FLAG, .flag = 'f', .help = "even if the guest has locked it" },
-    { .name = "device", .kind = ARG_DRIVE, .help = "the drive", .complete = complete_drives },
-    { .name = "filename", .kind = ARG_FILE, .help = "the new image" },
+    ARG_FORCE,
+    ARG_DEVICE,
+    { .name = "filename", .kind = ARG_FILE, .help = "the new image", .qmp = "filename" },
     { .name = "format", .kind = ARG_WORD, .optional = true, .help = "its format; else guessed",
-      .complete = complete_formats },
+      .complete = complete_formats, .qmp = "format" },
     { .name = "mode", .kind = ARG_WORD, .optional = true, .help = "whether it can be written",
-      .choices = qmp_blockdev_change_read_only_mode_names },
+      .choices = qmp_blockdev_change_read_only_mode_names, .qmp = "read-only-mode" },
     {}
 };
 
@@ -69,8 +61,9 @@ static bool cmd_change(Monitor *mon, const CmdValues *args, GError **error)
 }
 
 static const CmdArg block_resize_args[] = {
-    { .name = "device", .kind = ARG_DRIVE, .help = "the drive", .complete = complete_drives },
-    { .name = "size", .kind = ARG_SIZE, .unit = MIB, .help = "its new size; a number is MiB" },
+    ARG_DEVICE,
+    { .name = "size", .kind = ARG_SIZE, .unit = MIB, .help = "its new size; a number is MiB",
+      .qmp = "size" },
     {}
 };
 
@@ -84,15 +77,16 @@ static bool cmd_block_resize(Monitor *mon, const CmdValues *args, GError **error
 
 static bool print_failure(Monitor *mon, const GError *why)
 {
-    monitor_printf(mon, "%s\n", why->message);
+    monitor_fail(mon, "%s\n", why->message);
     return true;
 }
 
 static const CmdArg drive_add_args[] = {
     { .name = "place", .kind = ARG_WORD,
       .help = "a PCI address of old; anything will do" },
-    { .name = "opts", .kind = ARG_WORD, .separators = ",",
-      .help = "file=FILE,if=none,id=ID and the other options of -drive" },
+    { .name = "opts", .kind = ARG_WORD, .separators = OPTION_SEPARATORS,
+      .help = "file=FILE,if=none,id=ID and the other options of -drive",
+      .complete_at = candidates_drive_text },
     {}
 };
 
@@ -117,7 +111,7 @@ static bool cmd_drive_add(Monitor *mon, const CmdValues *args, GError **error)
 
 static const CmdArg drive_del_args[] = {
     { .name = "id", .kind = ARG_DRIVE, .help = "the drive, or a node of -blockdev",
-      .complete = complete_drives },
+      .complete = candidates_drives },
     {}
 };
 
@@ -130,16 +124,19 @@ static bool cmd_drive_del(Monitor *mon, const CmdValues *args, GError **error)
 
 const Command monitor_block_commands[] = {
     { .name = "eject", .args = eject_args, .run = cmd_eject,
-      .help = "take the medium out of a drive" },
+      .help = "take the medium out of a drive", .example = "eject ide1-cd0", .qmp = "eject" },
     { .name = "change", .args = change_args,
       .params = "[-f] device filename [format [read-only-mode]]", .run = cmd_change,
-      .help = "put another medium into a drive" },
+      .help = "put another medium into a drive",
+      .example = "change ide1-cd0 /srv/iso/debian.iso raw", .qmp = "blockdev-change-medium" },
     { .name = "block_resize", .args = block_resize_args, .run = cmd_block_resize,
-      .help = "change the size of a disk" },
+      .help = "change the size of a disk", .example = "block_resize disk0 20G",
+      .qmp = "block_resize" },
     { .name = "drive_add", .args = drive_add_args,
       .params = "[[<domain>:]<bus>:]<slot> [file=file][,if=type][,bus=n]…",
-      .run = cmd_drive_add, .help = "add a drive for a device to come" },
+      .run = cmd_drive_add, .help = "add a drive for a device to come",
+      .example = "drive_add 0 if=none,id=d1,file=/srv/disk.qcow2,format=qcow2" },
     { .name = "drive_del", .args = drive_del_args, .params = "device", .run = cmd_drive_del,
-      .help = "take a drive away; a guest that uses it gets errors" },
+      .help = "take a drive away; a guest that uses it gets errors", .example = "drive_del d1" },
     {}
 };

@@ -36,8 +36,6 @@ static bool can_watch(const Monitor *mon, GError **error)
 {
     if (!mon->interactive) {
         set_error(error, "there is nobody to watch: this is not an interactive monitor");
-    } else if (mon->watch != NULL) {
-        set_error(error, "a command that is watched cannot watch another");
     } else if (!mon->settings.terminal) {
         set_error(error, "watch needs a terminal");
         error_add_hint(error, "If this monitor is one, tell it: set terminal on");
@@ -51,14 +49,19 @@ static bool cmd_watch(Monitor *mon, const CmdValues *args, GError **error)
 {
     const char *line = cmd_text(args, "cmd"), *rest;
     g_autofree char *name = NULL;
+    const Command *cmd = command_of_line(line, &rest, &name);
     unsigned ms;
 
     if (!can_watch(mon, error) || !parse_period(cmd_text(args, "s"), &ms, error)) {
         return false;
     }
-    if (command_of_line(line, &rest, &name) == NULL) {
+    if (cmd == NULL) {
         monitor_run_line(mon, line);                /* says what it thinks of the name */
         return true;
+    }
+    if (cmd->run == cmd_watch) {
+        set_error(error, "watching watch shows nothing");
+        return false;
     }
     mon->watch = g_strdup(line);
     mon->watch_ms = ms;

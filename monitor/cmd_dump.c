@@ -125,7 +125,7 @@ static bool info_dump(Monitor *mon, const CmdValues *args, GError **error)
 }
 
 const Command info_dump_topics[] = {
-    { .name = "dump", .run = info_dump, .qmp = "query-dump",
+    { .name = "dump", .run = info_dump, .example = "info dump", .qmp = "query-dump",
       .help = "how far writing the guest's memory to a file is" },
     {}
 };

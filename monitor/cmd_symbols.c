@@ -1,7 +1,7 @@
 /* Names of the guest's addresses, and who called. */
 #include <inttypes.h>
 
-#include "command.h"
+#include "candidates.h"
 #include "complete_expr.h"
 #include "qmp_api.h"
 
@@ -63,7 +63,7 @@ static bool info_symbol(Monitor *mon, const CmdValues *args, GError **error)
 
 static const CmdArg backtrace_args[] = {
     { .name = "cpu", .kind = ARG_INT32, .optional = true, .qmp = "cpu-index",
-      .help = "of this CPU; the current one without it" },
+      .help = "of this CPU; the current one without it", .complete = candidates_cpus },
     {}
 };
 

@@ -3,7 +3,7 @@
 #include <json.h>
 #include <time.h>
 
-#include "command.h"
+#include "candidates.h"
 #include "qmp_api.h"
 
 /* ---- images ---- */
@@ -190,10 +190,24 @@ static bool print_nodes(Monitor *mon, const char *name, bool verbose, GError **e
     return list != NULL;
 }
 
+static void complete_names(Monitor *mon, GPtrArray *candidates)
+{
+    bool flat = true;
+    g_autoptr(GPtrArray) nodes = qmp_query_named_block_nodes(mon->vm, &flat, NULL);
+
+    candidates_drives(mon, candidates);
+    for (guint i = 0; nodes != NULL && i < nodes->len; i++) {
+        const QmpBlockDeviceInfo *node = g_ptr_array_index(nodes, i);
+
+        g_ptr_array_add(candidates, g_strdup(node->node_name));
+    }
+}
+
 static const CmdArg block_args[] = {
     { .name = "nodes", .kind = ARG_FLAG, .flag = 'n', .help = "nodes of the block graph" },
     { .name = "verbose", .kind = ARG_FLAG, .flag = 'v', .help = "and their images" },
-    { .name = "device", .kind = ARG_DRIVE, .optional = true, .help = "only this drive or node" },
+    { .name = "device", .kind = ARG_DRIVE, .optional = true, .help = "only this drive or node",
+      .complete = complete_names },
     {}
 };
 
@@ -229,7 +243,9 @@ static bool info_blockstats(Monitor *mon, const CmdValues *args, GError **error)
 
 const Command info_block_topics[] = {
     { .name = "block", .args = block_args, .run = info_block,
-      .help = "drives and the images in them" },
-    { .name = "blockstats", .run = info_blockstats, .help = "what drives have done" },
+      .help = "drives and the images in them", .example = "info block -v disk0",
+      .qmp = "query-block" },
+    { .name = "blockstats", .run = info_blockstats, .help = "what drives have done",
+      .example = "info blockstats", .qmp = "query-blockstats" },
     {}
 };

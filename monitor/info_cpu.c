@@ -2,7 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "command.h"
+#include "candidates.h"
 #include "qmp_api.h"
 #include "symbols.h"
 
@@ -22,7 +22,8 @@ static bool info_cpus(Monitor *mon, const CmdValues *args, GError **error)
 
 static const CmdArg registers_args[] = {
     { .name = "all", .kind = ARG_FLAG, .flag = 'a', .help = "of all CPUs" },
-    { .name = "vcpu", .kind = ARG_INT32, .optional = true, .help = "of this CPU" },
+    { .name = "vcpu", .kind = ARG_INT32, .optional = true, .help = "of this CPU",
+      .complete = candidates_cpus },
     {}
 };
 
@@ -61,9 +62,18 @@ static bool info_registers(Monitor *mon, const CmdValues *args, GError **error)
     return true;
 }
 
+static void complete_apic_ids(Monitor *mon, GPtrArray *candidates)
+{
+    for (guint i = 0; i < mon->vm->cpus->len; i++) {
+        const X86Cpu *cpu = g_ptr_array_index(mon->vm->cpus, i);
+
+        g_ptr_array_add(candidates, g_strdup_printf("%u", cpu->apic_id));
+    }
+}
+
 static const CmdArg lapic_args[] = {
     { .name = "apic-id", .kind = ARG_INT32, .optional = true,
-      .help = "of the CPU with this APIC id" },
+      .help = "of the CPU with this APIC id", .complete = complete_apic_ids },
     {}
 };
 
