@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "../cpu/bare_cpu.h"
-#include "check_main.h"
 
 #define IMAGE_LINKED    UINT64_C(0xffffffff81000000)
 #define IMAGE_PHYS      0x80000

@@ -1,4 +1,5 @@
 /* Chains of calls through made-up ORC tables, frame pointers and bare stacks. */
+#include "check_main.h"
 #include "linux_image.h"
 #include "unwind.h"
 
