@@ -15,6 +15,7 @@
 #include "block_internal.h"
 #include "nbd_internal.h"
 #include "rhea_error.h"
+#include "yank.h"
 
 #define REQUEST_MAGIC   0x25609513u
 #define REPLY_MAGIC     0x67446698u
@@ -48,6 +49,7 @@ typedef struct Nbd {
     GMutex lock;
     GCond changed;                      /* a reply, a connection, the end */
     int fd;                             /* -1: no connection */
+    YankEntry *yank;                    /* NULL: the node was given no name */
     bool closing;
     int64_t lost_us;                    /* when the connection broke */
     uint64_t next_cookie;
@@ -132,6 +134,7 @@ static void drop_connection(Nbd *nbd, int fd)
     g_mutex_lock(&nbd->send_lock);
     g_mutex_lock(&nbd->lock);
     nbd->fd = -1;
+    yank_set_fd(nbd->yank, -1);
     nbd->lost_us = g_get_monotonic_time();
     g_hash_table_iter_init(&iter, nbd->waiting);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
@@ -172,6 +175,7 @@ static bool reconnect(Nbd *nbd)
         g_mutex_lock(&nbd->lock);
         if (fd >= 0) {
             nbd->fd = fd;
+            yank_set_fd(nbd->yank, fd);
             g_cond_broadcast(&nbd->changed);
         }
         while (fd < 0 && !nbd->closing && g_cond_wait_until(&nbd->changed, &nbd->lock, next)) {
@@ -444,6 +448,10 @@ static bool nbd_open(BlockNode *node, GError **error)
     node->size_bytes = nbd->export.size;
     node->request_alignment = MAX(nbd->export.min_block, 1);
     nbd->reconnect_delay_s = MIN(nbd->reconnect_delay_s, G_MAXINT32);
+    if (keyval_has(node->options, "node-name")) {
+        nbd->yank = yank_add(YANK_BLOCK_NODE, keyval_get(node->options, "node-name"));
+        yank_set_fd(nbd->yank, nbd->fd);
+    }
     nbd->reader = g_thread_new("nbd", read_replies, nbd);
     return true;
 }
@@ -471,6 +479,7 @@ static void nbd_close(BlockNode *node)
     if (nbd->reader != NULL) {
         hang_up(nbd);
     }
+    yank_remove(nbd->yank);
     if (nbd->fd >= 0) {
         close(nbd->fd);
     }

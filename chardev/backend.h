@@ -13,6 +13,7 @@
 #include "char_opts.h"
 #include "chardev.h"
 #include "rhea_error.h"
+#include "yank.h"
 
 /* Unsent output a back end keeps for a slow peer. */
 #define CHAR_OUT_LIMIT  (1024 * 1024)
@@ -63,6 +64,7 @@ struct Chardev {
     CharFrontend *fe;                       /* NULL: not in use */
     bool open;                              /* there is a peer */
     int log_fd;                             /* logfile=, or -1 */
+    YankEntry *yank;                        /* NULL: it never has a connection */
     /* input: main thread */
     int in_fd;
     GSource *in_source;

@@ -102,6 +102,7 @@ static void socket_connected(CharSocket *sock, int fd)
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     }
     sock->fd = fd;
+    yank_set_fd(sock->chr.yank, fd);
     chardev_set_output(&sock->chr, fd);
     chardev_watch_input(&sock->chr, fd);
     start_codec(sock);
@@ -162,6 +163,7 @@ static void socket_disconnect(CharSocket *sock)
     chardev_watch_input(&sock->chr, -1);
     chardev_set_output(&sock->chr, -1);
     drop_fds(sock);
+    yank_set_fd(sock->chr.yank, -1);
     if (sock->fd >= 0) {
         close(sock->fd);
         sock->fd = -1;
@@ -546,6 +548,7 @@ static bool socket_open(Chardev *chr, const CharOpts *opts, GError **error)
     sock->nodelay = !char_opts_bool(opts, "delay", true) || char_opts_bool(opts, "nodelay", false);
     sock->reconnect_s = MIN(char_opts_number(opts, "reconnect", 0), 86400);
     sock->addresses = g_array_new(FALSE, TRUE, sizeof(SocketAddress));
+    chr->yank = yank_add(YANK_CHARDEV, chr->label);
     if (!options_agree(opts, error) || !choose_codec(sock, opts, error)) {
         return false;
     }
@@ -573,6 +576,7 @@ static void socket_close(Chardev *chr)
     if (sock->unlink_path != NULL) {
         unlink(sock->unlink_path);
     }
+    yank_remove(chr->yank);
     g_free(sock->unlink_path);
     g_free(sock->text);
     g_array_unref(sock->addresses);

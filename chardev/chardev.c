@@ -186,6 +186,7 @@ bool chardev_change(const CharOpts *opts, GError **error)
     chardev_free(old);
     g_free(chr->label);
     chr->label = g_strdup(opts->id);
+    yank_rename(chr->yank, chr->label);
     if (fe != NULL) {
         chardev_attach(fe, chr, NULL);
     }
