@@ -489,7 +489,7 @@ OWN_ENTRIES = {'query-events', 'wait-event', 'query-event-position', 'memory-rea
 # Arrays that stay empty here: what no option of ours asks for.
 ALWAYS_EMPTY = {'query-blockstats[].stats.timed_stats[]'}
 # Commands whose further arguments are the properties of what they make, which ours does not list.
-OPEN = {'blockdev-add', 'netdev_add', 'object-add'}
+OPEN = {'netdev_add', 'object-add'}
 SMALLER = {'GUEST_PANICKED': {'info'}, 'GUEST_CRASHLOADED': {'info'}}
 
 
