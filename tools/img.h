@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <getopt.h>
 #include <stdio.h>
 
 #include "block_driver.h"
@@ -29,9 +30,18 @@ typedef struct ImgCommand {
     int (*run)(ImgArgs *args);
     const char *letters;                /* as for getopt() */
     const char *longs;                  /* IMG_… as characters */
-    const char *usage;
+    const char *usage, *help;
 } ImgCommand;
 extern const ImgCommand img_commands[];
+extern const struct option img_long_options[];
+
+/* What an option is for: completions and the manual page read it. */
+typedef struct ImgOptionHelp {
+    int code;                           /* letter or IMG_…; 0 ends the table */
+    const char *arg, *help;             /* arg NULL: it takes none */
+    const char *command;                /* only there; NULL: wherever no other row fits */
+} ImgOptionHelp;
+extern const ImgOptionHelp img_option_help[];
 
 int img_create(ImgArgs *args);
 int img_info(ImgArgs *args);

@@ -4,93 +4,11 @@
  * Not here: amend, bench, bitmap, dd.
  */
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "img.h"
 #include "rhea_error.h"
-
-const ImgCommand img_commands[] = {
-    { "check", img_check, "f:hqr:T:U", "\1\2\4",
-      "[-q] [-f fmt] [--output=ofmt] [-r [leaks | all]] [-U] [--image-opts] filename" },
-    { "commit", img_commit, "b:df:hpqr:t:", "\1\2",
-      "[-q] [-f fmt] [-t cache] [-b base] [-d] [-p] [--image-opts] filename" },
-    { "compare", img_compare, "F:f:hpqsT:U", "\1\2",
-      "[-f fmt] [-F fmt] [-p] [-q] [-s] [-U] [--image-opts] filename1 filename2" },
-    { "convert", img_convert, "B:CcF:f:hl:m:nO:o:pqS:T:t:UW", "\1\2\3\xb",
-      "[-c] [-p] [-q] [-n] [-W] [-U] [-f fmt] [-t cache] [-T src_cache] [-O output_fmt] "
-      "[-B backing_file [-F backing_fmt]] [-o options] [-l snapshot_param] [-S sparse_size] "
-      "[-m num_threads] [--target-is-zero] filename output_filename" },
-    { "create", img_create, "b:F:f:ho:qu", "\1",
-      "[-q] [-f fmt] [-b backing_file [-F backing_fmt]] [-u] [-o options] filename [size]" },
-    { "info", img_info, "f:hU", "\1\2\4\5",
-      "[-f fmt] [--output=ofmt] [--backing-chain] [-U] [--image-opts] filename" },
-    { "map", img_map, "f:hs:l:U", "\1\2\4\6\7",
-      "[-f fmt] [--start-offset=offset] [--max-length=len] [--output=ofmt] [-U] [--image-opts] "
-      "filename" },
-    { "measure", img_measure, "f:hl:O:o:U", "\1\2\4\xa",
-      "[--output=ofmt] [-O output_fmt] [-o options] [--size N | [-f fmt] [-l snapshot_param] "
-      "filename]" },
-    { "rebase", img_rebase, "b:F:f:hpqT:t:Uu", "\1\2",
-      "[-q] [-f fmt] [-t cache] [-p] [-u] [-U] -b backing_file [-F backing_fmt] filename" },
-    { "resize", img_resize, "f:hq", "\1\2\x8\x9",
-      "[-f fmt] [--preallocation=prealloc] [-q] [--shrink] filename [+ | -]size" },
-    { "snapshot", img_snapshot, "a:c:d:f:hlqU", "\1\2",
-      "[-U] [-q] [-l | -a snapshot | -c snapshot | -d snapshot] filename" },
-    {}
-};
-
-static const struct option long_options[] = {
-    { "help", no_argument, NULL, 'h' },
-    { "object", required_argument, NULL, IMG_OBJECT },
-    { "image-opts", no_argument, NULL, IMG_IMAGE_OPTS },
-    { "target-image-opts", no_argument, NULL, IMG_TARGET_IMAGE_OPTS },
-    { "output", required_argument, NULL, IMG_OUTPUT },
-    { "backing-chain", no_argument, NULL, IMG_BACKING_CHAIN },
-    { "start-offset", required_argument, NULL, IMG_START_OFFSET },
-    { "max-length", required_argument, NULL, IMG_MAX_LENGTH },
-    { "preallocation", required_argument, NULL, IMG_PREALLOCATION },
-    { "shrink", no_argument, NULL, IMG_SHRINK },
-    { "size", required_argument, NULL, IMG_SIZE },
-    { "target-is-zero", no_argument, NULL, IMG_TARGET_IS_ZERO },
-    { "force-share", no_argument, NULL, 'U' },
-    {}
-};
-
-/* ---- errors ---- */
-
-int img_fail(const char *format, ...)
-{
-    va_list args;
-
-    fflush(stdout);
-    fprintf(stderr, "rhea-img: ");
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
-    return 1;
-}
-
-int img_fail_usage(const char *format, ...)
-{
-    va_list args;
-
-    fprintf(stderr, "rhea-img: ");
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fprintf(stderr, "\nTry 'rhea-img --help' for more information\n");
-    return 1;
-}
-
-int img_fail_error(GError *error)
-{
-    img_fail("%s", error->message);
-    g_error_free(error);
-    return 1;
-}
 
 /* ---- arguments ---- */
 
@@ -162,7 +80,7 @@ static int run_command(const ImgCommand *command, int argc, char **argv)
     int code, status = 0;
 
     argc -= size_last;
-    while (status == 0 && (code = getopt_long(argc, argv, letters, long_options, NULL)) != -1) {
+    while (status == 0 && (code = getopt_long(argc, argv, letters, img_long_options, NULL)) != -1) {
         if (code == 'h') {
             print_help();
             g_string_free(args.options, TRUE);

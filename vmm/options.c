@@ -142,6 +142,20 @@ bool options_group(unsigned n, OptionGroup *group)
     return false;
 }
 
+bool options_row(unsigned n, OptionRow *row)
+{
+    for (size_t i = 0; sections[i].title != NULL; i++) {
+        for (const Option *option = sections[i].options; option->name != NULL; option++) {
+            if (n-- == 0) {
+                *row = (OptionRow){ sections[i].title, option->name, option->arg, option->help,
+                                    option->fields };
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static void fail_unknown(const char *word, const char *name, GError **error)
 {
     g_autofree const char **names = options_names();

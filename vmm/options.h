@@ -86,5 +86,12 @@ typedef struct OptionGroup {
 } OptionGroup;
 bool options_group(unsigned n, OptionGroup *group);
 
+/* The rows of -help by number.  False: there are no more. */
+typedef struct OptionRow {
+    const char *section, *name, *arg, *help;        /* arg may be NULL */
+    const KeyField *fields;                         /* may be NULL */
+} OptionRow;
+bool options_row(unsigned n, OptionRow *row);
+
 /* Every option name without its dash, NULL-terminated: completion, tests. Free with g_free(). */
 const char **options_names(void);
