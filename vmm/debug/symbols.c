@@ -30,6 +30,16 @@ struct SymbolTable {
 
 /* ---- making one ---- */
 
+static const char *name_of(const SymbolTable *table, const Entry *entry)
+{
+    return (const char *)table->names->data + entry->name + 1;
+}
+
+static char type_of(const SymbolTable *table, const Entry *entry)
+{
+    return (char)table->names->data[entry->name];
+}
+
 typedef struct BuildEntry {
     uint64_t addr, size;
     uint32_t name, order;
@@ -103,19 +113,24 @@ bool symbol_build_add(SymbolBuild *build, const SymbolRow *row, GError **error)
     return true;
 }
 
+bool symbol_build_add_table(SymbolBuild *build, const SymbolTable *table, GError **error)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const Entry *entry = &table->entries[i];
+        const char *name = name_of(table, entry);
+        SymbolRow row = { name, strlen(name), entry->addr, entry->size, type_of(table, entry),
+                          SYMBOL_RANK_BEST };
+
+        if (!symbol_build_add(build, &row, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static gint compare_for_sort(gconstpointer a, gconstpointer b)
 {
     return compare_entries(a, b);
-}
-
-static const char *name_of(const SymbolTable *table, const Entry *entry)
-{
-    return (const char *)table->names->data + entry->name + 1;
-}
-
-static char type_of(const SymbolTable *table, const Entry *entry)
-{
-    return (char)table->names->data[entry->name];
 }
 
 /* Entries get their sizes from back to front: up to the next higher address. */

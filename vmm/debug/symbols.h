@@ -51,13 +51,15 @@ const char *symbols_nearest(const SymbolTable *table, const char *typed);
 /* ---- the machine's table (main thread, machine lock held) ---- */
 /*
  * What the machine's symbols are: a file given by the user or the -kernel ELF, else kallsyms, read
- * when first asked for and again after a reset.  NULL: none; *error (may be NULL) says why.
+ * when first asked for and again after a reset; and those of Linux's modules.  Borrowed until asked
+ * again: a guest may load a module meanwhile.  NULL: none; *error (may be NULL) says why.
  */
 const SymbolTable *vm_symbols(Vm *vm, GError **error);
 /* An ELF or a System.map (told by its first bytes); the guest's KASLR offset is found and applied
  * where kallsyms can be read.  NULL file: back to what the machine has by itself. */
 bool vm_symbols_load(Vm *vm, const char *file, GError **error);
-const char *vm_symbols_source(Vm *vm);          /* "kallsyms", a file's name, or NULL */
+/* Of what vm_symbols() had last: "kallsyms", a file's name, or NULL. */
+const char *vm_symbols_source(Vm *vm);
 
 /* "do_sys_openat2+0x1c", "" if nobody knows; `out` is appended to.  Returns whether it knew. */
 bool vm_symbol_print(Vm *vm, uint64_t addr, GString *out);

@@ -49,16 +49,23 @@ static const char digits[] = "0\0001\0002\0003\0004\0005\0006\0007\0008\0009";
 /* ---- the image ---- */
 
 typedef struct Image {
-    X86Cpu view;                /* what address translation looks at, and no more */
+    KernelView view;
     uint64_t start, end;
 } Image;
 
-static void image_look_through(Image *image, const X86Cpu *cpu, uint64_t cr3)
+/*
+ * A vCPU in user mode may stand on tables that show next to nothing of the kernel (page table
+ * isolation); those with all of it lie one page below, and are tried second.  False: there is no
+ * such try, or the CPU is not in long mode.
+ */
+static bool look_through(KernelView *view, const X86Cpu *cpu, unsigned try)
 {
-    image->view = (X86Cpu){
+    uint64_t cr3 = try == 0 ? cpu->cr3 : cpu->cr3 & ~PTI_USER_TABLES;
+
+    view->cpu = (X86Cpu){
         .vm = cpu->vm, .cr0 = cpu->cr0, .cr3 = cr3, .cr4 = cpu->cr4, .efer = cpu->efer,
-        .in_smm = cpu->in_smm,
     };
+    return cpu->efer & EFER_LMA && (try == 0 || (try == 1 && cr3 != cpu->cr3));
 }
 
 /* From the first mapped step to the last one. */
@@ -71,7 +78,7 @@ static bool image_find(Image *image)
         if (image->start != 0 && addr - image->start >= IMAGE_BYTES_MAX) {
             break;
         }
-        if (x86_translate(&image->view, addr, &mapping)) {
+        if (x86_translate(&image->view.cpu, addr, &mapping)) {
             image->start = image->start != 0 ? image->start : addr;
             image->end = addr + IMAGE_STEP;
         }
@@ -79,21 +86,22 @@ static bool image_find(Image *image)
     return image->start != 0;
 }
 
-/* Bytes of the image; what is not mapped (Linux takes out what it no longer needs) reads as 0. */
-static void image_read(const Image *image, uint64_t addr, uint8_t *buf, size_t len)
+void kernel_read(const KernelView *view, uint64_t addr, void *buf, size_t len)
 {
+    uint8_t *to = buf;
+
     while (len > 0) {
         PageMapping mapping = { .size = PAGE_SIZE_4K };
-        bool mapped = x86_translate(&image->view, addr, &mapping);
+        bool mapped = x86_translate(&view->cpu, addr, &mapping);
         uint64_t at = addr & (mapping.size - 1);
         size_t piece = MIN(len, mapping.size - at);
 
-        if (!mapped || mem_read_debug(&image->view.vm->memory, mapping.phys + at, buf, piece) !=
-            MEM_OK) {
-            memset(buf, 0, piece);
+        if (!mapped ||
+            mem_read_debug(&view->cpu.vm->memory, mapping.phys + at, to, piece) != MEM_OK) {
+            memset(to, 0, piece);
         }
         addr += piece;
-        buf += piece;
+        to += piece;
         len -= piece;
     }
 }
@@ -110,7 +118,7 @@ static void window_open(Window *window, const Image *image, uint64_t first, uint
     window->addr = MAX(first, image->start) & ~UINT64_C(7);     /* places are aligned in it */
     window->len = MIN(end, image->end) - window->addr;
     window->bytes = g_malloc(window->len);
-    image_read(image, window->addr, window->bytes, window->len);
+    kernel_read(&image->view, window->addr, window->bytes, window->len);
 }
 
 static uint32_t get32(const Window *window, size_t at)
@@ -391,7 +399,7 @@ static SymbolTable *scan_image(const Image *image, KallsymsMark *mark)
         size_t len = MIN(SCAN_BYTES + sizeof(digits), image->end - addr);
         const uint8_t *at = chunk, *hit;
 
-        image_read(image, addr, chunk, len);
+        kernel_read(&image->view, addr, chunk, len);
         while ((hit = memmem(at, chunk + len - at, digits, sizeof(digits))) != NULL) {
             uint64_t found = addr + (hit - chunk);
 
@@ -411,22 +419,12 @@ static SymbolTable *scan_image(const Image *image, KallsymsMark *mark)
     return NULL;
 }
 
-/*
- * A vCPU in user mode may stand on tables that show next to nothing of the kernel (page table
- * isolation); those with all of it lie one page below.
- */
 SymbolTable *symbols_find_kallsyms(const X86Cpu *cpu, KallsymsMark *mark, GError **error)
 {
-    const uint64_t roots[] = { cpu->cr3, cpu->cr3 & ~PTI_USER_TABLES };
     SymbolTable *table = NULL;
+    Image image;
 
-    for (unsigned i = 0; i < G_N_ELEMENTS(roots) && table == NULL; i++) {
-        Image image;
-
-        if ((i > 0 && roots[i] == roots[0]) || !(cpu->efer & EFER_LMA)) {
-            continue;
-        }
-        image_look_through(&image, cpu, roots[i]);
+    for (unsigned try = 0; table == NULL && look_through(&image.view, cpu, try); try++) {
         if (image_find(&image)) {
             table = scan_image(&image, mark);
         }
@@ -444,16 +442,12 @@ SymbolTable *symbols_from_kallsyms(X86Cpu *cpu, GError **error)
     return symbols_find_kallsyms(cpu, &mark, error);
 }
 
-bool kallsyms_still_there(const X86Cpu *cpu, const KallsymsMark *mark)
+bool kernel_view(const X86Cpu *cpu, const KallsymsMark *mark, KernelView *view)
 {
-    const uint64_t roots[] = { cpu->cr3, cpu->cr3 & ~PTI_USER_TABLES };
-
-    for (unsigned i = 0; i < G_N_ELEMENTS(roots); i++) {
-        Image image;
+    for (unsigned try = 0; look_through(view, cpu, try); try++) {
         uint64_t value;
 
-        image_look_through(&image, cpu, roots[i]);
-        if (x86_read_linear(&image.view, mark->addr, &value, sizeof(value)) &&
+        if (x86_read_linear(&view->cpu, mark->addr, &value, sizeof(value)) &&
             value == mark->value) {
             return true;
         }

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "pagewalk.h"
+#include "symbols_build.h"
 
 #define ENTRY_BYTES     6
 #define ENTRIES_MAX     (1u << 24)
@@ -116,13 +117,26 @@ static bool find_index(const OrcTable *orc, const UnwindState *s, uint64_t ip, u
     return low > 0 && low < orc->count;
 }
 
-static bool find_entry(const OrcTable *orc, const UnwindState *s, OrcEntry *entry)
+/* A module has tables of its own, in the layout of its kernel's. */
+static void find_module_table(const OrcTable *kernel, uint64_t ip, OrcTable *orc)
 {
+    const ModuleOrc *module = vm_module_orc(ip);
+
+    *orc = *kernel;
+    if (module != NULL) {
+        *orc = (OrcTable){ module->ips, module->entries, module->count, kernel->typed };
+    }
+}
+
+static bool find_entry(const OrcTable *kernel, const UnwindState *s, OrcEntry *entry)
+{
+    uint64_t ip = s->exact ? s->rip : s->rip - 1, index = 0;
     uint8_t bytes[ENTRY_BYTES];
-    uint64_t index = 0;
+    OrcTable found, *orc = &found;
     unsigned flags;
 
-    if (!find_index(orc, s, s->exact ? s->rip : s->rip - 1, &index) ||
+    find_module_table(kernel, ip, orc);
+    if (!find_index(orc, s, ip, &index) ||
         !x86_read_linear(s->cpu, orc->entries + index * ENTRY_BYTES, bytes, ENTRY_BYTES)) {
         return false;
     }

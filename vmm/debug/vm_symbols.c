@@ -15,6 +15,8 @@
 
 /* After a search in vain that took t none begins for this many times t. */
 #define REST_FACTOR 20
+/* How often the guest is asked whether it has still the same kernel and modules. */
+#define CHECK_US    10000
 
 /* Machine lock. */
 static struct {
@@ -25,40 +27,47 @@ static struct {
     int64_t moved_by;           /* from where it was linked, while it is placed */
     SymbolTable *kallsyms;
     KallsymsMark mark;
+    SymbolTable *with_modules;  /* the file or kallsyms, and modules; NULL: there are none */
+    GArray *modules, *orcs;     /* what it was made of: uint64_t, ModuleOrc */
     int64_t not_before_us;      /* for the next search, monotonic time */
+    int64_t checked_us;         /* when the guest was last asked; 0: ask now */
 } known;
 
-static void forget_kallsyms(void)
+static void forget_modules(void)
 {
+    symbols_free(known.with_modules);
+    known.with_modules = NULL;
+    g_array_set_size(known.modules, 0);
+    g_array_set_size(known.orcs, 0);
+    known.checked_us = 0;
+}
+
+/* What comes now is another kernel, or the same one elsewhere. */
+static void forget_kernel(void)
+{
+    forget_modules();
     symbols_free(known.kallsyms);
     known.kallsyms = NULL;
     known.not_before_us = 0;
-}
-
-static void unplace_file(void)
-{
-    if (known.file != NULL && known.placed) {
+    if (known.placed) {
         symbols_relocate(known.file, -known.moved_by);
     }
     known.placed = false;
-    known.moved_by = 0;
 }
 
-/* What comes after a reset is another kernel, or the same one elsewhere. */
 static void symbols_reset(void *opaque)
 {
-    forget_kallsyms();
-    unplace_file();
+    forget_kernel();
 }
 
 static void take_file(SymbolTable *table, const char *name)
 {
+    forget_modules();
     symbols_free(known.file);
     g_free(known.file_name);
     known.file = table;
     known.file_name = g_strdup(name);
     known.placed = false;
-    known.moved_by = 0;
 }
 
 /* The -kernel file, where it is an ELF with symbols. */
@@ -74,6 +83,8 @@ static void start(Vm *vm)
 {
     if (!known.started) {
         known.started = true;
+        known.modules = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+        known.orcs = g_array_new(FALSE, FALSE, sizeof(ModuleOrc));
         vm_add_reset(vm, symbols_reset, NULL);
         take_kernel_file(vm);
     }
@@ -98,27 +109,11 @@ static SymbolTable *search_kallsyms(Vm *vm, GError **error)
     return table;
 }
 
-static bool kallsyms_are_stale(Vm *vm)
-{
-    for (guint i = 0; i < vm->cpus->len; i++) {
-        X86Cpu *cpu = g_ptr_array_index(vm->cpus, i);
-
-        vcpu_sync(cpu);
-        if (kallsyms_still_there(cpu, &known.mark)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static const SymbolTable *find_kallsyms(Vm *vm, GError **error)
 {
     g_autoptr(GError) why = NULL;
     int64_t before = g_get_monotonic_time(), after;
 
-    if (known.kallsyms != NULL && kallsyms_are_stale(vm)) {
-        forget_kallsyms();
-    }
     if (known.kallsyms == NULL && before >= known.not_before_us) {
         known.kallsyms = search_kallsyms(vm, &why);
         after = g_get_monotonic_time();
@@ -170,16 +165,100 @@ static void place_file(Vm *vm)
     }
 }
 
+/* ---- what changes while the guest runs ---- */
+
+/* A look at the kernel that was found, through any vCPU; false: it is gone. */
+static bool find_view(Vm *vm, KernelView *view)
+{
+    for (guint i = 0; i < vm->cpus->len; i++) {
+        X86Cpu *cpu = g_ptr_array_index(vm->cpus, i);
+
+        vcpu_sync(cpu);
+        if (kernel_view(cpu, &known.mark, view)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool same_modules(const GArray *modules)
+{
+    return modules->len == known.modules->len &&
+           memcmp(modules->data, known.modules->data, modules->len * sizeof(uint64_t)) == 0;
+}
+
+/* A table that cannot be made (too many names) leaves the kernel's own. */
+static void read_modules(const KernelView *view, const SymbolTable *base, GArray *modules)
+{
+    g_autoptr(SymbolBuild) build = symbol_build_new();
+
+    forget_modules();
+    g_array_append_vals(known.modules, modules->data, modules->len);
+    if (modules->len > 0 && symbol_build_add_table(build, base, NULL) &&
+        modules_read(view, modules, build, known.orcs, NULL)) {
+        known.with_modules = symbol_build_finish(g_steal_pointer(&build), "the kernel", NULL);
+    }
+}
+
+/* Asks the guest, not too often, whether its kernel and its modules are those we know. */
+static void follow_guest(Vm *vm, const SymbolTable *base)
+{
+    g_autoptr(GArray) modules = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    int64_t now = g_get_monotonic_time();
+    KernelView view;
+    Symbol head;
+
+    if (known.kallsyms == NULL || (known.checked_us != 0 && now - known.checked_us < CHECK_US)) {
+        return;
+    }
+    if (!find_view(vm, &view)) {
+        forget_kernel();
+        return;
+    }
+    if (symbols_by_name(base, "modules", &head)) {
+        modules_list(&view, head.addr, modules);
+        if (!same_modules(modules)) {
+            read_modules(&view, base, modules);
+        }
+    }
+    known.checked_us = now;
+}
+
+const ModuleOrc *vm_module_orc(uint64_t addr)
+{
+    for (guint i = 0; known.orcs != NULL && i < known.orcs->len; i++) {
+        const ModuleOrc *orc = &g_array_index(known.orcs, ModuleOrc, i);
+
+        if (addr >= orc->first && addr < orc->last) {
+            return orc;
+        }
+    }
+    return NULL;
+}
+
 /* ---- the doors ---- */
 
-const SymbolTable *vm_symbols(Vm *vm, GError **error)
+/* The kernel's own table. */
+static const SymbolTable *find_base(Vm *vm, GError **error)
 {
-    start(vm);
     if (known.file == NULL) {
         return find_kallsyms(vm, error);
     }
     place_file(vm);
     return known.file;
+}
+
+const SymbolTable *vm_symbols(Vm *vm, GError **error)
+{
+    const SymbolTable *base;
+
+    start(vm);
+    base = find_base(vm, error);
+    follow_guest(vm, base);
+    if (base != NULL && known.file == NULL && known.kallsyms == NULL) {
+        base = find_base(vm, error);                    /* it has just gone */
+    }
+    return known.with_modules != NULL ? known.with_modules : base;
 }
 
 bool vm_symbols_load(Vm *vm, const char *file, GError **error)
@@ -192,7 +271,7 @@ bool vm_symbols_load(Vm *vm, const char *file, GError **error)
     start(vm);
     known.not_before_us = 0;
     if (file == NULL) {
-        forget_kallsyms();
+        forget_kernel();
         take_kernel_file(vm);
         return true;
     }
@@ -212,10 +291,7 @@ bool vm_symbols_load(Vm *vm, const char *file, GError **error)
 
 const char *vm_symbols_source(Vm *vm)
 {
-    if (vm_symbols(vm, NULL) == NULL) {
-        return NULL;
-    }
-    return known.file != NULL ? known.file_name : "kallsyms";
+    return known.file != NULL ? known.file_name : known.kallsyms != NULL ? "kallsyms" : NULL;
 }
 
 bool vm_symbol_print(Vm *vm, uint64_t addr, GString *out)

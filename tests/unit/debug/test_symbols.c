@@ -357,7 +357,9 @@ START_TEST(machine_finds_its_kernel)
     ck_assert(!vm_symbol_print(&image->bare->vm, 0x1c0, out));
     /* another kernel takes its place without a reset */
     memset(image_at(image, PUT_TABLES), 0, image->kallsyms_end - PUT_TABLES);
-    ck_assert(!vm_symbol_print(&image->bare->vm, image->base + 0x1c0, out));
+    while (vm_symbol_print(&image->bare->vm, image->base + 0x1c0, out)) {   /* is seen in 10 ms */
+    }
+    ck_assert_ptr_null(vm_symbols_source(&image->bare->vm));
     image_free(image);
 }
 END_TEST
@@ -375,6 +377,7 @@ START_TEST(file_goes_where_the_kernel_is)
     ck_assert_str_eq(out->str, "only_in_the_file+0x10");
     ck_assert(g_str_has_prefix(vm_symbols_source(&image->bare->vm), "/proc/"));
     ck_assert(vm_symbols_load(&image->bare->vm, NULL, NULL));
+    ck_assert_ptr_nonnull(vm_symbols(&image->bare->vm, NULL));
     ck_assert_str_eq(vm_symbols_source(&image->bare->vm), "kallsyms");
     image_free(image);
 }
