@@ -19,7 +19,7 @@ bool unwind_read(const UnwindState *s, uint64_t addr, uint64_t *value)
 
 /* ---- return addresses ---- */
 
-static bool is_code(const UnwindState *s, uint64_t addr)
+bool unwind_is_code(const UnwindState *s, uint64_t addr)
 {
     PageMapping mapping;
 
@@ -45,13 +45,13 @@ static bool is_behind_call(const UnwindState *s, uint64_t addr)
     uint8_t before[CALL_BYTES_MAX];
     int32_t distance;
 
-    if ((addr ^ s->rip) >> 63 != 0 || !is_code(s, addr) ||
+    if ((addr ^ s->rip) >> 63 != 0 || !unwind_is_code(s, addr) ||
         !x86_read_linear(s->cpu, addr - CALL_BYTES_MAX, before, CALL_BYTES_MAX)) {
         return false;
     }
     memcpy(&distance, before + CALL_BYTES_MAX - 4, sizeof(distance));
     if (before[CALL_BYTES_MAX - 5] == 0xe8 &&
-        is_code(s, s->word == 8 ? addr + distance : (uint32_t)(addr + distance))) {
+        unwind_is_code(s, s->word == 8 ? addr + distance : (uint32_t)(addr + distance))) {
         return true;
     }
     for (unsigned n = 2; n <= CALL_BYTES_MAX; n++) {
@@ -91,7 +91,7 @@ static int shallow_return(const UnwindState *s)
     if (!s->exact) {
         return -1;
     }
-    if (!is_code(s, s->rip)) {
+    if (!unwind_is_code(s, s->rip)) {
         return 0;                                   /* a call through a wild pointer */
     }
     if (s->symbols != NULL && symbols_by_addr(s->symbols, s->rip, &symbol) &&
@@ -145,6 +145,20 @@ static UnwindStep frame_pointer_step(UnwindState *s)
 
 /* ---- guesses ---- */
 
+/*
+ * Functions that save a frame pointer push it first, right below the return address.  Anything
+ * there that points a bit up the stack is taken for one.
+ */
+static void guess_frame_pointer(UnwindState *s, uint64_t slot)
+{
+    uint64_t bp;
+
+    if (unwind_read(s, slot - s->word, &bp) && bp % s->word == 0 && bp > slot &&
+        bp - slot < FRAME_BYTES_MAX) {
+        s->bp = bp;
+    }
+}
+
 static UnwindStep guess_step(UnwindState *s)
 {
     uint64_t at = s->sp & ~(uint64_t)(s->word - 1), rip;
@@ -154,6 +168,7 @@ static UnwindStep guess_step(UnwindState *s)
             break;
         }
         if (is_behind_call(s, rip)) {
+            guess_frame_pointer(s, at);
             go_to_caller(s, rip, at + s->word);
             s->chained = false;
             return STEP_DONE;

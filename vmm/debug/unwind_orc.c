@@ -67,23 +67,6 @@ static bool entries_are_typed(const OrcTable *orc, const UnwindState *s)
     return as_typed > as_old;
 }
 
-void orc_find(OrcTable *orc, const UnwindState *s)
-{
-    Symbol ips, ips_end, entries;
-
-    *orc = (OrcTable){ 0 };
-    if (s->symbols == NULL || !symbols_by_name(s->symbols, "__start_orc_unwind_ip", &ips) ||
-        !symbols_by_name(s->symbols, "__stop_orc_unwind_ip", &ips_end) ||
-        !symbols_by_name(s->symbols, "__start_orc_unwind", &entries) ||
-        ips_end.addr - ips.addr > (uint64_t)ENTRIES_MAX * 4) {
-        return;
-    }
-    orc->ips = ips.addr;
-    orc->entries = entries.addr;
-    orc->count = (ips_end.addr - ips.addr) / 4;
-    orc->typed = entries_are_typed(orc, s);
-}
-
 static bool read_ip(const OrcTable *orc, const UnwindState *s, uint64_t n, uint64_t *ip)
 {
     uint64_t at = orc->ips + n * 4;
@@ -94,6 +77,26 @@ static bool read_ip(const OrcTable *orc, const UnwindState *s, uint64_t n, uint6
     }
     *ip = at + distance;
     return true;
+}
+
+void orc_find(OrcTable *orc, const UnwindState *s)
+{
+    Symbol ips, ips_end, entries;
+
+    *orc = (OrcTable){ 0 };
+    if (s->symbols == NULL || !symbols_by_name(s->symbols, "__start_orc_unwind_ip", &ips) ||
+        !symbols_by_name(s->symbols, "__stop_orc_unwind_ip", &ips_end) ||
+        !symbols_by_name(s->symbols, "__start_orc_unwind", &entries) ||
+        ips_end.addr - ips.addr < 4 || ips_end.addr - ips.addr > (uint64_t)ENTRIES_MAX * 4) {
+        return;
+    }
+    orc->ips = ips.addr;
+    orc->entries = entries.addr;
+    orc->count = (ips_end.addr - ips.addr) / 4;
+    orc->typed = entries_are_typed(orc, s);
+    if (!read_ip(orc, s, 0, &orc->first) || !read_ip(orc, s, orc->count - 1, &orc->last)) {
+        orc->count = 0;
+    }
 }
 
 /* The last entry not above `ip`, but not the very last: that one ends the kernel's code. */
@@ -124,7 +127,8 @@ static void find_module_table(const OrcTable *kernel, uint64_t ip, OrcTable *orc
 
     *orc = *kernel;
     if (module != NULL) {
-        *orc = (OrcTable){ module->ips, module->entries, module->count, kernel->typed };
+        *orc = (OrcTable){ .ips = module->ips, .entries = module->entries, .count = module->count,
+                           .typed = kernel->typed };
     }
 }
 
@@ -194,6 +198,16 @@ static bool find_previous_sp(const UnwindState *s, const OrcEntry *entry, uint64
     }
 }
 
+/*
+ * A few functions move the stack pointer behind the tables' back; what is taken for a return
+ * address then is anything.  Code that ran at boot is unmapped later and still on the stack.
+ */
+static bool returns_to_code(const OrcTable *orc, const UnwindState *s)
+{
+    return (s->rip >= orc->first && s->rip < orc->last) || vm_module_orc(s->rip) != NULL ||
+           unwind_is_code(s, s->rip);
+}
+
 /* Back to what an interrupt or a system call interrupted; the saved ip lies at `ip_at`. */
 static bool cross_interrupt(UnwindState *s, uint64_t ip_at)
 {
@@ -257,7 +271,8 @@ UnwindStep orc_step(const OrcTable *orc, UnwindState *s)
         return STEP_UNKNOWN;
     }
     next.chained = false;
-    if (!find_previous_bp(&next, &entry, sp)) {
+    if (!find_previous_bp(&next, &entry, sp) ||
+        (entry.type == TYPE_CALL && !returns_to_code(orc, &next))) {
         return STEP_UNKNOWN;
     }
     *s = next;

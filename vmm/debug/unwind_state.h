@@ -24,11 +24,13 @@ typedef struct UnwindState {
 
 /* A word of the guest's stack. */
 bool unwind_read(const UnwindState *s, uint64_t addr, uint64_t *value);
+bool unwind_is_code(const UnwindState *s, uint64_t addr);
 
 /* ---- unwind_orc.c ---- */
 typedef struct OrcTable {
     uint64_t ips, entries;      /* addresses of the two arrays */
     uint64_t count;             /* 0: the guest has none */
+    uint64_t first, last;       /* code they speak of */
     bool typed;                 /* layout of Linux 6.4 and later */
 } OrcTable;
 
