@@ -43,6 +43,8 @@ BlockBackend *block_backend_new(const char *name)
     blk->bus = blk->unit = -1;
     block_req_list_init(&blk->parked);
     block_req_list_init(&blk->held);
+    block_req_list_init(&blk->throttled[0]);
+    block_req_list_init(&blk->throttled[1]);
     g_mutex_init(&blk->lock);
     g_cond_init(&blk->idle);
     g_ptr_array_add(backends, blk);
@@ -52,6 +54,7 @@ BlockBackend *block_backend_new(const char *name)
 void block_backend_free(BlockBackend *blk)
 {
     g_assert(blk->dev == NULL);
+    block_throttle_leave(blk);
     block_drain(blk);
     block_use_free(blk->use);
     g_ptr_array_remove(backends, blk);

@@ -4,6 +4,7 @@
 #include "context.h"
 
 /* Requests that wait, oldest first. */
+typedef struct BlockThrottle BlockThrottle;
 typedef struct BlockReqList { BlockReq *first, **last; } BlockReqList;
 
 /* Why a request may not begin at once. */
@@ -40,6 +41,9 @@ struct BlockBackend {
     unsigned hold;                      /* atomic BLOCK_HOLD_*; set by the main thread */
     BlockReqList parked;                /* failed, and sent again on resume */
     BlockReqList held;                  /* came while all was to be quiet; not in flight */
+    BlockThrottle *throttle;            /* NULL: no limits; changes on the context's thread */
+    BlockReqList throttled[2];          /* in flight, and waiting; the group's lock */
+    unsigned limits_off;                /* being drained; the group's lock */
     BlockStats stats, snapshot;         /* stats: atomic; snapshot: what a door was given */
     int64_t last_access_ns;             /* atomic */
     unsigned io_status;                 /* atomic BlockIoStatus */
@@ -57,7 +61,15 @@ void block_request_start(BlockReq *req);
 /* Only tells, later: for requests that fail at once. */
 void block_request_defer(BlockReq *req, int ret);
 
+/* throttle.c: true: the request waits, and counts as in flight; block_request_begin() follows. */
+bool block_throttle_take(BlockBackend *blk, BlockReq *req);
+void block_throttle_bypass(BlockBackend *blk, bool on); /* nothing of it waits; nests */
+void block_throttle_leave(BlockBackend *blk);
+
 /* backend_io.c: the context's thread. */
+void block_backend_enter(BlockBackend *blk);            /* one more under way */
+void block_request_begin(BlockReq *req);                /* of one that is */
+void block_backend_set_throttled(BlockBackend *blk, bool on);
 void block_request_done(BlockReq *req, int ret, bool refused);
 void block_backend_resume(BlockBackend *blk);           /* sends the parked again */
 bool block_backend_is_busy(BlockBackend *blk);          /* something is under way */
@@ -96,5 +108,8 @@ void block_backend_free(BlockBackend *blk);
 
 /* The five cache modes of -drive cache=; false: no such mode. */
 bool block_parse_cache_mode(const char *text, bool *write_cache, bool *direct, bool *no_flush);
+/* drive_limits.c: what a -drive says of its traffic, and whether a key of it is about that. */
+bool block_drive_limits_take(KeyVal *kv, BlockLimits *limits, const char **group, GError **error);
+bool block_drive_limits_own(const char *key);
 /* A new writable node over `base` whose changes go when it does. */
 BlockNode *block_node_temporary(BlockNode *base, GError **error);

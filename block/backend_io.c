@@ -133,8 +133,7 @@ static void note_status(BlockBackend *blk, int error)
 
 /* ---- ends ---- */
 
-/* One more under way. */
-static void enter(BlockBackend *blk)
+void block_backend_enter(BlockBackend *blk)
 {
     if (blk->context == block_context_main()) {
         blk->in_flight++;
@@ -228,7 +227,7 @@ static int check_request(const BlockBackend *blk, const BlockReq *req)
     return 0;
 }
 
-static void start(BlockReq *req)
+void block_request_begin(BlockReq *req)
 {
     int ret = check_request(req->blk, req);
 
@@ -250,7 +249,7 @@ static bool hold(BlockBackend *blk, BlockReq *req)
         block_req_list_add(&blk->held, req);
     }
     g_mutex_unlock(&blk->lock);
-    return held;
+    return held || (blk->throttle != NULL && block_throttle_take(blk, req));
 }
 
 void block_submit(BlockBackend *blk, BlockReq *req)
@@ -263,8 +262,8 @@ void block_submit(BlockBackend *blk, BlockReq *req)
     if (G_UNLIKELY(__atomic_load_n(&blk->hold, __ATOMIC_RELAXED) != 0) && hold(blk, req)) {
         return;
     }
-    enter(blk);
-    start(req);
+    block_backend_enter(blk);
+    block_request_begin(req);
 }
 
 void block_plug(BlockBackend *blk)
@@ -314,8 +313,8 @@ static void list_finished(BlockWork *work)
         if (own->drop) {
             req->done(req, -ECANCELED);
         } else {
-            enter(blk);
-            start(req);
+            block_backend_enter(blk);
+            block_request_begin(req);
         }
     }
     block_context_unplug(blk->context);
@@ -340,7 +339,7 @@ static void post_list(BlockBackend *blk, BlockReqList *list, bool drop)
     work->blk = blk;
     work->list = list;
     work->drop = drop;
-    enter(blk);
+    block_backend_enter(blk);
     block_context_defer(blk->context, &work->work);
 }
 
@@ -352,6 +351,11 @@ static void set_hold(BlockBackend *blk, unsigned flag, bool on)
     flags = on ? blk->hold | flag : blk->hold & ~flag;
     __atomic_store_n(&blk->hold, flags, __ATOMIC_RELAXED);
     g_mutex_unlock(&blk->lock);
+}
+
+void block_backend_set_throttled(BlockBackend *blk, bool on)
+{
+    set_hold(blk, BLOCK_HOLD_THROTTLE, on);
 }
 
 void block_backend_hold(BlockBackend *blk)
@@ -400,13 +404,15 @@ static void drain_other_thread(BlockBackend *blk)
 
 void block_drain(BlockBackend *blk)
 {
+    block_throttle_bypass(blk, true);
     if (blk->context != block_context_main()) {
         drain_other_thread(blk);
-        return;
+    } else {
+        while (blk->in_flight > 0) {
+            block_context_wait(blk->context);
+        }
     }
-    while (blk->in_flight > 0) {
-        block_context_wait(blk->context);
-    }
+    block_throttle_bypass(blk, false);
 }
 
 void block_drain_all(void)

@@ -212,6 +212,29 @@ bool block_conf_realize(BlockConf *conf, const BlockAttach *attach, GError **err
 /* Cylinders, heads and sectors for ATA and SCSI: asked for, from an MBR, or by size. */
 void block_conf_geometry(BlockConf *conf);
 
+/* ---- limits of traffic (throttle.c): main thread, machine lock ---- */
+typedef enum BlockLimitKind {
+    BLOCK_LIMIT_BPS_TOTAL, BLOCK_LIMIT_BPS_READ, BLOCK_LIMIT_BPS_WRITE,
+    BLOCK_LIMIT_IOPS_TOTAL, BLOCK_LIMIT_IOPS_READ, BLOCK_LIMIT_IOPS_WRITE, BLOCK_LIMITS
+} BlockLimitKind;
+typedef struct BlockLimit {
+    uint64_t rate;                              /* bytes or requests per second; 0: no limit */
+    uint64_t burst, burst_seconds;              /* rate of a burst (0: none), and its length */
+} BlockLimit;
+typedef struct BlockLimits {
+    BlockLimit limit[BLOCK_LIMITS];
+    uint64_t op_size;                           /* bytes that count as one request; 0: any number */
+} BlockLimits;
+void block_limits_init(BlockLimits *limits);    /* none */
+bool block_limits_check(const BlockLimits *limits, GError **error);
+/*
+ * Backends of a group share its limits.  `group` may be NULL for a backend that has one.  Without
+ * any limit the backend leaves its group.
+ */
+bool block_backend_set_limits(BlockBackend *blk, const BlockLimits *limits, const char *group,
+                              GError **error);
+const BlockLimits *block_backend_limits(const BlockBackend *blk, const char **group); /* or NULL */
+
 /* ---- opening ---- */
 
 /*

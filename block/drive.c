@@ -37,6 +37,8 @@ typedef struct DriveLine {
     bool cdrom, read_only, snapshot, write_cache, direct, no_flush;
     bool account_invalid, account_failed;
     BlockErrorPolicy rerror, werror;
+    BlockLimits limits;
+    const char *group;                  /* of the limits; NULL: the drive's own */
 } DriveLine;
 
 /* ---- the line's own options ---- */
@@ -236,15 +238,6 @@ static bool check_supported(KeyVal *kv, GError **error)
         set_error(error, "copy-on-read is not supported");
         return false;
     }
-    for (size_t i = 0; i < keyval_count(kv); i++) {
-        const char *key = keyval_key(kv, i);
-
-        if (g_str_has_prefix(key, "throttling.") || g_str_has_prefix(key, "bps") ||
-            g_str_has_prefix(key, "iops")) {
-            set_error(error, "'%s': limits on disk traffic are not supported", key);
-            return false;
-        }
-    }
     return true;
 }
 
@@ -262,6 +255,7 @@ static bool take_line(KeyVal *kv, const char *default_if, DriveLine *line, GErro
     return take_id(kv, line, error) && take_interface(kv, default_if, line, error) &&
            take_media(kv, line, error) && take_cache(kv, line, error) &&
            check_supported(kv, error) &&
+           block_drive_limits_take(kv, &line->limits, &line->group, error) &&
            take_policy(kv, "werror", false, line, &line->werror, error) &&
            take_policy(kv, "rerror", true, line, &line->rerror, error) &&
            keyval_get_bool(kv, "snapshot", &line->snapshot, error) &&
@@ -296,7 +290,7 @@ static KeyVal *node_options(KeyVal *kv, const DriveLine *line, bool *any)
     for (size_t i = 0; i < keyval_count(kv); i++) {
         const char *key = keyval_key(kv, i);
 
-        if (!g_strv_contains(own_keys, key)) {
+        if (!g_strv_contains(own_keys, key) && !block_drive_limits_own(key)) {
             keyval_get(kv, key);
             keyval_add(opts, key, keyval_value(kv, i));
             *any |= !g_str_equal(key, "aio") && !g_str_equal(key, "discard") &&
@@ -374,7 +368,9 @@ static BlockBackend *make_backend(const DriveLine *line, const char *id, BlockNo
     blk->account_invalid = line->account_invalid;
     blk->account_failed = line->account_failed;
     blk->serial = g_strdup(line->serial);
-    if (node != NULL && !block_backend_insert(blk, node, error)) {
+    if ((node != NULL && !block_backend_insert(blk, node, error)) ||
+        !block_backend_set_limits(blk, &line->limits, line->group != NULL ? line->group : id,
+                                  error)) {
         block_backend_free(blk);
         return NULL;
     }

@@ -173,7 +173,7 @@ bool block_backend_remove_medium(BlockBackend *blk, GError **error)
 static bool insert_node(BlockBackend *blk, BlockNode *node, GError **error)
 {
     if (blk->use != NULL) {
-        set_error(error, "There already is a medium in device '%s'", label(blk));
+        set_error(error, "There already is a medium in the device");
         block_node_unref(node);
         return false;
     }

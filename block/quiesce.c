@@ -99,7 +99,10 @@ void block_quiesce_begin(void)
         return;
     }
     for (guint i = 0; i < block_backends()->len; i++) {
-        block_backend_hold(g_ptr_array_index(block_backends(), i));
+        BlockBackend *blk = g_ptr_array_index(block_backends(), i);
+
+        block_backend_hold(blk);
+        block_throttle_bypass(blk, true);
     }
     ask_iothreads();
     drain_context(block_context_main());
@@ -118,6 +121,9 @@ void block_quiesce_end(void)
     g_mutex_unlock(&pause_.lock);
     g_clear_pointer(&pause_.resters, g_ptr_array_unref);
     for (guint i = 0; i < block_backends()->len; i++) {
-        block_backend_unhold(g_ptr_array_index(block_backends(), i));
+        BlockBackend *blk = g_ptr_array_index(block_backends(), i);
+
+        block_throttle_bypass(blk, false);
+        block_backend_unhold(blk);
     }
 }

@@ -125,6 +125,32 @@ QmpBlockDeviceInfo *qmp_block_device_info_of(BlockNode *node, bool write_cache, 
     return to;
 }
 
+/* Limits of traffic are the drive's, told with its medium. */
+#define FILL_LIMIT(to_, from_, name_) \
+    (to_)->name_ = (from_)->rate; \
+    (to_)->has_##name_##_max = (to_)->has_##name_##_max_length = (from_)->burst != 0; \
+    (to_)->name_##_max = (from_)->burst; \
+    (to_)->name_##_max_length = (from_)->burst_seconds
+
+static void fill_limits(QmpBlockDeviceInfo *to, const BlockBackend *blk)
+{
+    const char *group;
+    const BlockLimits *limits = block_backend_limits(blk, &group);
+
+    if (limits == NULL) {
+        return;
+    }
+    FILL_LIMIT(to, &limits->limit[BLOCK_LIMIT_BPS_TOTAL], bps);
+    FILL_LIMIT(to, &limits->limit[BLOCK_LIMIT_BPS_READ], bps_rd);
+    FILL_LIMIT(to, &limits->limit[BLOCK_LIMIT_BPS_WRITE], bps_wr);
+    FILL_LIMIT(to, &limits->limit[BLOCK_LIMIT_IOPS_TOTAL], iops);
+    FILL_LIMIT(to, &limits->limit[BLOCK_LIMIT_IOPS_READ], iops_rd);
+    FILL_LIMIT(to, &limits->limit[BLOCK_LIMIT_IOPS_WRITE], iops_wr);
+    to->has_iops_size = limits->op_size != 0;
+    to->iops_size = limits->op_size;
+    to->group = g_strdup(group);
+}
+
 QmpBlockInfo *qmp_block_info_of(const BlockBackend *blk)
 {
     QmpBlockInfo *to = g_new0(QmpBlockInfo, 1);
@@ -137,6 +163,7 @@ QmpBlockInfo *qmp_block_info_of(const BlockBackend *blk)
     to->locked = block_backend_is_locked(blk);
     if (node != NULL) {
         to->inserted = qmp_block_device_info_of(node, block_backend_write_cache(blk), true);
+        fill_limits(to->inserted, blk);
     }
     to->has_tray_open = block_backend_has_tray(blk);
     to->tray_open = block_backend_is_tray_open(blk);

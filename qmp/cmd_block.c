@@ -88,6 +88,39 @@ bool qmp_block_resize(Vm *vm, const char *device, const char *node_name, int64_t
                          block_node_truncate(node, size, BLOCK_PREALLOC_OFF, error);
 }
 
+/* ---- limits ---- */
+
+#define TAKE_LIMIT(to_, args_, name_) \
+    (to_)->rate = (args_)->name_; \
+    (to_)->burst = (args_)->has_##name_##_max ? (args_)->name_##_max : 0; \
+    (to_)->burst_seconds = (args_)->has_##name_##_max_length ? (args_)->name_##_max_length : 1
+
+bool qmp_block_set_io_throttle(Vm *vm, const QmpBlockSetIoThrottleArgs *args, GError **error)
+{
+    BlockBackend *blk = block_backend_lookup(args->device, args->id, error);
+    const char *group = args->group, *old_group;
+    BlockLimits limits;
+
+    if (blk == NULL) {
+        return false;
+    }
+    if (block_backend_node(blk) == NULL) {
+        set_error(error, "Device has no medium");
+        return false;
+    }
+    TAKE_LIMIT(&limits.limit[BLOCK_LIMIT_BPS_TOTAL], args, bps);
+    TAKE_LIMIT(&limits.limit[BLOCK_LIMIT_BPS_READ], args, bps_rd);
+    TAKE_LIMIT(&limits.limit[BLOCK_LIMIT_BPS_WRITE], args, bps_wr);
+    TAKE_LIMIT(&limits.limit[BLOCK_LIMIT_IOPS_TOTAL], args, iops);
+    TAKE_LIMIT(&limits.limit[BLOCK_LIMIT_IOPS_READ], args, iops_rd);
+    TAKE_LIMIT(&limits.limit[BLOCK_LIMIT_IOPS_WRITE], args, iops_wr);
+    limits.op_size = args->has_iops_size ? args->iops_size : 0;
+    if (group == NULL && block_backend_limits(blk, &old_group) == NULL) {
+        group = args->device != NULL ? args->device : args->id;
+    }
+    return block_backend_set_limits(blk, &limits, group, error);
+}
+
 /* ---- media ---- */
 
 bool qmp_eject(Vm *vm, const char *device, const char *id, const bool *force, GError **error)
