@@ -15,10 +15,14 @@
 #define IMAGE_NAMES     300                     /* names in kallsyms */
 #define PUT_TABLES      0x20000                 /* in the image: kallsyms */
 #define PUT_ORC         0x8000                  /* ORC addresses, entries 0x1000 behind */
+#define PUT_MODULES     0xa000                  /* the list's head, a struct module and its tables */
+#define MODULE_CODE     0x4000                  /* which speak of code here */
 #define PUT_STACK       0x50000
 #define USER_VIRT       UINT64_C(0x400000)
 #define USER_PHYS       0x20000
 #define USER_BYTES      0x10000
+#define USER_STACK      0x8000                  /* in user memory */
+#define NO_EXECUTE      (UINT64_C(1) << 63)
 #define USER_TABLES     0x31000                 /* CR3 of a user half; the kernel's is 0x30000 */
 
 typedef enum ImageLayout { LAYOUT_6_1, LAYOUT_6_2, LAYOUT_6_4, LAYOUT_COUNT } ImageLayout;
@@ -57,7 +61,8 @@ static inline void image_map(LinuxImage *image)
     put_entry(image, 0x32000, image->base, 30, 0x33003);
     put_entry(image, 0x33000, image->base, 21, 0x34003);
     for (uint64_t at = 0; at < IMAGE_BYTES; at += 4096) {
-        put_entry(image, 0x34000, image->base + at, 12, (IMAGE_PHYS + at) | 3);
+        put_entry(image, 0x34000, image->base + at, 12,
+                  (IMAGE_PHYS + at) | (at < PUT_STACK ? 3 : NO_EXECUTE | 3));
     }
     for (unsigned half = 0; half < 2; half++) {
         put_entry(image, 0x30000 + half * 0x1000, USER_VIRT, 39, 0x35007);
@@ -65,7 +70,8 @@ static inline void image_map(LinuxImage *image)
     put_entry(image, 0x35000, USER_VIRT, 30, 0x36007);
     put_entry(image, 0x36000, USER_VIRT, 21, 0x37007);
     for (uint64_t at = 0; at < USER_BYTES; at += 4096) {
-        put_entry(image, 0x37000, USER_VIRT + at, 12, (USER_PHYS + at) | 7);
+        put_entry(image, 0x37000, USER_VIRT + at, 12,
+                  (USER_PHYS + at) | (at < USER_STACK ? 7 : NO_EXECUTE | 7));
     }
 }
 
@@ -206,4 +212,46 @@ static inline void image_put_kallsyms(LinuxImage *image, const ImageSymbol *rows
     }
     memcpy(image_at(image, PUT_TABLES), out->data, out->len);
     image->kallsyms_end = PUT_TABLES + out->len;
+}
+
+/* ---- a module ---- */
+
+/*
+ * "fake_mod" with a function at MODULE_CODE, whose caller lies 8 bytes up the stack, and data
+ * behind it; `off` is where in the struct the interesting fields are.
+ */
+static inline void image_put_module(LinuxImage *image, unsigned off, bool typed)
+{
+    uint64_t head = image->base + PUT_MODULES, module = head + 0x100, tables = head + 0x900;
+    uint8_t *at = image_at(image, PUT_MODULES + 0x100);
+    uint8_t *put = image_at(image, PUT_MODULES + 0x900);
+    static const char strings[] = "\0fake_run\0fake_data\0printk";
+    static const struct { uint32_t name; uint8_t section; uint32_t value; } symbols[] = {
+        { 1, 1, MODULE_CODE }, { 10, 2, MODULE_CODE + 0x100 }, { 20, 0, 0 },
+    };
+
+    put64(image_at(image, PUT_MODULES), module + 8);
+    put64(at + 8, head);
+    strcpy((char *)at + 24, "fake_mod");
+    put64(at + off, tables);                            /* { symtab, count, strtab, types } */
+    put64(put, tables + 0x40);
+    put32(put + 8, G_N_ELEMENTS(symbols) + 1);
+    put64(put + 16, tables + 0x100);
+    put64(put + 24, tables + 0x180);
+    for (size_t i = 0; i < G_N_ELEMENTS(symbols); i++) {
+        uint8_t *sym = put + 0x40 + (i + 1) * 24;       /* Elf64_Sym */
+
+        put32(sym, symbols[i].name);
+        put16(sym + 6, symbols[i].section);
+        put64(sym + 8, image->base + symbols[i].value);
+    }
+    memcpy(put + 0x100, strings, sizeof(strings));
+    memcpy(put + 0x180, "?tdU", 4);
+    put32(at + off + 8, 2);                             /* { count, ORC addresses, entries } */
+    put64(at + off + 16, tables + 0x200);
+    put64(at + off + 24, tables + 0x240);
+    put32(put + 0x200, MODULE_CODE - (PUT_MODULES + 0x900 + 0x200));
+    put32(put + 0x204, MODULE_CODE + 0x80 - (PUT_MODULES + 0x900 + 0x204));
+    put16(put + 0x240, 8);
+    put16(put + 0x244, 5 | (typed ? 2 : 0) << 8);       /* from sp; a call */
 }

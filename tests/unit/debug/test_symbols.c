@@ -250,6 +250,7 @@ static const ImageSymbol kernel[] = {
     { "Tstart_kernel", 0x100 },
     { "tdo_one.isra.0", 0x180 },
     { "T_etext", 0x1000 },
+    { "Dmodules", PUT_MODULES },
 };
 
 static const struct { ImageLayout layout; bool percpu; uint64_t moved_by, cr3; } kernels[] = {
@@ -364,6 +365,56 @@ START_TEST(machine_finds_its_kernel)
 }
 END_TEST
 
+/* Modules come and go while the guest runs; that is seen within 10 ms. */
+START_TEST(modules_are_followed)
+{
+    LinuxImage *image = kernel_image(_i == 0 ? LAYOUT_6_1 : LAYOUT_6_4, true, 0);
+    Vm *vm = &image->bare->vm;
+    g_autoptr(GString) out = g_string_new(NULL);
+    Symbol symbol;
+
+    put64(image_at(image, PUT_MODULES), image->base + PUT_MODULES);
+    ck_assert(!symbols_by_name(vm_symbols(vm, NULL), "fake_run", &symbol));
+    image_put_module(image, _i == 0 ? 0x150 : 0x2c8, true);
+    while (!symbols_by_name(vm_symbols(vm, NULL), "fake_run", &symbol)) {
+    }
+    ck_assert_uint_eq(symbol.addr, image->base + MODULE_CODE);
+    ck_assert(vm_symbol_print(vm, image->base + MODULE_CODE + 0x104, out));
+    ck_assert_str_eq(out->str, "fake_data+0x4");
+    ck_assert(!symbols_by_name(vm_symbols(vm, NULL), "printk", &symbol));
+    ck_assert(symbols_by_name(vm_symbols(vm, NULL), "start_kernel", &symbol));
+    put64(image_at(image, PUT_MODULES), image->base + PUT_MODULES);
+    while (symbols_by_name(vm_symbols(vm, NULL), "fake_run", &symbol)) {
+    }
+    image_free(image);
+}
+END_TEST
+
+static const uint32_t module_words[] = {
+    0, 0x108, 0x110, 0x118, 0x250, 0x258, 0x260, 0x268, 0x900, 0x908, 0x910, 0x918, 0x958, 0x970,
+    0xb00, 0xb04,
+};
+
+/* Links, counts and pointers may be anything. */
+START_TEST(modules_may_lie)
+{
+    static const uint64_t values[] = { 0, 1, 0xffff, UINT64_MAX, 0xffffffff8100a108,
+                                       0xffffffff8105fff8, 0xffffffff90000000 };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(values); i++) {
+        LinuxImage *image = kernel_image(LAYOUT_6_1, true, 0);
+        Vm *vm = &image->bare->vm;
+
+        image_put_module(image, 0x150, false);
+        put64(image_at(image, PUT_MODULES + module_words[_i]), values[i]);
+        ck_assert_ptr_nonnull(vm_symbols(vm, NULL));
+        ck_assert_uint_ge(symbols_count(vm_symbols(vm, NULL)), IMAGE_NAMES);
+        vm_symbols_load(vm, NULL, NULL);
+        image_free(image);
+    }
+}
+END_TEST
+
 START_TEST(file_goes_where_the_kernel_is)
 {
     g_autoptr(GError) error = NULL;
@@ -405,5 +456,6 @@ CHECK_MAIN("symbols", CASES(bad_map_row, bad_maps), CASES(place_row, places),
            CASE(names_are_found), CASES(prefix_row, prefixes), CASE(elf_names_code),
            CASES(bad_elf_row, bad_elfs), CASE(elf_may_end_anywhere), CASES(kallsyms_row, kernels),
            TIMES(kallsyms_may_lie, LAYOUT_COUNT), CASE(no_kernel_no_names),
-           CASE(machine_finds_its_kernel), CASE(file_goes_where_the_kernel_is),
+           CASE(machine_finds_its_kernel), TIMES(modules_are_followed, 2),
+           CASES(modules_may_lie, module_words), CASE(file_goes_where_the_kernel_is),
            CASE(reset_begins_anew))

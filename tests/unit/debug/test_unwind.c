@@ -48,6 +48,7 @@ static const ImageSymbol kernel[] = {
     { "D__start_orc_unwind_ip", PUT_ORC },
     { "D__stop_orc_unwind_ip", PUT_ORC + sizeof(orc_rows) / sizeof(orc_rows[0]) * 4 },
     { "D__start_orc_unwind", PUT_ORC + 0x1000 },
+    { "Dmodules", PUT_MODULES },
 };
 
 /* ---- stacks ---- */
@@ -55,8 +56,6 @@ static const ImageSymbol kernel[] = {
 /* A word at `at` of the kernel's (K) or the user's (U) stack; what it points to likewise. */
 typedef enum Space { RAW, KERNEL, KSTACK, USER, USTACK } Space;
 typedef struct StackRow { uint32_t at; Space space; uint64_t value; } StackRow;
-
-#define USER_STACK 0x8000               /* in user memory */
 
 static uint64_t place(const LinuxImage *image, Space space, uint64_t value)
 {
@@ -106,6 +105,13 @@ static const Chain chains[] = {
       .kstack = { { 0xf8, KERNEL, 0x1104 }, { 0x128, KERNEL, 0x1510 } } },
     { .frames = "R1a10 O1104 O1510", .rip = 0x1a10, .sp = 0, .bp = 0x48,
       .kstack = { { 0x40, KSTACK, 0x100 }, { 0xf8, KERNEL, 0x1104 }, { 0x128, KERNEL, 0x1510 } } },
+    /* a module's function */
+    { .frames = "R4010 O1104 O1510", .rip = 0x4010, .sp = 0,
+      .kstack = { { 0, KERNEL, 0x1104 }, { 0x30, KERNEL, 0x1510 } } },
+    /* no return address where the tables say it is; the frame pointer is behind the push */
+    { .frames = "R1108 G111d O1010 O1510", .rip = 0x1108, .sp = 0,
+      .kstack = { { 0x28, KSTACK, 0x300 }, { 0x40, KSTACK, 0x90 }, { 0x48, KERNEL, 0x111d },
+                  { 0x78, KERNEL, 0x1010 }, { 0x98, KERNEL, 0x1510 } } },
     /* the tables know nothing: a guess, and they go on from it */
     { .frames = "R1610 G111d O1510", .rip = 0x1610, .sp = 0,
       .kstack = { { 8, KERNEL, 0x1110 }, { 0x10, USER, 0x205 }, { 0x40, KERNEL, 0x111d },
@@ -153,6 +159,7 @@ static LinuxImage *unwind_image(const Chain *c, bool typed)
 
     image_put_kallsyms(image, kernel, names, typed ? LAYOUT_6_4 : LAYOUT_6_1, true);
     put_orc(image, typed);
+    image_put_module(image, 0x150, typed);
     memset(image_at(image, 0x1000), 0x90, 0x1000);
     memcpy(image_at(image, 0x1118), "\xe8\x00\x00\x00\x00", 5);         /* calls what follows */
     memset(user_at(image, 0), 0x90, 0x1000);
