@@ -1,6 +1,6 @@
 /*
- * Names of addresses.  Reaches: ELF files, System.maps; kallsyms, ORC tables and stacks in a guest's
- * memory.
+ * Names of addresses.  Reaches: ELF files, System.maps; kallsyms, modules, ORC tables and stacks in a
+ * guest's memory.
  *
  * Byte 0 picks: an ELF file, a list, or a guest.  A guest begins as a good one that `patches`
  * spoil: 3 bytes of place, 1 of length, then that many bytes.
@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const ImageSymbol kernel[] = {
     { "A__per_cpu_start", 0, true }, { "T_text", 0 }, { "Tstart", 0x1000 }, { "T_etext", 0x2000 },
     { "D__start_orc_unwind_ip", PUT_ORC }, { "D__stop_orc_unwind_ip", PUT_ORC + 4 * 4 },
-    { "D__start_orc_unwind", PUT_ORC + 0x1000 },
+    { "D__start_orc_unwind", PUT_ORC + 0x1000 }, { "Dmodules", PUT_MODULES },
 };
 
 static bool count_names(const Symbol *symbol, void *opaque)
@@ -67,6 +67,21 @@ static void fuzz_file(const uint8_t *data, size_t size, bool elf)
     close(fd);
 }
 
+/* A frame by sp, one by bp, saved registers, an end. */
+static void put_orc(LinuxImage *image)
+{
+    static const uint16_t flags[] = { 5 | 1 << 4 | 2 << 8, 4 | 2 << 8, 5 | 3 << 8, 1 << 8 };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(flags); i++) {
+        uint8_t *entry = image_at(image, PUT_ORC + 0x1000 + i * 6);
+
+        put32(image_at(image, PUT_ORC + i * 4), 0x1000 + i * 0x100 - (PUT_ORC + i * 4));
+        put16(entry, 16);
+        put16(entry + 2, -16);
+        put16(entry + 4, flags[i]);
+    }
+}
+
 /* One guest, with its memory as it was when it was good. */
 static LinuxImage *good_guest(ImageLayout layout)
 {
@@ -76,6 +91,8 @@ static LinuxImage *good_guest(ImageLayout layout)
 
     if (image == NULL) {
         image = image_new(0);
+        put_orc(image);
+        image_put_module(image, 0x150, true);
         for (int i = 0; i < LAYOUT_COUNT; i++) {
             memset(image_at(image, PUT_TABLES), 0, PUT_STACK - PUT_TABLES);
             image_put_kallsyms(image, kernel, G_N_ELEMENTS(kernel), i, true);
