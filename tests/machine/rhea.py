@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 
+TERMINAL_CODES = re.compile(rb'\x1b(\[[0-9;?]*[@-~]|[()][0-9A-Z])|[\x0e\x0f]')
 TIMEOUT = float(os.environ.get('RHEA_TEST_TIMEOUT', '60'))
 
 
@@ -22,6 +23,18 @@ def binary():
     """The program under test: $RHEA, or build/rhea beside the sources."""
     top = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     return os.environ.get('RHEA', os.path.join(top, 'build', 'rhea'))
+
+
+def image_tool():
+    """rhea-img of the same build."""
+    return os.path.join(os.path.dirname(os.path.abspath(binary())), 'tools', 'rhea-img')
+
+
+def check_image(path, allowed=(0,)):
+    """Our tool and QEMU's find nothing wrong with an image; `allowed`: exit codes."""
+    for tool in (image_tool(), 'qemu-img'):
+        checked = subprocess.run([tool, 'check', path], check=False, capture_output=True, text=True)
+        assert checked.returncode in allowed, tool + ': ' + checked.stdout + checked.stderr
 
 
 class Closed(Exception):
@@ -34,6 +47,7 @@ class Stream:
     def __init__(self, path, timeout=TIMEOUT):
         self.timeout = timeout
         self.buffer = b''
+        self.text_only = False                         # screens: drop what moves cursors and colours
         self.sock = connect(path, timeout)
 
     def fill(self, deadline):
@@ -44,6 +58,8 @@ class Stream:
         if not data:
             raise Closed(repr(self.buffer[-2000:]))
         self.buffer += data
+        if self.text_only:
+            self.buffer = TERMINAL_CODES.sub(b'', self.buffer)
 
     def send(self, data):
         self.sock.sendall(data.encode() if isinstance(data, str) else data)

@@ -16,10 +16,6 @@ KINDS = [
 SIZE = 9 * 1024 * 1024 + 512
 
 
-def image_tool():
-    return os.path.join(os.path.dirname(os.path.abspath(rhea.binary())), 'tools', 'rhea-img')
-
-
 def run(tool, *args, cwd, status=0):
     done = subprocess.run([tool, *args], cwd=cwd, capture_output=True, text=True, check=False)
     text = f'{tool} {args}: {done.returncode}\n{done.stdout}{done.stderr}'
@@ -29,7 +25,7 @@ def run(tool, *args, cwd, status=0):
 
 @pytest.fixture(name='ours')
 def fixture_ours(tmp_path):
-    return lambda *args, status=0: run(image_tool(), *args, cwd=tmp_path, status=status)
+    return lambda *args, status=0: run(rhea.image_tool(), *args, cwd=tmp_path, status=status)
 
 
 @pytest.fixture(name='theirs')
@@ -190,7 +186,7 @@ REFUSED = [
 
 @pytest.mark.parametrize('args,text', REFUSED)
 def test_refused(tmp_path, args, text):
-    done = subprocess.run([image_tool(), *args], cwd=tmp_path, capture_output=True, text=True,
+    done = subprocess.run([rhea.image_tool(), *args], cwd=tmp_path, capture_output=True, text=True,
                           check=False)
     assert done.returncode == 1
     assert text in done.stderr
