@@ -229,7 +229,6 @@ struct X86Cpu {
 
     /* ---- debugging: asked for and told by debug.h; machine lock, CPU standing ---- */
     bool single_step;
-    bool debug_breaks;              /* the debugger has breakpoints or watchpoints armed (engine) */
     bool debug_hold;                /* stands while the others run */
     /* Points do not stop the next instruction if it is the one at debug_pass_addr (linear). */
     bool debug_pass;
@@ -261,7 +260,7 @@ enum {
     CPU_MODE_MP         = 1 << 15,
     CPU_MODE_OSFXSR     = 1 << 16,
     CPU_MODE_OSXSAVE    = 1 << 17,
-    CPU_MODE_BREAKS     = 1 << 18,  /* DR7 or the debugger has breakpoints armed */
+    CPU_MODE_BREAKS     = 1 << 18,  /* DR7 has breakpoints armed */
     CPU_MODE_IOPL3      = 1 << 19,  /* IOPL ≥ CPL */
 };
 void x86_update_mode(X86Cpu *cpu);

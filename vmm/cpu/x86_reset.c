@@ -103,7 +103,7 @@ void x86_update_mode(X86Cpu *cpu)
 {
     uint32_t mode = segment_mode(cpu) | privilege_mode(cpu) | feature_mode(cpu);
 
-    if (cpu->dr[7] & 0xff || cpu->debug_breaks) {           /* L0–L3 and G0–G3 */
+    if (cpu->dr[7] & 0xff) {                                /* L0–L3 and G0–G3 */
         mode |= CPU_MODE_BREAKS;
     }
     cpu->mode = mode;

@@ -164,6 +164,18 @@ SNIPPET steps, 64
         hlt
 steps_end:
 
+/* rbx: data.  Each access is one of several instructions of its block. */
+SNIPPET accesses, 64
+        incl    %eax
+        movl    (%rbx), %ecx
+        incl    %eax
+        movl    %eax, (%rbx)
+        incl    %eax
+        lock addl $1, (%rbx)
+        incl    %eax
+        hlt
+accesses_end:
+
 SNIPPET trap_flag, 64
         pushfq
         orl     $0x100, (%rsp)

@@ -37,6 +37,10 @@ void block_check_store(TcgCpu *cpu, const UOp *u, const uint8_t *host, unsigned 
     sys_code_checks++;
 }
 
+void block_restart_alone(TcgCpu *cpu, const UOp *u)
+{
+}
+
 bool vcpu_is_self(const X86Cpu *cpu)
 {
     return true;

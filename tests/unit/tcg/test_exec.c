@@ -11,6 +11,7 @@ SNIPPET(shadow_ss);
 SNIPPET(sti_hlt);
 SNIPPET(long_string);
 SNIPPET(steps);
+SNIPPET(accesses);
 SNIPPET(trap_flag);
 
 /* ---- an interrupt controller with one request ---- */
@@ -171,6 +172,13 @@ START_TEST(single_step)
 }
 END_TEST
 
+/* Told of, a breakpoint is passed; nothing else takes its turn. */
+static void tell_break(X86Cpu *x86)
+{
+    x86->debug_pass = true;
+    x86->debug_pass_addr = x86_linear_rip(x86);
+}
+
 START_TEST(breakpoint_stops_once)
 {
     static const BreakPoint at = { .kind = BREAK_SOFT, .addr = MACHINE_CODE + 2, .len = 1 };
@@ -185,10 +193,76 @@ START_TEST(breakpoint_stops_once)
     ck_assert_int_eq(x86->debug_hit, DEBUG_BREAK);
     ck_assert_uint_eq(x86->rip, MACHINE_CODE + 2);
     ck_assert_uint_eq(x86->gpr[R_RAX], 1);
+    ck_assert_int_eq(machine_run().exit, RUN_EXIT_DEBUG);
+    ck_assert_uint_eq(x86->rip, MACHINE_CODE + 2);
+    tell_break(x86);
+    x86->rflags |= RFLAGS_IF;
+    request(0x1f);
+    x86->single_step = true;
+    ck_assert_int_eq(machine_run().exit, RUN_EXIT_DEBUG);
+    ck_assert_int_eq(x86->debug_hit, DEBUG_STEP);
+    ck_assert_uint_eq(x86->rip, MACHINE_CODE + 4);
+    x86->single_step = false;
+    x86->rflags &= ~(uint64_t)RFLAGS_IF;
     ck_assert_int_eq(machine_run().exit, RUN_EXIT_HALT);
     ck_assert_uint_eq(x86->gpr[R_RAX], 3);
     ck_assert(accel_tcg.set_breakpoints(&machine_vm, NULL, 0, NULL));
-    ck_assert(!x86->debug_breaks);
+    machine_teardown();
+}
+END_TEST
+
+/* A breakpoint comes into a block that is translated already, and goes again. */
+START_TEST(breakpoint_cuts_a_block)
+{
+    static const BreakPoint at = { .kind = BREAK_SOFT, .addr = MACHINE_CODE + 2, .len = 1 };
+    X86Cpu *x86;
+
+    machine_setup();
+    x86 = &machine_cpu->x86;
+    for (unsigned i = 0; i < 3; i++) {
+        machine_mode(MODE_LONG);
+        LOAD(steps);
+        x86->debug_hit = DEBUG_NONE;
+        ck_assert(accel_tcg.set_breakpoints(&machine_vm, &at, i & 1, NULL));
+        ck_assert_int_eq(machine_run().exit, i & 1 ? RUN_EXIT_DEBUG : RUN_EXIT_HALT);
+        ck_assert_uint_eq(x86->gpr[R_RAX], i & 1 ? 1 : 3);
+    }
+    machine_teardown();
+}
+END_TEST
+
+/* The stop comes right behind the access, each time. */
+static const struct { int kind; uint64_t offset, len; unsigned rax[4]; } watches[] = {
+    { WATCH_WRITE, 0, 4, { 2, 3, 0 } },
+    { WATCH_READ, 0, 4, { 1, 0 } },
+    { WATCH_ACCESS, 0, 4, { 1, 2, 3, 0 } },
+    { WATCH_WRITE, 3, 1, { 2, 3, 0 } },
+    { WATCH_ACCESS, 4, 8, { 0 } },
+};
+
+START_TEST(watch_row)
+{
+    const BreakPoint at = { .kind = watches[_i].kind, .addr = MACHINE_DATA + watches[_i].offset,
+                            .len = watches[_i].len };
+    X86Cpu *x86;
+
+    machine_setup();
+    x86 = &machine_cpu->x86;
+    machine_mode(MODE_LONG);
+    LOAD(accesses);
+    x86->gpr[R_RBX] = MACHINE_DATA;
+    ck_assert(accel_tcg.set_breakpoints(&machine_vm, &at, 1, NULL));
+    for (const unsigned *rax = watches[_i].rax; *rax != 0; rax++) {
+        ck_assert_int_eq(machine_run().exit, RUN_EXIT_DEBUG);
+        ck_assert_int_eq(x86->debug_hit, DEBUG_WATCH);
+        ck_assert_uint_eq(x86->debug_addr, at.addr);
+        ck_assert_uint_eq(x86->gpr[R_RAX], *rax);
+        cpu_lower(x86, CPU_EVENT_KICK);             /* vcpu.c has looked */
+    }
+    ck_assert_int_eq(machine_run().exit, RUN_EXIT_HALT);
+    ck_assert_uint_eq(x86->gpr[R_RAX], 4);
+    ck_assert_uint_eq(machine_ram[MACHINE_DATA], 3);
+    ck_assert(accel_tcg.set_breakpoints(&machine_vm, NULL, 0, NULL));
     machine_teardown();
 }
 END_TEST
@@ -300,4 +374,5 @@ END_TEST
 CHECK_MAIN("exec", CASE(sti_holds_off_one_instruction), CASE(mov_ss_holds_off_one_instruction),
            CASE(sti_hlt_wakes), CASE(interrupts_off_waits), CASE(nmi_blocks_nmi), CASE(kick_leaves),
            CASE(string_is_interrupted), CASE(single_step), CASE(breakpoint_stops_once),
+           CASE(breakpoint_cuts_a_block), CASES(watch_row, watches),
            CASE(trap_flag_traps_after_next), CASES(fault_row, faults), CASE(interprets_one))

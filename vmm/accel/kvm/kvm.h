@@ -129,3 +129,5 @@ void kvm_debug_finish(void);
 void kvm_update_debug(X86Cpu *cpu); /* before a run: hands breakpoints and stepping to the kernel */
 /* A debug exit: true if it is the debugger's; otherwise the exception goes back to the guest. */
 bool kvm_debug_exit(X86Cpu *cpu);
+/* The instruction at rip, which the kernel could not emulate, is an INT3 of the debugger's. */
+bool kvm_debug_patched(X86Cpu *cpu);

@@ -367,6 +367,19 @@ static bool hardware_hit(X86Cpu *cpu, uint64_t dr6)
     return false;
 }
 
+bool kvm_debug_patched(X86Cpu *cpu)
+{
+    uint64_t rip = x86_linear_rip(cpu);
+    const Patch *patch = patch_at(patches, rip);
+
+    if (patch == NULL || !patch->inserted) {
+        return false;
+    }
+    cpu->debug_hit = DEBUG_BREAK;
+    cpu->debug_addr = rip;
+    return true;
+}
+
 bool kvm_debug_exit(X86Cpu *cpu)
 {
     const struct kvm_debug_exit_arch *arch = &kvm_cpu(cpu)->run->debug.arch;

@@ -393,6 +393,9 @@ static RunExit exit_fail_entry(X86Cpu *cpu, KvmCpu *k)
 static RunExit interpret_one(X86Cpu *cpu, KvmCpu *k)
 {
     kvm_get_state(cpu);
+    if (kvm_debug_patched(cpu)) {
+        return RUN_EXIT_DEBUG;
+    }
     k->interpreted++;
     k->interpreting = true;
     if (log_on(LOG_UNIMP)) {

@@ -158,6 +158,15 @@ static void abandon_arena(void)
     }
 }
 
+void block_drop_all(void)
+{
+    g_mutex_lock(&code.lock);
+    if (code.vm != NULL) {
+        abandon_arena();
+    }
+    g_mutex_unlock(&code.lock);
+}
+
 /* Makes room for the largest block and two pages; false: not now. */
 static bool arena_reserve(const TcgCpu *cpu)
 {
@@ -206,27 +215,45 @@ static BlockPage *page_get(RamBlock *ram, uint64_t page)
 
 /* ---- writes to code ---- */
 
+static const UOp *last_of(const UOp *u)
+{
+    while (!(u->flags & UOP_LAST)) {
+        u++;
+    }
+    return u;
+}
+
+static G_NORETURN void restart_alone(TcgCpu *cpu, const UOp *u)
+{
+    cpu->one_insn = true;
+    cpu->x86.rip = tcg_insn_rip(cpu, u);
+    tcg_restart(cpu);
+}
+
+void block_restart_alone(TcgCpu *cpu, const UOp *u)
+{
+    if (u != NULL && block_of_last(last_of(u))->n_insns > 1) {
+        restart_alone(cpu, u);
+    }
+}
+
 void block_check_store(TcgCpu *cpu, const UOp *u, const uint8_t *host, unsigned len)
 {
-    const UOp *last = u;
+    const UOp *last;
     const Block *block;
     const uint8_t *rest;
 
     if (u == NULL) {
         return;
     }
-    while (!(last->flags & UOP_LAST)) {
-        last++;
-    }
+    last = last_of(u);
     block = block_of_last(last);
     if (block->n_insns == 1 || u->insn_off == last->insn_off || block_host(block) == NULL) {
         return;
     }
     rest = block->host + u->insn_off + u->insn_len;
     if (host < block->host + block->bytes && host + len > rest) {
-        cpu->one_insn = true;
-        cpu->x86.rip = tcg_insn_rip(cpu, u);
-        tcg_restart(cpu);
+        restart_alone(cpu, u);
     }
 }
 
@@ -271,11 +298,6 @@ void block_code_written(RamBlock *ram, uint64_t offset, uint64_t len)
 }
 
 /* ---- finding and making ---- */
-
-static uint64_t linear_rip(const X86Cpu *x86)
-{
-    return x86->mode & CPU_MODE_CS64 ? x86->rip : (uint32_t)(x86->seg[SEG_CS].base + x86->rip);
-}
 
 /* Where the bytes of a block come from. */
 typedef struct CodePage {
@@ -367,9 +389,11 @@ static Block *block_alone(TcgCpu *cpu, uint64_t linear, uint64_t room)
     uint8_t bytes[15], next[15];
     CodePage page = code_page(cpu, linear);
     DecodeInput in = { .bytes = bytes, .avail = avail, .room = room, .max_insns = 1,
-                       .mode = cpu->x86.mode, .model = cpu->x86.model };
+                       .mode = cpu->x86.mode, .model = cpu->x86.model,
+                       .no_break = cpu->no_break };
     Block *block = cpu->code->alone;
 
+    cpu->no_break = false;
     code_bytes(cpu, &page, offset, bytes, avail);
     g_mutex_lock(&code.lock);
     code.context.page_off = offset;
@@ -412,7 +436,7 @@ static Block *block_make(TcgCpu *cpu, const DecodeInput *in, const CodePage *fir
     block = block_insert(d, first, second, in->bytes, key);
     if (log_on(LOG_IN_ASM | LOG_OP)) {
         /* The bytes of a straddling instruction are not in one piece. */
-        block_log(block, second != NULL ? NULL : in->bytes, linear_rip(&cpu->x86));
+        block_log(block, second != NULL ? NULL : in->bytes, x86_linear_rip(&cpu->x86));
     }
     return block;
 }
@@ -469,7 +493,7 @@ static Block *block_get(TcgCpu *cpu, uint64_t linear, uint64_t room, uint32_t ke
 Block *block_find(TcgCpu *cpu)
 {
     X86Cpu *x86 = &cpu->x86;
-    uint64_t linear = linear_rip(x86), room = code_room(cpu);
+    uint64_t linear = x86_linear_rip(x86), room = code_room(cpu);
     uint32_t key = (x86->mode & BLOCK_MODE_MASK) | (log_on(LOG_EXEC | LOG_CPU) ? BLOCK_TRACED : 0);
     Block *block;
 

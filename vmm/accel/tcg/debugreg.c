@@ -3,7 +3,9 @@
  *
  * Pages that data breakpoints touch have no TLB tags, so mmu.c meets every access to them and
  * calls tcg_debug_data_hit(); the trap is due after the instruction.  Code breakpoints are
- * compared before each instruction while CPU_MODE_BREAKS is set.  Not modelled: branch tracing
+ * compared before each instruction while CPU_MODE_BREAKS is set.  The debugger's watchpoints need
+ * no such mode: an instruction that meets one starts again in a block of its own, behind which the
+ * loop looks.  Not modelled: branch tracing
  * (BTF), RTM.
  */
 #include "tcg_sys.h"
@@ -20,6 +22,7 @@ enum { BREAK_EXECUTE, BREAK_DATA_WRITE, BREAK_IO, BREAK_DATA_ACCESS };      /* R
 
 /* Set while the vCPUs stand, so readers need no lock. */
 static GArray *watch_list;              /* BreakPoint, WATCH_* only */
+bool tcg_watching;
 
 static bool is_enabled(const X86Cpu *x86, unsigned n)
 {
@@ -57,11 +60,8 @@ bool tcg_debug_page_watched(const TcgCpu *cpu, uint64_t page)
 {
     const X86Cpu *x86 = &cpu->x86;
 
-    if (!(x86->mode & CPU_MODE_BREAKS)) {
-        return false;
-    }
     for (unsigned n = 0; n < 4; n++) {
-        if (is_enabled(x86, n) && break_type(x86, n) & 1 &&
+        if (x86->mode & CPU_MODE_BREAKS && is_enabled(x86, n) && break_type(x86, n) & 1 &&
             break_overlaps(x86, n, page, PAGE_SIZE_4K)) {
             return true;
         }
@@ -76,7 +76,7 @@ bool tcg_debug_page_watched(const TcgCpu *cpu, uint64_t page)
     return false;
 }
 
-static void watch_hit(TcgCpu *cpu, uint64_t addr, unsigned size, int access)
+static const BreakPoint *find_watch(uint64_t addr, unsigned size, int access)
 {
     for (guint i = 0; watch_list != NULL && i < watch_list->len; i++) {
         const BreakPoint *watch = &g_array_index(watch_list, BreakPoint, i);
@@ -84,9 +84,28 @@ static void watch_hit(TcgCpu *cpu, uint64_t addr, unsigned size, int access)
                       (watch->kind == WATCH_WRITE) == (access == ACCESS_WRITE);
 
         if (wanted && overlap(watch->addr, watch->len, addr, size)) {
-            cpu->x86.debug_hit = DEBUG_WATCH;
-            cpu->x86.debug_addr = watch->addr;
+            return watch;
         }
+    }
+    return NULL;
+}
+
+void tcg_watch_before(TcgCpu *cpu, const UOp *u, uint64_t addr, unsigned size, int access)
+{
+    if (find_watch(addr, size, access) != NULL) {
+        block_restart_alone(cpu, u);
+    }
+}
+
+/* The kick brings control back to the loop, which stops for it. */
+static void watch_hit(TcgCpu *cpu, uint64_t addr, unsigned size, int access)
+{
+    const BreakPoint *watch = find_watch(addr, size, access);
+
+    if (watch != NULL) {
+        cpu->x86.debug_hit = DEBUG_WATCH;
+        cpu->x86.debug_addr = watch->addr;
+        __atomic_fetch_or(&cpu->x86.events, CPU_EVENT_KICK, __ATOMIC_SEQ_CST);
     }
 }
 
@@ -99,7 +118,8 @@ void tcg_debug_data_hit(TcgCpu *cpu, uint64_t addr, unsigned size, int access)
         bool wanted = type == BREAK_DATA_ACCESS ||
                       (type == BREAK_DATA_WRITE && access == ACCESS_WRITE);
 
-        if (is_enabled(x86, n) && wanted && break_overlaps(x86, n, addr, size)) {
+        if (x86->mode & CPU_MODE_BREAKS && is_enabled(x86, n) && wanted &&
+            break_overlaps(x86, n, addr, size)) {
             cpu->pending_db |= 1u << n;
         }
     }
@@ -136,6 +156,7 @@ void tcg_debug_set_watch(Vm *vm, const BreakPoint *list, size_t n)
         row.len = MAX(row.len, 1);
         g_array_append_val(watch_list, row);
     }
+    tcg_watching = watch_list != NULL;
     for (guint i = 0; i < vm->cpus->len; i++) {
         cpu_raise(g_ptr_array_index(vm->cpus, i), CPU_EVENT_TLB_FLUSH);
     }

@@ -393,6 +393,16 @@ static void drop_dead_flags(DecodeContext *d)
     }
 }
 
+static void emit_break(DecodeContext *d, const DecodeInput *in)
+{
+    static const ZydisDecodedInstruction nothing = { .length = 0 };
+
+    if (!in->no_break) {
+        d->insn = &nothing;
+        decode_emit(d, op_break);
+    }
+}
+
 bool decode_block(DecodeContext *d, const DecodeInput *in)
 {
     const ZydisDecoder *decoder = decoder_for(in->mode);
@@ -400,8 +410,15 @@ bool decode_block(DecodeContext *d, const DecodeInput *in)
     context_start(d, in);
     while (!d->ends && d->n_insns < in->max_insns && d->insn_off < in->avail &&
            d->insn_off < in->room && d->n_uops + MAX_INSN_UOPS < MAX_BLOCK_UOPS) {
-        InsnResult result = decode_one(d, in, decoder);
+        InsnResult result;
 
+        if (tcg_break_maybe(d->page_off + d->insn_off)) {
+            if (d->n_insns > 0) {
+                break;                  /* the next block begins there */
+            }
+            emit_break(d, in);
+        }
+        result = decode_one(d, in, decoder);
         if (result == INSN_NEEDS_PAGE) {
             return false;
         }

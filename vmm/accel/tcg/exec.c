@@ -70,39 +70,53 @@ void tcg_restart(TcgCpu *cpu)
 /* ---- debugger's breakpoints ---- */
 
 /* Changed only while vCPUs stand. */
-static struct { uint64_t *addrs; size_t n; } breaks;
+static struct {
+    uint64_t *addrs;
+    size_t n;
+    uint64_t offsets[PAGE_SIZE_4K / 64];    /* a bit for each byte of a page that has one */
+} breaks;
 
 static bool tcg_set_breakpoints(Vm *vm, const BreakPoint *list, size_t n, GError **error)
 {
     g_free(breaks.addrs);
     breaks.addrs = g_new(uint64_t, n);
     breaks.n = 0;
+    memset(breaks.offsets, 0, sizeof(breaks.offsets));
     for (size_t i = 0; i < n; i++) {
+        uint64_t offset = list[i].addr & (PAGE_SIZE_4K - 1);
+
         if (list[i].kind == BREAK_SOFT || list[i].kind == BREAK_HARD) {
             breaks.addrs[breaks.n++] = list[i].addr;
+            breaks.offsets[offset / 64] |= UINT64_C(1) << offset % 64;
         }
     }
     tcg_debug_set_watch(vm, list, n);
-    for (guint i = 0; i < vm->cpus->len; i++) {
-        X86Cpu *x86 = g_ptr_array_index(vm->cpus, i);
-
-        x86->debug_breaks = n > 0;
-        x86_update_mode(x86);
-        __atomic_fetch_or(&x86->events, CPU_EVENT_TLB_FLUSH, __ATOMIC_SEQ_CST);
-    }
+    block_drop_all();
     return true;
 }
 
-static bool at_break(const TcgCpu *cpu)
+/* Blocks do not depend on the address they run at, but that has the page offset they know. */
+bool tcg_break_maybe(unsigned page_offset)
 {
-    uint64_t rip = x86_linear_rip(&cpu->x86);
+    return breaks.n > 0 && page_offset < PAGE_SIZE_4K &&
+           breaks.offsets[page_offset / 64] >> page_offset % 64 & 1;
+}
 
+const UOp *op_break(TcgCpu *cpu, const UOp *u)
+{
+    X86Cpu *x86 = &cpu->x86;
+    uint64_t linear;
+
+    set_rip(cpu, tcg_insn_rip(cpu, u));
+    linear = x86_linear_rip(x86);
     for (size_t i = 0; i < breaks.n; i++) {
-        if (breaks.addrs[i] == rip) {
-            return !x86_passes_point(&cpu->x86);
+        if (breaks.addrs[i] == linear) {
+            x86->debug_hit = DEBUG_BREAK;
+            x86->debug_addr = linear;
+            tcg_leave(cpu, RUN_EXIT_DEBUG);
         }
     }
-    return false;
+    NEXT(u);
 }
 
 /* ---- events ---- */
@@ -286,12 +300,6 @@ static bool run_watched(TcgCpu *cpu)
     X86Cpu *x86 = &cpu->x86;
     bool tf = x86->rflags & RFLAGS_TF;
 
-    if (breaks.n > 0 && at_break(cpu)) {
-        x86->debug_hit = DEBUG_BREAK;
-        x86->debug_addr = x86_linear_rip(x86);
-        return false;
-    }
-    x86->debug_pass = false;
     if (x86->mode & CPU_MODE_BREAKS) {
         tcg_debug_check_code(cpu);
     }
@@ -311,6 +319,17 @@ static bool is_pending(const X86Cpu *x86)
            x86->mp_state != MP_RUNNABLE;
 }
 
+/* The instruction a debugger's stop was told for comes next, if nothing has happened to rip. */
+static void pass_point(TcgCpu *cpu)
+{
+    X86Cpu *x86 = &cpu->x86;
+
+    if (x86_passes_point(x86)) {
+        cpu->one_insn = cpu->no_break = true;
+    }
+    x86->debug_pass = false;
+}
+
 static RunExit run_loop(TcgCpu *cpu)
 {
     X86Cpu *x86 = &cpu->x86;
@@ -318,8 +337,14 @@ static RunExit run_loop(TcgCpu *cpu)
 
     for (;;) {
         block_loop_top(cpu);
+        if (G_UNLIKELY(x86->debug_hit != DEBUG_NONE)) {
+            return RUN_EXIT_DEBUG;
+        }
         if ((!cpu_quiet(cpu) || is_pending(x86)) && !handle_events(cpu, &why)) {
             return why;
+        }
+        if (G_UNLIKELY(x86->debug_pass)) {
+            pass_point(cpu);
         }
         if (G_LIKELY(!(x86->mode & (CPU_MODE_TF | CPU_MODE_BREAKS)))) {
             run_block(cpu);
@@ -349,8 +374,9 @@ static RunExit run_until_exit(TcgCpu *cpu)
         return (RunExit)(jump - JUMP_LEAVE);
     }
     if (jump == JUMP_FAULT) {
+        cpu->no_break = false;
         deliver_fault(cpu);
-        if (x86->single_step) {
+        if (x86->single_step && x86->debug_hit == DEBUG_NONE) {
             return end_step(cpu);
         }
     }
@@ -368,7 +394,8 @@ static RunExit tcg_run(X86Cpu *x86)
     why = run_until_exit(cpu);
     tcg_fp_release(cpu);
     block_cpu_leave(cpu);
-    return why;
+    /* An instruction may both meet a watchpoint and leave. */
+    return x86->debug_hit != DEBUG_NONE && why == RUN_EXIT_KICK ? RUN_EXIT_DEBUG : why;
 }
 
 /* ---- one instruction for another engine ---- */

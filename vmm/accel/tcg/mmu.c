@@ -482,10 +482,18 @@ static void check_code(TcgCpu *cpu, const UOp *u, const Span *span)
     }
 }
 
+/* The debugger stops behind the instruction: so that must not have others behind it. */
+static void prepare_watch(TcgCpu *cpu, const UOp *u, uint64_t addr, unsigned size, int access)
+{
+    if (G_UNLIKELY(tcg_watching)) {
+        tcg_watch_before(cpu, u, addr, size, access);
+    }
+}
+
 /* Rows DR0–3 and the debugger's list, while the page is watched. */
 static void check_watch(TcgCpu *cpu, uint64_t addr, unsigned size, int access)
 {
-    if (G_UNLIKELY(cpu->x86.mode & CPU_MODE_BREAKS)) {
+    if (G_UNLIKELY(cpu->x86.mode & CPU_MODE_BREAKS || tcg_watching)) {
         tcg_debug_data_hit(cpu, addr, size, access);
     }
 }
@@ -534,6 +542,7 @@ uint64_t mmu_load_slow(TcgCpu *cpu, const UOp *u, uint64_t addr, unsigned size)
     uint64_t value;
 
     check_alignment(cpu, u, addr, size);
+    prepare_watch(cpu, u, addr, size, ACCESS_READ);
     value = load(cpu, u, addr, size, current_class(cpu));
     check_watch(cpu, addr, size, ACCESS_READ);
     return value;
@@ -542,6 +551,7 @@ uint64_t mmu_load_slow(TcgCpu *cpu, const UOp *u, uint64_t addr, unsigned size)
 void mmu_store_slow(TcgCpu *cpu, const UOp *u, uint64_t addr, uint64_t value, unsigned size)
 {
     check_alignment(cpu, u, addr, size);
+    prepare_watch(cpu, u, addr, size, ACCESS_WRITE);
     store(cpu, u, addr, value, size, current_class(cpu));
     check_watch(cpu, addr, size, ACCESS_WRITE);
 }
@@ -553,6 +563,7 @@ void mmu_load_bytes(TcgCpu *cpu, const UOp *u, uint64_t addr, void *buf, unsigne
     if (len == 0) {
         return;
     }
+    prepare_watch(cpu, u, addr, len, ACCESS_READ);
     span = span_of(cpu, u, addr, len, ACCESS_READ, current_class(cpu));
     phys_read(cpu, span.phys[0], buf, span.len[0]);
     if (span.len[1] != 0) {
@@ -568,6 +579,7 @@ void mmu_store_bytes(TcgCpu *cpu, const UOp *u, uint64_t addr, const void *buf, 
     if (len == 0) {
         return;
     }
+    prepare_watch(cpu, u, addr, len, ACCESS_WRITE);
     span = span_of(cpu, u, addr, len, ACCESS_WRITE, current_class(cpu));
     check_code(cpu, u, &span);
     phys_write(cpu, span.phys[0], buf, span.len[0]);
@@ -589,6 +601,7 @@ void *mmu_rmw_ptr(TcgCpu *cpu, const UOp *u, uint64_t addr, unsigned size)
     Span span;
 
     check_alignment(cpu, u, addr, size);
+    prepare_watch(cpu, u, addr, size, ACCESS_WRITE);
     span = span_of(cpu, u, addr, size, ACCESS_WRITE, current_class(cpu));
     check_code(cpu, u, &span);          /* here, so that it never happens inside the bus lock */
     check_watch(cpu, addr, size, ACCESS_WRITE);

@@ -106,6 +106,7 @@ struct TcgCpu {
     struct { uint8_t vector; bool has_error, soft; uint32_t error; uint64_t next_rip; } fault;
     bool bus_locked;                    /* this vCPU holds mmu_bus_lock() */
     bool one_insn;                      /* run the next instruction alone: block_check_store() */
+    bool no_break;                      /* ... in spite of a break point at it */
     struct Mmu *mmu;                    /* private part of mmu.c */
     /* DR6 bits of debug traps that are due after this instruction: tcg_debug_after_insn() */
     uint32_t pending_db;
@@ -236,6 +237,12 @@ void tcg_debug_check_code(TcgCpu *cpu);
  * instruction), rip being the next one.
  */
 void tcg_debug_after_insn(TcgCpu *cpu, bool tf_before);
+/* The debugger's break points, met by a micro-op in front of their instruction (exec.c). */
+bool tcg_break_maybe(unsigned page_offset);     /* has one at some page's such byte */
+const UOp *op_break(TcgCpu *cpu, const UOp *u);
+/* The debugger's watch points: before and after a data access that took the slow path. */
+extern bool tcg_watching;
+void tcg_watch_before(TcgCpu *cpu, const UOp *u, uint64_t addr, unsigned size, int access);
 void tcg_debug_data_hit(TcgCpu *cpu, uint64_t addr, unsigned size, int access);
 /* The debugger's WATCH_* rows of AccelOps.set_breakpoints (others are ignored); vCPUs standing. */
 void tcg_debug_set_watch(Vm *vm, const BreakPoint *list, size_t n);
@@ -271,6 +278,13 @@ Block *block_find(TcgCpu *cpu);         /* for cpu->x86.rip and mode; decodes on
  * nothing.
  */
 void block_check_store(TcgCpu *cpu, const UOp *u, const uint8_t *host, unsigned len);
+/*
+ * Before an access that shall be followed by a stop: its instruction starts again in a block of its
+ * own, unless it is in one.  `u` NULL: does nothing.
+ */
+void block_restart_alone(TcgCpu *cpu, const UOp *u);
+/* Drops all blocks.  vCPUs standing. */
+void block_drop_all(void);
 /*
  * After a write (any thread; ram_mark_dirty() calls it through ram_set_code_written()): drops the
  * blocks that have these bytes, and clears DIRTY_CODE if the page has none left.  Within one

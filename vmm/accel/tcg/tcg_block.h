@@ -92,6 +92,7 @@ typedef struct DecodeInput {
     uint64_t room;                      /* bytes up to CS's limit, ≥ 1 */
     uint32_t mode;
     unsigned max_insns;
+    bool no_break;                      /* the first instruction passes a break point */
     const X86CpuModel *model;
 } DecodeInput;
 
