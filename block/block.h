@@ -311,6 +311,12 @@ bool block_transaction_snapshot_file(BlockTransaction *transaction, const BlockS
 bool block_change_backing_file(const char *device, const char *image, const char *backing_file,
                                GError **error);
 
+/*
+ * HMP's commit: what the medium holds is written into its backing file, and then dropped from it.
+ * The backend has a medium.
+ */
+bool block_backend_commit(BlockBackend *blk, GError **error);
+
 /* ---- contexts: one per iothread ---- */
 BlockContext *block_context_main(void);
 BlockContext *block_context_new(GMainContext *context);     /* sources run on its thread */

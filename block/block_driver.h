@@ -231,6 +231,9 @@ int block_node_status(BlockNode *node, uint64_t offset, uint64_t len, BlockStatu
 /* As status, down the backing chain: `depth` layers above the one that decides. */
 int block_node_status_above(BlockNode *node, uint64_t offset, uint64_t len, BlockStatus *status,
                             unsigned *depth);
+bool block_is_zero(const uint8_t *buf, uint64_t len);
+/* `len` bytes at `at`, by way of `buf`; zeroes may become holes. */
+int block_node_copy(BlockNode *from, BlockNode *to, uint8_t *buf, uint64_t at, uint64_t len);
 bool block_node_truncate(BlockNode *node, uint64_t size, BlockPrealloc prealloc, GError **error);
 uint64_t block_node_allocated_bytes(BlockNode *node);   /* UINT64_MAX: cannot tell */
 /* size_bytes, which a write on another thread may be moving. */

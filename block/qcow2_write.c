@@ -171,11 +171,6 @@ static bool reads_as_zero(Qcow2 *q, uint64_t offset)
     return zero;
 }
 
-static bool is_zero(const uint8_t *buf, uint64_t len)
-{
-    return buf[0] == 0 && memcmp(buf, buf + 1, len - 1) == 0;
-}
-
 /* *out stays NULL where nothing needs to be written. */
 static int read_around(Qcow2 *q, bool fresh, uint64_t offset, uint64_t len, uint8_t **out)
 {
@@ -199,7 +194,7 @@ static int read_around(Qcow2 *q, bool fresh, uint64_t offset, uint64_t len, uint
         memset(*out + iov.iov_len, 0, len - iov.iov_len);
         ret = qcow2_pread(&q->node, offset, &iov, 1, iov.iov_len);
     }
-    if (ret == 0 && fresh && is_zero(*out, len)) {
+    if (ret == 0 && fresh && block_is_zero(*out, len)) {
         g_clear_pointer(out, g_free);
     }
     return ret;

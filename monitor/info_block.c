@@ -3,6 +3,7 @@
 #include <json.h>
 #include <time.h>
 
+#include "block_driver.h"
 #include "candidates.h"
 #include "qmp_api.h"
 
@@ -19,7 +20,7 @@ static void print_size(Monitor *mon, const char *label, int64_t bytes, bool exac
     }
 }
 
-static void print_snapshot(Monitor *mon, const QmpSnapshotInfo *snapshot)
+static void print_snapshot(Monitor *mon, const QmpSnapshotInfo *snapshot, const char *id)
 {
     g_autofree char *size = format_size(snapshot->vm_state_size);
     g_autofree char *icount =
@@ -33,16 +34,24 @@ static void print_snapshot(Monitor *mon, const QmpSnapshotInfo *snapshot)
     strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
     g_snprintf(clock, sizeof(clock), "%02" PRId64 ":%02d:%02d.%03d", sec / 3600,
                (int)(sec / 60 % 60), (int)(sec % 60), (int)(snapshot->vm_clock_nsec / 1000000));
-    monitor_printf(mon, "%-9s %-16s %8s %19s %12s %10s\n", snapshot->id, snapshot->name, size,
+    monitor_printf(mon, "%-9s %-16s %8s %19s %12s %10s\n", id, snapshot->name, size,
                    date, clock, icount);
+}
+
+static void print_snapshot_head(Monitor *mon)
+{
+    monitor_printf(mon, "%-9s %-16s %8s %19s %12s %10s\n", "ID", "TAG", "VM SIZE", "DATE",
+                   "VM CLOCK", "ICOUNT");
 }
 
 static void print_snapshots(Monitor *mon, const GPtrArray *snapshots)
 {
-    monitor_printf(mon, "Snapshot list:\n%-9s %-16s %8s %19s %12s %10s\n", "ID", "TAG", "VM SIZE",
-                   "DATE", "VM CLOCK", "ICOUNT");
+    monitor_printf(mon, "Snapshot list:\n");
+    print_snapshot_head(mon);
     for (guint i = 0; i < snapshots->len; i++) {
-        print_snapshot(mon, g_ptr_array_index(snapshots, i));
+        const QmpSnapshotInfo *snapshot = g_ptr_array_index(snapshots, i);
+
+        print_snapshot(mon, snapshot, snapshot->id);
     }
 }
 
@@ -96,6 +105,24 @@ static void print_image(Monitor *mon, const QmpImageInfo *image)
 
 /* ---- drives and nodes ---- */
 
+static void print_limits(Monitor *mon, const QmpBlockDeviceInfo *inserted)
+{
+    const struct { const char *name; int64_t value; } limits[] = {
+        { "bps", inserted->bps }, { "bps_rd", inserted->bps_rd }, { "bps_wr", inserted->bps_wr },
+        { "bps_max", inserted->bps_max }, { "bps_rd_max", inserted->bps_rd_max },
+        { "bps_wr_max", inserted->bps_wr_max }, { "iops", inserted->iops },
+        { "iops_rd", inserted->iops_rd }, { "iops_wr", inserted->iops_wr },
+        { "iops_max", inserted->iops_max }, { "iops_rd_max", inserted->iops_rd_max },
+        { "iops_wr_max", inserted->iops_wr_max }, { "iops_size", inserted->iops_size },
+    };
+
+    monitor_printf(mon, "    I/O throttling:  ");
+    for (size_t i = 0; i < G_N_ELEMENTS(limits); i++) {
+        monitor_printf(mon, " %s=%" PRId64, limits[i].name, limits[i].value);
+    }
+    monitor_printf(mon, " group=%s\n", inserted->group);
+}
+
 static void print_inserted(Monitor *mon, const QmpBlockDeviceInfo *inserted, bool verbose)
 {
     const QmpBlockdevCacheInfo *cache = inserted->cache;
@@ -110,6 +137,9 @@ static void print_inserted(Monitor *mon, const QmpBlockDeviceInfo *inserted, boo
     if (inserted->detect_zeroes != QMP_BLOCKDEV_DETECT_ZEROES_OPTIONS_OFF) {
         monitor_printf(mon, "    Detect zeroes:    %s\n",
                        qmp_blockdev_detect_zeroes_options_names[inserted->detect_zeroes]);
+    }
+    if (inserted->group != NULL) {
+        print_limits(mon, inserted);
     }
     if (verbose) {
         monitor_printf(mon, "\nImages:\n");
@@ -158,21 +188,6 @@ static void print_drive(Monitor *mon, const QmpBlockInfo *drive, bool verbose)
     }
 }
 
-static bool print_drives(Monitor *mon, const char *name, bool verbose, GError **error)
-{
-    g_autoptr(GPtrArray) list = qmp_query_block(mon->vm, error);
-
-    for (guint i = 0; list != NULL && i < list->len; i++) {
-        const QmpBlockInfo *drive = g_ptr_array_index(list, i);
-
-        if (name == NULL || g_str_equal(name, drive->device)) {
-            monitor_printf(mon, "%s", i > 0 ? "\n" : "");
-            print_drive(mon, drive, verbose);
-        }
-    }
-    return list != NULL;
-}
-
 static bool print_nodes(Monitor *mon, const char *name, bool verbose, GError **error)
 {
     bool flat = false;
@@ -188,6 +203,24 @@ static bool print_nodes(Monitor *mon, const char *name, bool verbose, GError **e
         }
     }
     return list != NULL;
+}
+
+/* A name that is no drive's can be a node's. */
+static bool print_drives(Monitor *mon, const char *name, bool verbose, GError **error)
+{
+    g_autoptr(GPtrArray) list = qmp_query_block(mon->vm, error);
+    bool any = name == NULL;
+
+    for (guint i = 0; list != NULL && i < list->len; i++) {
+        const QmpBlockInfo *drive = g_ptr_array_index(list, i);
+
+        if (name == NULL || g_str_equal(name, drive->device)) {
+            monitor_printf(mon, "%s", i > 0 ? "\n" : "");
+            print_drive(mon, drive, verbose);
+            any = true;
+        }
+    }
+    return list != NULL && (any || print_nodes(mon, name, verbose, error));
 }
 
 static void complete_names(Monitor *mon, GPtrArray *candidates)
@@ -241,11 +274,127 @@ static bool info_blockstats(Monitor *mon, const CmdValues *args, GError **error)
     return list != NULL;
 }
 
+static bool info_block_jobs(Monitor *mon, const CmdValues *args, GError **error)
+{
+    g_autoptr(GPtrArray) list = qmp_query_block_jobs(mon->vm, error);
+
+    if (list != NULL && list->len == 0) {
+        monitor_printf(mon, "No active jobs\n");
+    }
+    return list != NULL;
+}
+
+/* ---- snapshots inside images ---- */
+
+static const GPtrArray *snapshots_of(const QmpBlockInfo *drive)
+{
+    return drive->inserted->image->snapshots;
+}
+
+static bool has_snapshot(const QmpBlockInfo *drive, const char *name)
+{
+    const GPtrArray *list = snapshots_of(drive);
+
+    for (guint i = 0; list != NULL && i < list->len; i++) {
+        const QmpSnapshotInfo *snapshot = g_ptr_array_index(list, i);
+
+        if (g_str_equal(snapshot->name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool all_have_snapshot(const GPtrArray *drives, const char *name)
+{
+    for (guint i = 0; i < drives->len; i++) {
+        if (!has_snapshot(g_ptr_array_index(drives, i), name)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Of one drive: those all drives have, or the others. Returns how many. */
+static unsigned print_some(Monitor *mon, const QmpBlockInfo *drive, const GPtrArray *drives,
+                           bool common)
+{
+    const GPtrArray *list = snapshots_of(drive);
+    unsigned n = 0;
+
+    for (guint i = 0; list != NULL && i < list->len; i++) {
+        const QmpSnapshotInfo *snapshot = g_ptr_array_index(list, i);
+
+        if (all_have_snapshot(drives, snapshot->name) != common) {
+            continue;
+        }
+        if (n++ == 0) {
+            if (!common) {
+                monitor_printf(mon, "\nList of partial (non-loadable) snapshots on '%s':\n",
+                               *drive->device != '\0' ? drive->device
+                                                      : drive->inserted->node_name);
+            }
+            print_snapshot_head(mon);
+        }
+        print_snapshot(mon, snapshot, common ? "--" : snapshot->id);
+    }
+    return n;
+}
+
+/* Drives that would be part of a snapshot; *first: the one that would hold the machine's state. */
+static GPtrArray *writable_drives(const GPtrArray *list, const QmpBlockInfo **first, bool *any)
+{
+    GPtrArray *drives = g_ptr_array_new();
+
+    for (guint i = 0; i < list->len; i++) {
+        QmpBlockInfo *drive = g_ptr_array_index(list, i);
+
+        if (drive->inserted == NULL || drive->inserted->ro) {
+            continue;
+        }
+        g_ptr_array_add(drives, drive);
+        if (*first == NULL && block_driver_find(drive->inserted->drv)->snapshot_create != NULL) {
+            *first = drive;
+        }
+        *any |= snapshots_of(drive) != NULL && snapshots_of(drive)->len > 0;
+    }
+    return drives;
+}
+
+static bool info_snapshots(Monitor *mon, const CmdValues *args, GError **error)
+{
+    g_autoptr(GPtrArray) list = qmp_query_block(mon->vm, error);
+    const QmpBlockInfo *first = NULL;
+    bool any = false;
+    g_autoptr(GPtrArray) drives = list != NULL ? writable_drives(list, &first, &any) : NULL;
+
+    if (drives == NULL) {
+        return false;
+    }
+    if (first == NULL || !any) {
+        monitor_printf(mon, first == NULL ? "no block device can store vmstate for snapshot\n"
+                                          : "There is no snapshot available.\n");
+        return true;
+    }
+    monitor_printf(mon, "List of snapshots present on all disks:\n");
+    if (print_some(mon, first, drives, true) == 0) {
+        monitor_printf(mon, "None\n");
+    }
+    for (guint i = 0; i < drives->len; i++) {
+        print_some(mon, g_ptr_array_index(drives, i), drives, false);
+    }
+    return true;
+}
+
 const Command info_block_topics[] = {
     { .name = "block", .args = block_args, .run = info_block,
       .help = "drives and the images in them", .example = "info block -v disk0",
       .qmp = "query-block" },
     { .name = "blockstats", .run = info_blockstats, .help = "what drives have done",
       .example = "info blockstats", .qmp = "query-blockstats" },
+    { .name = "block-jobs", .run = info_block_jobs, .help = "jobs that move data of disks",
+      .example = "info block-jobs", .qmp = "query-block-jobs" },
+    { .name = "snapshots", .run = info_snapshots, .help = "snapshots inside the disks' images",
+      .example = "info snapshots", .qmp = "query-block" },
     {}
 };

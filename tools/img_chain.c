@@ -64,22 +64,6 @@ static BlockNode *deciding_layer(GPtrArray *layers, uint64_t at, uint64_t *len, 
     return NULL;
 }
 
-static bool is_zero(const uint8_t *buf, uint64_t len)
-{
-    return buf[0] == 0 && memcmp(buf, buf + 1, len - 1) == 0;
-}
-
-static int copy_piece(BlockNode *from, BlockNode *to, uint8_t *buf, uint64_t at, uint64_t len)
-{
-    int ret = block_node_pread(from, at, buf, len);
-
-    if (ret < 0) {
-        return ret;
-    }
-    return is_zero(buf, len) ? block_node_zero(to, at, len, BLOCK_REQ_MAY_UNMAP)
-                             : block_node_pwrite(to, at, buf, len);
-}
-
 static int commit_layers(ImgArgs *args, GPtrArray *layers, BlockNode *base)
 {
     uint64_t size = block_node_size(g_ptr_array_index(layers, 0)), len;
@@ -94,7 +78,7 @@ static int commit_layers(ImgArgs *args, GPtrArray *layers, BlockNode *base)
         len = MIN(size - at, COPY_BYTES);
         layer = deciding_layer(layers, at, &len, &ret);
         if (layer != NULL) {
-            ret = copy_piece(layer, base, buf, at, len);
+            ret = block_node_copy(layer, base, buf, at, len);
         }
         img_progress_set(&progress, at + len, size);
     }
@@ -173,7 +157,7 @@ static int keep_content(Rebase *job, uint64_t at, uint64_t len)
     if (ret < 0 || memcmp(job->a, job->b, len) == 0) {
         return ret;
     }
-    return is_zero(job->a, len) ? block_node_zero(job->top, at, len, 0)
+    return block_is_zero(job->a, len) ? block_node_zero(job->top, at, len, 0)
                                 : block_node_pwrite(job->top, at, job->a, len);
 }
 

@@ -30,11 +30,6 @@ typedef struct Convert {
     ImgProgress progress;
 } Convert;
 
-static bool is_zero(const uint8_t *buf, uint64_t len)
-{
-    return buf[0] == 0 && memcmp(buf, buf + 1, len - 1) == 0;
-}
-
 /* ---- one piece ---- */
 
 static int write_zeroes(Convert *job, uint64_t at, uint64_t len)
@@ -48,11 +43,11 @@ static int write_data(Convert *job, uint64_t at, const uint8_t *buf, uint64_t le
     int ret = 0;
 
     for (uint64_t done = 0; done < len && ret == 0;) {
-        bool zero = job->sparse > 0 && is_zero(buf + done, MIN(step, len - done));
+        bool zero = job->sparse > 0 && block_is_zero(buf + done, MIN(step, len - done));
         uint64_t n = MIN(step, len - done);
 
         while (done + n < len && job->sparse > 0 &&
-               is_zero(buf + done + n, MIN(step, len - done - n)) == zero) {
+               block_is_zero(buf + done + n, MIN(step, len - done - n)) == zero) {
             n += MIN(step, len - done - n);
         }
         ret = zero ? write_zeroes(job, at + done, n)
@@ -69,7 +64,7 @@ static int write_compressed(Convert *job, uint64_t at, const uint8_t *buf, uint6
     for (uint64_t done = 0; done < len && ret == 0; done += job->cluster) {
         uint64_t n = MIN(job->cluster, len - done);
 
-        ret = is_zero(buf + done, n)
+        ret = block_is_zero(buf + done, n)
             ? write_zeroes(job, at + done, n)
             : job->target->driver->pwrite_compressed(job->target, at + done, buf + done, n);
     }

@@ -158,11 +158,6 @@ static void say(const Compare *cmp, const char *format, ...)
     }
 }
 
-static bool is_zero(const uint8_t *buf, uint64_t len)
-{
-    return len == 0 || (buf[0] == 0 && memcmp(buf, buf + 1, len - 1) == 0);
-}
-
 static uint64_t first_difference(const uint8_t *a, const uint8_t *b, uint64_t len)
 {
     for (uint64_t i = 0; i < len; i += 512) {
@@ -222,7 +217,7 @@ static int compare_rest(Compare *cmp, BlockNode *node, uint64_t at)
         if (ret == 0 && !(status.flags & BLOCK_STATUS_ZERO)) {
             len = MIN(len, COMPARE_BYTES);
             ret = block_node_pread(node, at, cmp->bufs[0], len);
-            if (ret == 0 && !is_zero(cmp->bufs[0], len)) {
+            if (ret == 0 && !block_is_zero(cmp->bufs[0], len)) {
                 say(cmp, "Content mismatch at offset %" PRIu64 "!\n", at);
                 return 1;
             }

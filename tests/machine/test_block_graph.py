@@ -1,8 +1,10 @@
 """Changes of the block graph while a guest writes: snapshots, transactions, jobs."""
 import json
 import os
+import re
 import struct
 import subprocess
+import time
 
 import pytest
 
@@ -326,3 +328,106 @@ def test_an_external_snapshot_as_libvirt_makes_it(writer, tmp_path):
         assert reply['error']['desc'] == 'Node libvirt-1-format is in use'
         qmp.command('stop')
         assert check_numbers(first) == end and check_numbers(second) > end
+
+
+# ---- the human monitor ----
+
+def test_commit_under_a_writing_guest(writer, tmp_path):
+    first, second = disk(tmp_path, writer), str(tmp_path / 'snap.qcow2')
+    with Machine(*RUNNING, '-drive', 'file=%s,if=virtio,id=d' % first, serial=True) as machine:
+        hmp = machine.qmp.hmp
+        assert hmp('commit d') == "'commit' error for 'd': Operation not supported\n"
+        assert hmp('snapshot_blkdev d %s' % second) == ''
+        ends = []
+        for line in ('commit d', 'commit all'):
+            wait_for_writes(machine)
+            assert hmp(line) == ''
+            ends.append(check_numbers(first))
+        wait_for_writes(machine)
+        assert hmp('stop') == ''
+        assert ends == sorted(ends) and check_numbers(first) == ends[-1] < check_numbers(second)
+        assert hmp('info block d').splitlines()[-1] == \
+            '    Backing file:     %s (chain depth: 1)' % first
+        assert '%s (qcow2, read-only)' % first in hmp('info block -n')
+
+
+HEAD = 'ID        TAG               VM SIZE                DATE     VM CLOCK     ICOUNT\n'
+
+
+def test_info_snapshots(tmp_path):
+    first, second = qcow2(tmp_path, 'a.qcow2'), qcow2(tmp_path, 'b.qcow2')
+    for name, path in [('both', first), ('both', second), ('some', second)]:
+        image_tool('snapshot', '-c', name, path)
+    drives = ['-drive', 'if=none,id=a,file=' + first, '-drive', 'if=none,id=b,file=' + second]
+
+    def snapshots(*args):
+        with Machine(*PAUSED, *args) as machine:
+            return re.sub(r'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d', 'YYYY-MM-DD hh:mm:ss',
+                          machine.qmp.hmp('info snapshots'))
+
+    row = '%-9s %-16s      0 B YYYY-MM-DD hh:mm:ss 00:00:00.000          0\n'
+    common = 'List of snapshots present on all disks:\n'
+    assert snapshots() == 'no block device can store vmstate for snapshot\n'
+    assert snapshots(*drives[:2]) == common + HEAD + row % ('--', 'both')
+    partial = "\nList of partial (non-loadable) snapshots on 'b':\n" + HEAD + row % ('2', 'some')
+    assert snapshots(*drives) == common + HEAD + row % ('--', 'both') + partial
+    raw = str(tmp_path / 'raw')
+    with open(raw, 'wb') as file:
+        file.truncate(4096)
+    other = ['-drive', 'if=none,id=r,format=raw,file=' + raw]
+    assert snapshots(*drives[:2], *other).startswith(common + 'None\n\nList of partial')
+    assert snapshots(*other) == 'no block device can store vmstate for snapshot\n'
+
+
+# ---- limits ----
+
+def limits(qmp, drive):
+    inserted = [entry['inserted'] for entry in qmp.command('query-block')
+                if drive in (entry['device'], entry.get('qdev'))][0]
+    return {name: value for name, value in inserted.items()
+            if value and (name == 'group' or re.match('bps|iops', name))}
+
+
+def test_limits_are_told(tmp_path):
+    first, second = qcow2(tmp_path, 'a.qcow2'), qcow2(tmp_path, 'b.qcow2')
+    none = dict.fromkeys(['bps', 'bps_rd', 'bps_wr', 'iops', 'iops_rd', 'iops_wr'], 0)
+    with Machine(*PAUSED, '-drive', 'if=virtio,id=a,file=%s,throttling.bps-total=9,bps_max=20,'
+                 'throttling.bps-total-max-length=3,throttling.group=g' % first,
+                 '-drive', 'if=none,id=b,file=' + second,
+                 '-device', 'virtio-blk-pci,drive=b,id=vb') as machine:
+        qmp = machine.qmp
+        assert limits(qmp, 'a') == {'bps': 9, 'bps_max': 20, 'bps_max_length': 3, 'group': 'g'}
+        qdev = '/machine/peripheral/vb/virtio-backend'
+
+        def throttle(**args):
+            return qmp.raw(json.dumps({'execute': 'block_set_io_throttle',
+                                       'arguments': {**none, **args}}))
+
+        assert throttle(id=qdev, iops=1000) == {'return': {}}       # blkdeviotune
+        assert limits(qmp, 'b') == {'iops': 1000, 'group': qdev}
+        assert throttle(device='b', group='g', iops_wr=5, iops_size=512) == {'return': {}}
+        assert limits(qmp, 'a') == limits(qmp, 'b') == {'iops_wr': 5, 'iops_size': 512, 'group': 'g'}
+        assert qmp.hmp('info block b').endswith(
+            '    I/O throttling:   bps=0 bps_rd=0 bps_wr=0 bps_max=0 bps_rd_max=0 bps_wr_max=0 iops=0 '
+            'iops_rd=0 iops_wr=5 iops_max=0 iops_rd_max=0 iops_wr_max=0 iops_size=512 group=g\n')
+        assert throttle(device='a') == {'return': {}}
+        assert limits(qmp, 'a') == {} and limits(qmp, 'b')['iops_wr'] == 5
+        for args, error in [({'device': 'a', 'iops': 5, 'iops_rd': 4}, 'bps/iops/max total values and'),
+                            ({'device': 'a', 'iops': -1}, 'bps/iops/max values must be within'),
+                            ({}, "Need exactly one of 'device' and 'id'"),
+                            ({'id': 'nosuch'}, "Device 'nosuch' not found")]:
+            assert throttle(**args)['error']['desc'].startswith(error)
+
+
+def test_a_guest_keeps_to_its_limits(writer, tmp_path):
+    first = disk(tmp_path, writer)
+    with Machine(*RUNNING, '-drive', 'file=%s,if=virtio,id=d' % first, serial=True) as machine:
+        hmp = machine.qmp.hmp
+        wait_for_writes(machine)
+        assert hmp('block_set_io_throttle d 0 0 0 0 0 100') == ''
+        begin = time.monotonic()
+        wait_for_writes(machine)                                # at least 128 writes, 10 of them free
+        assert time.monotonic() - begin > 1
+        assert hmp('snapshot_blkdev d %s' % (tmp_path / 'over')) == ''      # what waits is no obstacle
+        assert hmp('block_set_io_throttle d 0 0 0 0 0 0') == ''
+        wait_for_writes(machine)
