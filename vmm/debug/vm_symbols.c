@@ -183,8 +183,10 @@ static bool find_view(Vm *vm, KernelView *view)
 
 static bool same_modules(const GArray *modules)
 {
+    size_t bytes = modules->len * sizeof(uint64_t);
+
     return modules->len == known.modules->len &&
-           memcmp(modules->data, known.modules->data, modules->len * sizeof(uint64_t)) == 0;
+           (bytes == 0 || memcmp(modules->data, known.modules->data, bytes) == 0);
 }
 
 /* A table that cannot be made (too many names) leaves the kernel's own. */
