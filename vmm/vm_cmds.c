@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "epoch.h"
 #include "guest_dump.h"
 #include "keys.h"
 #include "machine.h"
@@ -121,6 +122,25 @@ static bool save_to(const char *path, ReadFn read_fn, const void *opaque, uint64
     return ok;
 }
 
+/* More than there is would only fill the disk. */
+static bool check_size(Vm *vm, uint64_t addr, uint64_t size, GError **error)
+{
+    uint64_t end = 0;
+    const MemView *view;
+
+    epoch_enter();
+    view = address_space_view(&vm->memory);
+    for (unsigned i = 0; i < view->count; i++) {
+        end = view->ranges[i].host != NULL ? view->ranges[i].last + 1 : end;
+    }
+    epoch_leave();
+    if (size > end) {
+        set_error(error, "Invalid addr 0x%016" PRIx64 "/size %" PRIu64 " specified: there are "
+                  "%" PRIu64 " bytes of addresses", addr, size, end);
+    }
+    return size <= end;
+}
+
 bool vm_cmd_memsave(Vm *vm, unsigned index, uint64_t addr, uint64_t size, const char *file,
                     GError **error)
 {
@@ -130,12 +150,14 @@ bool vm_cmd_memsave(Vm *vm, unsigned index, uint64_t addr, uint64_t size, const 
         set_error(error, "Parameter 'cpu-index' expects a CPU number");
         return false;
     }
-    return save_to(file, read_virtual, cpu, addr, size, error);
+    return check_size(vm, addr, size, error) &&
+           save_to(file, read_virtual, cpu, addr, size, error);
 }
 
 bool vm_cmd_pmemsave(Vm *vm, uint64_t addr, uint64_t size, const char *file, GError **error)
 {
-    return save_to(file, read_physical, &vm->memory, addr, size, error);
+    return check_size(vm, addr, size, error) &&
+           save_to(file, read_physical, &vm->memory, addr, size, error);
 }
 
 bool vm_cmd_boot_set(Vm *vm, const char *order, GError **error)
