@@ -45,6 +45,35 @@ bool qmp_fail(Vm *vm, int64_t class, GError **error)
     return false;
 }
 
+QmpPending *kinds_pending;
+
+static void later_cancel(void *opaque)
+{
+    kinds_pending = NULL;
+}
+
+bool qmp_later(QmpSession *session, bool cancel, bool fail, GError **error)
+{
+    kinds_pending = qmp_session_defer(session, cancel ? later_cancel : NULL, NULL);
+    if (fail) {
+        qmp_pending_drop(g_steal_pointer(&kinds_pending));
+        set_error(error, "too late");
+    }
+    return !fail;
+}
+
+int kinds_fd = -1;
+
+bool qmp_take_fd(QmpSession *session, const bool *fail, GError **error)
+{
+    if (fail != NULL && *fail) {
+        set_error(error, "left it");
+        return false;
+    }
+    kinds_fd = qmp_session_take_fd(session);
+    return true;
+}
+
 bool qmp_nothing(Vm *vm, GError **error)
 {
     return true;

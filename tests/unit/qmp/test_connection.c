@@ -1,9 +1,12 @@
 /* Conversations: requests and replies as a client sees them, over every kind of type there is. */
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check_main.h"
 #include "kinds_commands.h"
 #include "qmp_connection.h"
+#include "rhea_error.h"
 
 static QmpConnection conn;
 
@@ -203,5 +206,130 @@ START_TEST(pretty_replies)
 }
 END_TEST
 
+/* ---- answers that come later ---- */
+
+#define NOTHING(id_) "{\"execute\":\"nothing\",\"id\":" id_ "}"
+#define ANSWER(id_) "{\"return\": {}, \"id\": " id_ "}\r\n"
+#define LATER(cancel_) \
+    "{\"execute\":\"later\",\"id\":7,\"arguments\":{\"cancel\":" cancel_ ",\"fail\":false}}"
+
+static void negotiate(void)
+{
+    start(false);
+    say("{\"execute\":\"qmp_capabilities\",\"arguments\":{\"oob\":true}}",
+        "{\"QMP\": {}}\r\n{\"return\": {}}\r\n");
+}
+
+START_TEST(later_holds_back_what_follows)
+{
+    negotiate();
+    say(LATER("false") NOTHING("1") "]" NOTHING("2"), "");
+    say("{\"exec-oob\":\"add\",\"arguments\":{\"a\":1},\"id\":3}",
+        "{\"return\": 1, \"id\": 3}\r\n");
+    qmp_pending_return(kinds_pending, json_object_new_int(5));
+    say("", "{\"return\": 5, \"id\": 7}\r\n");
+    qmp_connection_run(&conn);
+    say("", ANSWER("1") GENERIC("JSON parse error, expecting value") ANSWER("2"));
+    qmp_connection_finish(&conn);
+}
+END_TEST
+
+START_TEST(later_fails)
+{
+    g_autoptr(GError) error = NULL;
+
+    negotiate();
+    say(LATER("false"), "");
+    set_error(&error, "no");
+    qmp_pending_fail(kinds_pending, error);
+    say("", "{\"id\": 7, \"error\": {\"class\": \"GenericError\", \"desc\": \"no\"}}\r\n");
+    say("{\"execute\":\"later\",\"arguments\":{\"cancel\":false,\"fail\":true}}",
+        GENERIC("too late"));
+    say(NOTHING("1"), ANSWER("1"));
+    qmp_connection_finish(&conn);
+}
+END_TEST
+
+START_TEST(later_and_the_client_goes)
+{
+    negotiate();
+    say(LATER("true") NOTHING("1"), "");
+    qmp_connection_close(&conn);
+    ck_assert_ptr_null(kinds_pending);
+    qmp_connection_open(&conn);
+    say("{\"execute\":\"qmp_capabilities\"}", "{\"QMP\": {}}\r\n{\"return\": {}}\r\n");
+    say(LATER("false") NOTHING("2"), "");
+    qmp_connection_close(&conn);
+    qmp_pending_return(kinds_pending, NULL);            /* too late: nobody hears it */
+    qmp_connection_open(&conn);
+    say("{\"execute\":\"qmp_capabilities\"}", "{\"QMP\": {}}\r\n{\"return\": {}}\r\n");
+    qmp_connection_finish(&conn);
+}
+END_TEST
+
+START_TEST(queue_has_a_limit)
+{
+    negotiate();
+    say(LATER("true"), "");
+    for (int i = 0; i < QMP_QUEUE_MAX; i++) {
+        ck_assert(qmp_connection_wants_input(&conn));
+        say(NOTHING("1"), "");
+    }
+    ck_assert(!qmp_connection_wants_input(&conn));
+    qmp_connection_finish(&conn);
+}
+END_TEST
+
+/* ---- descriptors ---- */
+
+static int offered = -1;
+
+static int take_offered(void *opaque)
+{
+    int fd = offered;
+
+    offered = -1;
+    return fd;
+}
+
+static void no_wake(void *opaque)
+{
+}
+
+static bool is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0;
+}
+
+START_TEST(descriptors)
+{
+    static const QmpConnectionOps ops = { take_offered, no_wake };
+
+    negotiate();
+    conn.ops = &ops;
+    offered = dup(0);
+    say("{\"execute\":\"nothing\"}", "{\"return\": {}}\r\n");
+    ck_assert(is_open(offered));                        /* not for this one */
+    say("{\"execute\":\"take-fd\"}", "{\"return\": {}}\r\n");
+    ck_assert(is_open(kinds_fd));
+    offered = kinds_fd;
+    say("{\"execute\":\"take-fd\",\"arguments\":{\"fail\":true}}", GENERIC("left it"));
+    ck_assert(!is_open(kinds_fd));
+    say("{\"execute\":\"take-fd\"}", "{\"return\": {}}\r\n");
+    ck_assert_int_eq(kinds_fd, -1);
+    say(LATER("true"), "");
+    offered = dup(0);
+    say("{\"execute\":\"take-fd\"}", "");
+    ck_assert_int_eq(offered, -1);                      /* waits with its request */
+    qmp_pending_return(kinds_pending, NULL);
+    qmp_connection_run(&conn);
+    ck_assert(is_open(kinds_fd));
+    close(kinds_fd);
+    qmp_connection_finish(&conn);
+}
+END_TEST
+
 CHECK_MAIN("qmp_connection", CASES(conversation_row, rows), CASE(negotiation),
-           CASE(several_in_one_write), CASE(pretty_replies))
+           CASE(several_in_one_write), CASE(pretty_replies), CASE(later_holds_back_what_follows),
+           CASE(later_fails), CASE(later_and_the_client_goes), CASE(queue_has_a_limit),
+           CASE(descriptors))
