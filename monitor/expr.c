@@ -61,7 +61,7 @@ static uint64_t register_value(const X86Cpu *cpu, const RegRow *row)
     uint64_t value = 0;
 
     if (row->size == 0) {
-        return cpu->mode & CPU_MODE_CS64 ? cpu->rip : (uint32_t)(cpu->rip + cpu->seg[SEG_CS].base);
+        return x86_linear_rip(cpu);
     }
     memcpy(&value, (const char *)cpu + row->offset, row->size);     /* little endian host */
     return value;

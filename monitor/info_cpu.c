@@ -30,7 +30,6 @@ static const CmdArg registers_args[] = {
 /* The name of where it stands goes to the end of the line with RIP= (or EIP=). */
 static void print_registers(Monitor *mon, X86Cpu *cpu)
 {
-    uint64_t at = cpu->mode & CPU_MODE_CS64 ? cpu->rip : (uint32_t)(cpu->rip + cpu->seg[SEG_CS].base);
     size_t start = mon->out->len;
     g_autoptr(GString) name = g_string_new(" <");
     const char *line, *end;
@@ -38,7 +37,7 @@ static void print_registers(Monitor *mon, X86Cpu *cpu)
     x86_print_registers(cpu, mon->out);
     line = strstr(mon->out->str + start, "IP=");
     end = line != NULL ? strchr(line, '\n') : NULL;
-    if (end != NULL && vm_symbol_print(mon->vm, at, name)) {
+    if (end != NULL && vm_symbol_print(mon->vm, x86_linear_rip(cpu), name)) {
         g_string_append_c(name, '>');
         g_string_insert(mon->out, end - mon->out->str, name->str);
     }

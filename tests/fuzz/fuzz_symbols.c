@@ -1,6 +1,6 @@
 /*
- * Names of addresses.  Reaches: ELF files, System.maps; kallsyms, modules, ORC tables and stacks in a
- * guest's memory.
+ * Names of addresses.  Reaches: ELF files, System.maps; kallsyms, modules, ORC tables and stacks in
+ * a guest's memory.
  *
  * Byte 0 picks: an ELF file, a list, or a guest.  A guest begins as a good one that `patches`
  * spoil: 3 bytes of place, 1 of length, then that many bytes.

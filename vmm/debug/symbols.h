@@ -55,8 +55,11 @@ const char *symbols_nearest(const SymbolTable *table, const char *typed);
  * again: a guest may load a module meanwhile.  NULL: none; *error (may be NULL) says why.
  */
 const SymbolTable *vm_symbols(Vm *vm, GError **error);
-/* An ELF or a System.map (told by its first bytes); the guest's KASLR offset is found and applied
- * where kallsyms can be read.  NULL file: back to what the machine has by itself. */
+/*
+ * An ELF or a System.map (told by its first bytes); the guest's KASLR offset is found and applied
+ * where kallsyms can be read, and a kernel's file is left aside while another kernel runs.  NULL
+ * file: back to what the machine has by itself.
+ */
 bool vm_symbols_load(Vm *vm, const char *file, GError **error);
 /* Of what vm_symbols() had last: "kallsyms", a file's name, or NULL. */
 const char *vm_symbols_source(Vm *vm);

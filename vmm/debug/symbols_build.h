@@ -22,7 +22,7 @@ void symbol_build_free(SymbolBuild *build);
 bool symbol_build_add(SymbolBuild *build, const SymbolRow *row, GError **error);
 /* All of another table's names. */
 bool symbol_build_add_table(SymbolBuild *build, const SymbolTable *table, GError **error);
-/* Takes the build.  NULL: it has no names; `what` says in the error what they were looked for in. */
+/* Takes the build.  NULL: it has no names; the error says that `what` has none. */
 SymbolTable *symbol_build_finish(SymbolBuild *build, const char *what, GError **error);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SymbolBuild, symbol_build_free)
 
@@ -38,7 +38,7 @@ typedef struct KernelView { X86Cpu cpu; } KernelView;
 
 /* A look at the kernel through `cpu`'s page tables.  False: the tables are not there any more. */
 bool kernel_view(const X86Cpu *cpu, const KallsymsMark *mark, KernelView *view);
-/* Bytes of the kernel's; what is not mapped (Linux takes out what it no longer needs) reads as 0. */
+/* Bytes of the kernel's.  What is not mapped reads as 0: Linux takes out what it has needed. */
 void kernel_read(const KernelView *view, uint64_t addr, void *buf, size_t len);
 
 /* ---- modules ---- */

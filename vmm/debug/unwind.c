@@ -185,11 +185,10 @@ static void begin(UnwindState *s, Vm *vm, const X86Cpu *cpu)
 
     *s = (UnwindState){
         .cpu = cpu, .symbols = vm_symbols(vm, NULL),
-        .rip = cpu->rip, .sp = cpu->gpr[R_RSP], .bp = cpu->gpr[R_RBP],
+        .rip = x86_linear_rip(cpu), .sp = cpu->gpr[R_RSP], .bp = cpu->gpr[R_RBP],
         .word = wide ? 8 : 4, .user = x86_cpl(cpu) == 3, .exact = true, .regs = REGS_OF_CPU,
     };
     if (!wide) {
-        s->rip = (uint32_t)(cpu->rip + cpu->seg[SEG_CS].base);
         s->sp = (uint32_t)(cpu->gpr[R_RSP] + cpu->seg[SEG_SS].base);
         s->bp = (uint32_t)(cpu->gpr[R_RBP] + cpu->seg[SEG_SS].base);
     }

@@ -15,7 +15,7 @@ typedef struct UnwindState {
     uint64_t rip, sp, bp;
     unsigned word;              /* bytes of a stack slot: 8 or 4 */
     bool user;                  /* user code: the kernel's tables say nothing of it */
-    bool exact;                 /* rip was about to run: innermost or interrupted, not called from */
+    bool exact;                 /* rip was about to run (innermost, interrupted): it did not call */
     /* what registers besides sp and bp are known by */
     enum { REGS_NONE, REGS_OF_CPU, REGS_IN_MEMORY } regs;
     uint64_t regs_at;           /* REGS_IN_MEMORY: Linux's struct pt_regs */

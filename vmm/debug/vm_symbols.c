@@ -25,6 +25,7 @@ static struct {
     char *file_name;
     bool placed;                /* the file's addresses are where the kernel runs */
     int64_t moved_by;           /* from where it was linked, while it is placed */
+    bool by_file;               /* it is what was answered last */
     SymbolTable *kallsyms;
     KallsymsMark mark;
     SymbolTable *with_modules;  /* the file or kallsyms, and modules; NULL: there are none */
@@ -147,22 +148,30 @@ static bool find_distance(const SymbolTable *file, const SymbolTable *running, i
            linked_end.addr - linked.addr == there_end.addr - there.addr;
 }
 
-/* A file that is no kernel's stays where it is; so does a kernel's until it can be placed. */
-static void place_file(Vm *vm)
+/*
+ * A file that is no kernel's stays where it is; so does a kernel's until it can be placed.  False:
+ * the kernel that runs is another one.
+ */
+static bool place_file(Vm *vm)
 {
     const SymbolTable *running;
     Symbol text;
     int64_t distance;
 
     if (known.placed || !symbols_by_name(known.file, "_text", &text)) {
-        return;
+        return true;
     }
     running = find_kallsyms(vm, NULL);
-    if (running != NULL && find_distance(known.file, running, &distance)) {
-        symbols_relocate(known.file, distance);
-        known.moved_by = distance;
-        known.placed = true;
+    if (running == NULL) {
+        return true;
     }
+    if (!find_distance(known.file, running, &distance)) {
+        return false;
+    }
+    symbols_relocate(known.file, distance);
+    known.moved_by = distance;
+    known.placed = true;
+    return true;
 }
 
 /* ---- what changes while the guest runs ---- */
@@ -240,14 +249,16 @@ const ModuleOrc *vm_module_orc(uint64_t addr)
 
 /* ---- the doors ---- */
 
-/* The kernel's own table. */
+/* The table without modules. */
 static const SymbolTable *find_base(Vm *vm, GError **error)
 {
-    if (known.file == NULL) {
-        return find_kallsyms(vm, error);
+    bool by_file = known.file != NULL && place_file(vm);
+
+    if (by_file != known.by_file) {
+        forget_modules();                               /* they were put to the other one */
     }
-    place_file(vm);
-    return known.file;
+    known.by_file = by_file;
+    return known.by_file ? known.file : find_kallsyms(vm, error);
 }
 
 const SymbolTable *vm_symbols(Vm *vm, GError **error)
@@ -257,7 +268,7 @@ const SymbolTable *vm_symbols(Vm *vm, GError **error)
     start(vm);
     base = find_base(vm, error);
     follow_guest(vm, base);
-    if (base != NULL && known.file == NULL && known.kallsyms == NULL) {
+    if (base != NULL && !known.by_file && known.kallsyms == NULL) {
         base = find_base(vm, error);                    /* it has just gone */
     }
     return known.with_modules != NULL ? known.with_modules : base;
@@ -293,7 +304,7 @@ bool vm_symbols_load(Vm *vm, const char *file, GError **error)
 
 const char *vm_symbols_source(Vm *vm)
 {
-    return known.file != NULL ? known.file_name : known.kallsyms != NULL ? "kallsyms" : NULL;
+    return known.by_file ? known.file_name : known.kallsyms != NULL ? "kallsyms" : NULL;
 }
 
 bool vm_symbol_print(Vm *vm, uint64_t addr, GString *out)

@@ -15,7 +15,7 @@
 #define IMAGE_NAMES     300                     /* names in kallsyms */
 #define PUT_TABLES      0x20000                 /* in the image: kallsyms */
 #define PUT_ORC         0x8000                  /* ORC addresses, entries 0x1000 behind */
-#define PUT_MODULES     0xa000                  /* the list's head, a struct module and its tables */
+#define PUT_MODULES     0xa000                  /* the list's head, a struct module, its tables */
 #define MODULE_CODE     0x4000                  /* which speak of code here */
 #define PUT_STACK       0x50000
 #define USER_VIRT       UINT64_C(0x400000)

@@ -434,6 +434,24 @@ START_TEST(file_goes_where_the_kernel_is)
 }
 END_TEST
 
+/* Given before its kernel runs, it does not serve another one. */
+START_TEST(file_of_another_kernel_is_left_aside)
+{
+    LinuxImage *image = kernel_image(LAYOUT_6_1, true, 0x200000);
+    Vm *vm = &image->bare->vm;
+    Symbol symbol;
+
+    image->cpu->cr3 = 0;
+    ck_assert(load(image, SYSTEM_MAP("2000"), NULL));
+    ck_assert(symbols_by_name(vm_symbols(vm, NULL), "only_in_the_file", &symbol));
+    image->cpu->cr3 = 0x30000;
+    while (symbols_by_name(vm_symbols(vm, NULL), "only_in_the_file", &symbol)) {
+    }
+    ck_assert_str_eq(vm_symbols_source(vm), "kallsyms");
+    image_free(image);
+}
+END_TEST
+
 /* After a reset the next kernel may lie elsewhere. */
 START_TEST(reset_begins_anew)
 {
@@ -458,4 +476,5 @@ CHECK_MAIN("symbols", CASES(bad_map_row, bad_maps), CASES(place_row, places),
            TIMES(kallsyms_may_lie, LAYOUT_COUNT), CASE(no_kernel_no_names),
            CASE(machine_finds_its_kernel), TIMES(modules_are_followed, 2),
            CASES(modules_may_lie, module_words), CASE(file_goes_where_the_kernel_is),
+           CASE(file_of_another_kernel_is_left_aside),
            CASE(reset_begins_anew))

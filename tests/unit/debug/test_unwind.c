@@ -8,8 +8,13 @@
 enum { NO_INFO, END, CALL, REGS, PARTIAL };             /* as Linux 6.4 numbers them */
 enum { NONE, PREV_SP, DX, DI, BP, SP, R10, R13, BP_INDIRECT, SP_INDIRECT };
 
-typedef struct OrcRow { uint32_t at; uint8_t type, sp_base; int16_t sp; uint8_t bp_base; int16_t bp; }
-    OrcRow;
+typedef struct OrcRow {
+    uint32_t at;
+    uint8_t type, sp_base;
+    int16_t sp;
+    uint8_t bp_base;
+    int16_t bp;
+} OrcRow;
 
 static const OrcRow orc_rows[] = {
     { 0x1000, CALL, SP, 8, NONE, 0 },                   /* a function with a frame pointer */
@@ -59,9 +64,12 @@ typedef struct StackRow { uint32_t at; Space space; uint64_t value; } StackRow;
 
 static uint64_t place(const LinuxImage *image, Space space, uint64_t value)
 {
-    return space == KERNEL ? image->base + value : space == KSTACK ? image->base + PUT_STACK + value :
-           space == USER ? USER_VIRT + value : space == USTACK ? USER_VIRT + USER_STACK + value :
-           value;
+    const uint64_t begin[] = {
+        [KERNEL] = image->base, [KSTACK] = image->base + PUT_STACK,
+        [USER] = USER_VIRT, [USTACK] = USER_VIRT + USER_STACK,
+    };
+
+    return begin[space] + value;
 }
 
 typedef struct Chain {

@@ -33,10 +33,11 @@ static const struct { const char *line, *text; } lines[] = {
     { "p push_all.isra.0*2", "0x80\n" },
     { "p (start)", "0x10\n" },
     { "x /1xw counter", "0000000000000100 <counter>: 0x03020100\n" },
-    { "x /5xw counter+4", "0000000000000104 <counter+0x4>: 0x07060504 0x0b0a0908 0x0f0e0d0c 0x13121110\n"
-                          "0000000000000114 <counter_max+0xc>: 0x17161514\n" },
+    { "x /3xg counter+4", "0000000000000104 <counter+0x4>: 0x0b0a090807060504 0x131211100f0e0d0c\n"
+                          "0000000000000114 <counter_max+0xc>: 0x1b1a191817161514\n" },
     { "x /1xw 0", "0000000000000000: 0x03020100\n" },
-    { "x /1i 0x50", "0x00000050 <push_all.isra.0+0x10>:  50                       pushq    %rax\n" },
+    { "x /1i 0x50",
+      "0x00000050 <push_all.isra.0+0x10>:  50                       pushq    %rax\n" },
     { "x /1i 0x74", "0x00000074 <push_all.isra.0+0x34>:  74 75                    je       0xeb"
                     " <push_all.isra.0+0xab>\n" },
     { "xp /1i 0x74", "0x00000074:  74 75                    je       0xeb\n" },
@@ -45,7 +46,8 @@ static const struct { const char *line, *text; } lines[] = {
     { "info symbol 1", "Error: no symbol lies at 0x1\n" },
     { "info backtrace", "#0  0x0000000000000010 start\n" },
     { "info backtrace 7", "Error: Parameter 'cpu-index' expects a CPU number\n" },
-    { "symbol-file /nonexistent", "Error: cannot open '/nonexistent': No such file or directory\n" },
+    { "symbol-file /nonexistent",
+      "Error: cannot open '/nonexistent': No such file or directory\n" },
 };
 
 START_TEST(line_row)
