@@ -43,7 +43,10 @@ static void debug_settle(Vm *vm)
 {
     X86Cpu *cpu = g_ptr_array_index(vm->cpus, 0);
 
+    vcpu_sync(cpu);
     cpu->debug_told = true;
+    cpu->debug_pass = cpu->debug_hit != DEBUG_WATCH;
+    cpu->debug_pass_addr = x86_linear_rip(cpu);
     vm_stop(vm, RUN_STATE_DEBUG);
 }
 

@@ -159,13 +159,39 @@ void kvm_points_live(Vm *vm, bool live)
 
 /* ---- the list ---- */
 
+/* The kernel's instruction emulator looks at breakpoints for code, not at those for data. */
+static bool sees_accesses(void)
+{
+    AccelProbe probe = { 0 };
+
+    return !accel_probe(&probe) || !probe.kvm_emulates;
+}
+
+static bool check_watch(const BreakPoint *point, GError **error)
+{
+    uint64_t len = point->len;
+
+    if (point->kind == WATCH_READ) {
+        set_error(error, "kvm watches writes or all accesses, not reads alone");
+        return false;
+    }
+    if ((len != 1 && len != 2 && len != 4 && len != 8) || point->addr & (len - 1)) {
+        set_error(error, "kvm watches 1, 2, 4 or 8 bytes at a multiple of that");
+        return false;
+    }
+    if (!sees_accesses()) {
+        set_error(error, "this host's kvm emulates kernel code and does not see its accesses; "
+                         "watchpoints need -accel tcg here");
+        return false;
+    }
+    return true;
+}
+
 static bool check_hardware(const BreakPoint *list, size_t n, GError **error)
 {
     unsigned used = 0;
 
     for (size_t i = 0; i < n; i++) {
-        uint64_t len = list[i].len;
-
         if (list[i].kind == BREAK_SOFT) {
             continue;
         }
@@ -173,13 +199,7 @@ static bool check_hardware(const BreakPoint *list, size_t n, GError **error)
             set_error(error, "a CPU has four hardware breakpoints");
             return false;
         }
-        if (list[i].kind == WATCH_READ) {
-            set_error(error, "kvm watches writes or all accesses, not reads alone");
-            return false;
-        }
-        if (list[i].kind != BREAK_HARD &&
-            ((len != 1 && len != 2 && len != 4 && len != 8) || list[i].addr & (len - 1))) {
-            set_error(error, "a watchpoint covers 1, 2, 4 or 8 bytes at a multiple of its size");
+        if (list[i].kind != BREAK_HARD && !check_watch(&list[i], error)) {
             return false;
         }
     }
