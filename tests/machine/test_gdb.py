@@ -425,15 +425,16 @@ def per_cpu_variable(gdb):
 def user_program(guest, gdb):
     gdb.run('break main')
     guest.serial.send('/probe\n')
-    assert re.search(r'hit Breakpoint \d+, main \(argc=1, argv=', gdb.run('continue'))
+    assert re.search(r'hit Breakpoint \d+, main \(argc=', gdb.run('continue'))
     gdb.run('delete')
-    gdb.run('next')
-    gdb.run('next')
-    assert 'work (n=1)' in gdb.run('step')
-    assert re.search(r'#0  work \(n=1\).*\n#1 .* in main \(argc=1', gdb.run('backtrace'))
+    gdb.run('break work')
+    assert re.search(r'hit Breakpoint \d+, work \(n=', gdb.run('continue'))
+    gdb.run('delete')
     gdb.run('watch counter')
     text = gdb.run('continue')
     assert 'Old value = 0' in text and 'New value = 1' in text, text
     gdb.run('delete')
+    gdb.run('next')
+    assert re.search(r'#0 .*work \(n=1\).*\n#1 .* in main \(argc=1', gdb.run('backtrace'))
     assert 'Value returned is' in gdb.run('finish')
     assert gdb.value('counter') == 1
