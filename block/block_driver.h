@@ -160,6 +160,9 @@ struct BlockMeasure {
     bool bitmaps;                               /* the source could have some */
 };
 
+/* What came of discards, where a hole is made in a file of the host. */
+typedef struct BlockDiscardStats { uint64_t ok, failed, bytes; } BlockDiscardStats;
+
 struct BlockNode {
     const BlockDriver *driver;
     char *name;                                 /* node-name; generated ones begin with '#' */
@@ -178,6 +181,7 @@ struct BlockNode {
     uint64_t max_zero, discard_alignment;       /* 0: any */
     bool aio_uring;                             /* aio=io_uring or native; else worker threads */
     uint64_t write_highest_offset;              /* atomic: end of the furthest write; protocols */
+    BlockDiscardStats discards;                 /* atomic; file, host_device */
     bool probed_raw;                            /* raw, because no format was given or found */
     /* graph.c's */
     GPtrArray *uses;                            /* BlockUse *: who uses this node */

@@ -284,8 +284,13 @@ static int file_zero(BlockNode *node, uint64_t offset, uint64_t len, unsigned fl
 
 static int file_discard(BlockNode *node, uint64_t offset, uint64_t len)
 {
-    return allocate(node, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, len,
-                    &FILE_NODE(node)->no_punch_hole);
+    BlockDiscardStats *stats = &node->discards;
+    int ret = allocate(node, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, len,
+                       &FILE_NODE(node)->no_punch_hole);
+
+    __atomic_fetch_add(ret < 0 ? &stats->failed : &stats->ok, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&stats->bytes, ret < 0 ? 0 : len, __ATOMIC_RELAXED);
+    return ret;
 }
 
 /* ---- holes ---- */

@@ -77,6 +77,15 @@ static void fill_format(QmpImageInfo *to, BlockNode *node)
     block_info_clear(&info);
 }
 
+/* Formats and files have one, what is not a file has none. */
+static bool has_dirty_flag(const BlockNode *node)
+{
+    while (node->driver->filter && node->file != NULL) {
+        node = node->file;
+    }
+    return node->driver->info != NULL || node->driver->fd != NULL;
+}
+
 QmpImageInfo *qmp_image_info_of(BlockNode *node, bool with_backing)
 {
     QmpImageInfo *to = g_new0(QmpImageInfo, 1);
@@ -84,10 +93,11 @@ QmpImageInfo *qmp_image_info_of(BlockNode *node, bool with_backing)
 
     to->filename = g_strdup(block_node_filename(node));
     to->format = g_strdup(node->driver->name);
-    to->has_dirty_flag = true;
+    to->has_dirty_flag = has_dirty_flag(node);
     to->has_actual_size = allocated != UINT64_MAX;
     to->actual_size = allocated;
-    to->virtual_size = block_node_size(node);
+    to->virtual_size = (block_node_size(node) + BLOCK_SECTOR_SIZE - 1) / BLOCK_SECTOR_SIZE *
+                       BLOCK_SECTOR_SIZE;               /* as disks have whole sectors */
     if (node->backing_filename != NULL) {
         to->backing_filename = g_strdup(node->backing_filename);
         to->full_backing_filename = block_backing_path(node->filename, node->backing_filename);
@@ -110,14 +120,15 @@ QmpBlockDeviceInfo *qmp_block_device_info_of(BlockNode *node, bool write_cache, 
     to->node_name = g_strdup(node->name);
     to->ro = node->read_only;
     to->drv = g_strdup(node->driver->name);
+    to->image = qmp_image_info_of(node, with_backing);
     to->backing_file = node->backing != NULL ? g_strdup(block_node_filename(node->backing)) : NULL;
-    for (const BlockNode *below = node->backing; below != NULL; below = below->backing) {
-        to->backing_file_depth++;
+    for (const QmpImageInfo *image = to->image->backing_image; image != NULL;
+         image = image->backing_image) {
+        to->backing_file_depth++;                       /* of the images told of */
     }
     to->detect_zeroes = node->detect_zeroes_unmap ? QMP_BLOCKDEV_DETECT_ZEROES_OPTIONS_UNMAP :
                         node->detect_zeroes ? QMP_BLOCKDEV_DETECT_ZEROES_OPTIONS_ON :
                         QMP_BLOCKDEV_DETECT_ZEROES_OPTIONS_OFF;
-    to->image = qmp_image_info_of(node, with_backing);
     to->cache = g_new0(QmpBlockdevCacheInfo, 1);
     to->cache->writeback = write_cache;
     to->cache->direct = node->direct;
@@ -220,22 +231,45 @@ static uint64_t highest_offset(const BlockNode *node)
     return __atomic_load_n(&node->write_highest_offset, __ATOMIC_RELAXED);
 }
 
-QmpBlockStats *qmp_block_stats_of_node(const BlockNode *node)
+/* NULL: the driver counts nothing of its own. */
+static QmpBlockStatsSpecific *specific_stats(const BlockNode *node)
+{
+    int driver = qmp_enum_index(qmp_blockdev_driver_names, node->driver->name);
+    QmpBlockStatsSpecific *to;
+
+    if (driver != QMP_BLOCKDEV_DRIVER_FILE && driver != QMP_BLOCKDEV_DRIVER_HOST_DEVICE) {
+        return NULL;
+    }
+    to = g_new0(QmpBlockStatsSpecific, 1);
+    to->driver = driver;
+    to->u.file.discard_nb_ok = __atomic_load_n(&node->discards.ok, __ATOMIC_RELAXED);
+    to->u.file.discard_nb_failed = __atomic_load_n(&node->discards.failed, __ATOMIC_RELAXED);
+    to->u.file.discard_bytes_ok = __atomic_load_n(&node->discards.bytes, __ATOMIC_RELAXED);
+    return to;
+}
+
+QmpBlockStats *qmp_block_stats_of_node(const BlockNode *node, bool with_backing)
 {
     QmpBlockStats *to = g_new0(QmpBlockStats, 1);
 
     to->node_name = g_strdup(node->name);
     to->stats = stats_new();
     to->stats->wr_highest_offset = highest_offset(node);
-    to->parent = node->file != NULL ? qmp_block_stats_of_node(node->file) : NULL;
-    to->backing = node->backing != NULL ? qmp_block_stats_of_node(node->backing) : NULL;
+    to->driver_specific = specific_stats(node);
+    if (node->file != NULL) {
+        to->parent = qmp_block_stats_of_node(node->file, with_backing);
+    }
+    if (node->backing != NULL && with_backing) {
+        to->backing = qmp_block_stats_of_node(node->backing, true);
+    }
     return to;
 }
 
 QmpBlockStats *qmp_block_stats_of(const BlockBackend *blk)
 {
     const BlockNode *node = block_backend_node(blk);
-    QmpBlockStats *to = node != NULL ? qmp_block_stats_of_node(node) : g_new0(QmpBlockStats, 1);
+    QmpBlockStats *to = node != NULL ? qmp_block_stats_of_node(node, true)
+                                     : g_new0(QmpBlockStats, 1);
 
     to->device = g_strdup(block_backend_name(blk));
     to->qdev = block_backend_device_name(blk);

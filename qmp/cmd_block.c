@@ -30,8 +30,9 @@ GPtrArray *qmp_query_blockstats(Vm *vm, const bool *query_nodes, GError **error)
     GPtrArray *list = qmp_block_stats_list_new();
     bool nodes = query_nodes != NULL && *query_nodes;
 
-    for (guint i = block_nodes()->len; nodes && i-- > 0;) {
-        g_ptr_array_add(list, qmp_block_stats_of_node(g_ptr_array_index(block_nodes(), i)));
+    for (guint i = 0; nodes && i < block_nodes()->len; i++) {
+        g_ptr_array_add(list,
+                        qmp_block_stats_of_node(g_ptr_array_index(block_nodes(), i), false));
     }
     for (guint i = 0; !nodes && i < block_backends()->len; i++) {
         g_ptr_array_add(list, qmp_block_stats_of(g_ptr_array_index(block_backends(), i)));

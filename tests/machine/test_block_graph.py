@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import struct
 import subprocess
 import time
@@ -431,3 +432,48 @@ def test_a_guest_keeps_to_its_limits(writer, tmp_path):
         assert hmp('snapshot_blkdev d %s' % (tmp_path / 'over')) == ''      # what waits is no obstacle
         assert hmp('block_set_io_throttle d 0 0 0 0 0 0') == ''
         wait_for_writes(machine)
+
+
+# ---- what queries tell ----
+
+def shape(value):
+    """Members and types, whatever their order."""
+    if isinstance(value, dict):
+        return {name: shape(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return sorted((shape(element) for element in value), key=lambda each: json.dumps(each, sort_keys=True))
+    return type(value).__name__
+
+
+def shapes_of(program, args):
+    with Machine(*args, program=program) as machine:
+        return {str(query): shape(machine.qmp.command(query[0], **dict(query[1:]))) for query in [
+            ('query-block',), ('query-named-block-nodes',), ('query-named-block-nodes', ('flat', True)),
+            ('query-blockstats',), ('query-blockstats', ('query_nodes', True)), ('query-jobs',),
+            ('query-block-jobs',)]}
+
+
+@pytest.mark.skipif(shutil.which('qemu-system-x86_64') is None, reason='qemu-system-x86_64 is not installed')
+def test_queries_have_the_members_qemus_have(tmp_path):
+    low, top, raw = qcow2(tmp_path, 'low'), str(tmp_path / 'top'), str(tmp_path / 'raw')
+    image_tool('create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', low, top)
+    image_tool('snapshot', '-c', 's', top)
+    with open(raw, 'wb') as file:
+        file.truncate(1000)
+    node = {'driver': 'raw', 'node-name': 'r', 'discard': 'unmap', 'detect-zeroes': 'unmap',
+            'file': {'driver': 'file', 'filename': raw, 'node-name': 'f'}}
+    args = [*PAUSED, '-drive', 'file=%s,if=virtio,id=d,cache=none,iops=5,iops_max=9,iops_size=512' % top,
+            '-blockdev', json.dumps(node), '-device', 'ide-hd,drive=r,id=hd',
+            '-drive', 'if=none,id=e', '-device', 'ide-cd,drive=e,id=cd',
+            '-drive', 'file=%s,if=none,readonly=on,format=raw,id=u,file.locking=off' % raw,
+            '-blockdev', 'null-co,node-name=n']
+    ours, theirs = shapes_of(None, args), shapes_of(shutil.which('qemu-system-x86_64'), args)
+    for query in ours:
+        assert ours[query] == theirs[query], query
+
+
+def test_discards_are_counted(tmp_path):
+    path = qcow2(tmp_path, 'd.qcow2')
+    with Machine(*PAUSED, '-drive', 'if=none,id=d,discard=unmap,file=' + path) as machine:
+        file = machine.qmp.command('query-blockstats')[0]['parent']['driver-specific']
+        assert file == {'driver': 'file', 'discard-nb-ok': 0, 'discard-nb-failed': 0, 'discard-bytes-ok': 0}
