@@ -133,85 +133,72 @@ bool qmp_ringbuf_write(Vm *vm, const char *device, const char *data, const QmpDa
     return called(what);
 }
 
-/* ---- QMP's queries; what they return is constant and never freed ---- */
+/* ---- QMP's queries ---- */
 
 QmpStatusInfo *qmp_query_status(Vm *vm, GError **error)
 {
-    static QmpStatusInfo info;
+    QmpStatusInfo *info = g_new0(QmpStatusInfo, 1);
 
-    info.running = vm->run_state == RUN_STATE_RUNNING;
-    info.status = vm->run_state;
-    return &info;
-}
-
-void qmp_status_info_free(QmpStatusInfo *value)
-{
+    info->running = vm->run_state == RUN_STATE_RUNNING;
+    info->status = vm->run_state;
+    return info;
 }
 
 QmpVersionInfo *qmp_query_version(Vm *vm, GError **error)
 {
-    static QmpVersionTriple triple = { 7, 2, 22 };
-    static char package[] = "rhea test";
-    static QmpVersionInfo info = { &triple, package };
+    QmpVersionInfo *info = g_new0(QmpVersionInfo, 1);
 
-    return &info;
-}
-
-void qmp_version_info_free(QmpVersionInfo *value)
-{
+    info->qemu = g_new0(QmpVersionTriple, 1);
+    *info->qemu = (QmpVersionTriple){ 7, 2, 22 };
+    info->package = g_strdup("rhea test");
+    return info;
 }
 
 QmpNameInfo *qmp_query_name(Vm *vm, GError **error)
 {
-    static QmpNameInfo info;
-
-    return &info;
-}
-
-void qmp_name_info_free(QmpNameInfo *value)
-{
+    return g_new0(QmpNameInfo, 1);
 }
 
 QmpUuidInfo *qmp_query_uuid(Vm *vm, GError **error)
 {
-    static char text[] = "1f8e6f7e-5a70-4780-89c1-464dc0e7f308";
-    static QmpUuidInfo info = { text };
+    QmpUuidInfo *info = g_new0(QmpUuidInfo, 1);
 
-    return &info;
-}
-
-void qmp_uuid_info_free(QmpUuidInfo *value)
-{
+    info->UUID = g_strdup("1f8e6f7e-5a70-4780-89c1-464dc0e7f308");
+    return info;
 }
 
 QmpKvmInfo *qmp_query_kvm(Vm *vm, GError **error)
 {
-    static QmpKvmInfo info = { .present = true };
+    QmpKvmInfo *info = g_new0(QmpKvmInfo, 1);
 
-    return &info;
-}
-
-void qmp_kvm_info_free(QmpKvmInfo *value)
-{
+    info->present = true;
+    return info;
 }
 
 GPtrArray *qmp_query_chardev(Vm *vm, GError **error)
 {
-    static char label[] = "serial0", filename[] = "pty:/dev/pts/0";
-    static QmpChardevInfo info = { label, filename, true };
-    GPtrArray *list = g_ptr_array_new();
+    GPtrArray *list = qmp_chardev_info_list_new();
+    QmpChardevInfo *info = g_new0(QmpChardevInfo, 1);
 
-    g_ptr_array_add(list, &info);
+    info->label = g_strdup("serial0");
+    info->filename = g_strdup("pty:/dev/pts/0");
+    info->frontend_open = true;
+    g_ptr_array_add(list, info);
     return list;
 }
 
 GPtrArray *qmp_query_cpus_fast(Vm *vm, GError **error)
 {
-    static QmpCpuInfoFast cpus[2] = { { .thread_id = 100 }, { .cpu_index = 1, .thread_id = 101 } };
-    GPtrArray *list = g_ptr_array_new();
+    GPtrArray *list = qmp_cpu_info_fast_list_new();
 
-    g_ptr_array_add(list, &cpus[0]);
-    g_ptr_array_add(list, &cpus[1]);
+    for (int i = 0; i < 2; i++) {
+        QmpCpuInfoFast *info = g_new0(QmpCpuInfoFast, 1);
+
+        info->cpu_index = i;
+        info->thread_id = 100 + i;
+        info->qom_path = g_strdup("/cpu");
+        g_ptr_array_add(list, info);
+    }
     return list;
 }
 

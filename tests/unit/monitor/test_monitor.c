@@ -85,6 +85,8 @@ static const struct { const char *line, *text; } lines[] = {
     { "set pager on", "Error: only an interactive monitor can be set\n" },
     { "watch info status",
       "Error: there is nobody to watch: this is not an interactive monitor\n" },
+    { "json info kvm", "{\n    \"enabled\": false,\n    \"present\": true\n}\n" },
+    { "json ringbuf_read rb 9", "\"a\\\\\\u0001b\\n\"\n" },
     { "json info pci nosuch", "Error: pci: extraneous characters at the end of line: 'nosuch'\n" },
     { "json info qtree", "Error: no QMP command does what info qtree does\n" },
 };
