@@ -1,8 +1,13 @@
 /* Options that attach monitors and displays. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "chardev.h"
 #include "option_row.h"
+#include "passed_fd.h"
 #include "rhea_error.h"
 #include "sizes.h"
 
@@ -100,6 +105,51 @@ static bool opt_echr(Options *options, const char *arg, GError **error)
     return true;
 }
 
+/* ---- -add-fd ---- */
+
+typedef struct AddFdArgs { unsigned fd, set; char *opaque; } AddFdArgs;
+
+static const KeyField add_fd_fields[] = {
+    { "fd", KEY_UINT, offsetof(AddFdArgs, fd), .help = "a descriptor the parent process left open" },
+    { "set", KEY_UINT, offsetof(AddFdArgs, set), .help = "number of the set" },
+    { "opaque", KEY_STRING, offsetof(AddFdArgs, opaque), .help = "text to tell it by" },
+    {}
+};
+
+/* A copy goes into the set; one of ours has FD_CLOEXEC, those of the parent cannot. */
+static bool add_fd(const AddFdArgs *args, GError **error)
+{
+    int flags = args->fd <= INT_MAX ? fcntl(args->fd, F_GETFD) : -1;
+    int64_t set = args->set;
+    int copy;
+
+    if (args->fd > INT_MAX) {
+        set_error(error, "fd option is required and must be non-negative");
+    } else if (args->fd <= STDERR_FILENO) {
+        set_error(error, "fd cannot be a standard I/O stream");
+    } else if (flags < 0 || flags & FD_CLOEXEC) {
+        set_error(error, "fd is not valid or already in use");
+    } else if (set > INT_MAX) {
+        set_error(error, "set option is required and must be non-negative");
+    } else if ((copy = fcntl(args->fd, F_DUPFD_CLOEXEC, 0)) < 0) {
+        set_errno_error(error, errno, "error duplicating fd");
+    } else {
+        return fdset_add(&set, copy, args->opaque, error);
+    }
+    return false;
+}
+
+/* At once: files that other options name may be in it. */
+static bool opt_add_fd(Options *options, const char *arg, GError **error)
+{
+    g_autoptr(KeyVal) kv = keyval_parse(arg, NULL, error);
+    AddFdArgs args = { UINT_MAX, UINT_MAX, NULL };
+    bool ok = kv != NULL && keyval_fill(kv, add_fd_fields, &args, error) && add_fd(&args, error);
+
+    g_free(args.opaque);
+    return ok;
+}
+
 const Option monitor_options[] = {
     { "monitor", "DEV", "the human monitor on this character device", opt_monitor },
     { "mon", "[chardev=]ID[,mode=readline|control][,pretty=on|off]", "a monitor on a -chardev",
@@ -108,6 +158,8 @@ const Option monitor_options[] = {
     { "qmp-pretty", "DEV", "QMP with indented replies", opt_qmp_pretty },
     { "nographic", NULL, "serial port and monitor share the terminal (Ctrl-a h)", opt_nographic },
     { "display", "none", "displays", opt_display },
+    { "add-fd", "fd=FD,set=N[,opaque=TEXT]", "an open descriptor as a file called /dev/fdset/N",
+      opt_add_fd, "add-fd", add_fd_fields },
     { "echr", "BYTE", "the terminal's escape key instead of 1, Ctrl-a", opt_echr },
     {}
 };

@@ -162,7 +162,8 @@ class Hmp(Stream):
 class Machine:
     """rhea with the given arguments; ends with the `with` block."""
 
-    def __init__(self, *args, qmp=True, serial=False, hmp=False, program=None, env=None, stdin=None):
+    def __init__(self, *args, qmp=True, serial=False, hmp=False, program=None, env=None, stdin=None,
+                 pass_fds=()):
         self.folder = tempfile.mkdtemp(prefix='rhea-test-')
         self.args = [program or binary()]
         self.sockets = {}
@@ -176,7 +177,8 @@ class Machine:
         self.args += list(args)
         self.stderr = open(self.path('stderr'), 'w+', encoding='utf-8')
         self.process = subprocess.Popen(self.args, stdin=stdin or subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=self.stderr, env=env)
+                                        stdout=subprocess.PIPE, stderr=self.stderr, env=env,
+                                        pass_fds=pass_fds)
         try:
             self.serial = Stream(self.path('serial')) if serial else None   # may be waited for
             self.qmp = Qmp(self.path('qmp')) if qmp else None

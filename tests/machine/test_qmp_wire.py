@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from rhea import Closed, Machine, Qmp
+from rhea import Closed, Machine, Qmp, run
 
 BOARD = ['-M', 'pc', '-accel', 'tcg', '-display', 'none', '-nodefaults', '-S', '-m', '64']
 
@@ -431,3 +431,28 @@ def test_closing_is_not_an_error(board):
     with pytest.raises(Closed):
         while True:
             board.qmp.read()
+
+
+# ---- -add-fd ----
+
+def test_add_fd_option(tmp_path):
+    path = tmp_path / 'out'
+    with open(path, 'wb') as out:
+        with Machine(*BOARD, '-add-fd', 'fd=%d,set=3,opaque=mine' % out.fileno(), '-chardev',
+                     'file,id=f,path=/dev/fdset/3', pass_fds=[out.fileno()]) as machine:
+            entry, = machine.qmp.command('query-fdsets')
+            assert (entry['fdset-id'], entry['fds'][0]['opaque']) == (3, 'mine')
+
+
+@pytest.mark.parametrize('text, message', [
+    ('fd=3', 'set option is required and must be non-negative'),
+    ('set=1', 'fd option is required and must be non-negative'),
+    ('fd=1,set=1', 'fd cannot be a standard I/O stream'),
+    ('fd=77,set=1', 'fd is not valid or already in use'),
+    ('fd=x,set=1', "'x' is not a number"),
+])
+def test_add_fd_option_refuses(text, message):
+    with open('/dev/null', 'rb') as null:
+        result = run('-M', 'none', '-add-fd', text.replace('fd=3', 'fd=%d' % null.fileno()),
+                     pass_fds=[null.fileno()])
+    assert result.returncode == 1 and message in result.stderr, result.stderr
