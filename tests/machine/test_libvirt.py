@@ -72,11 +72,12 @@ def guest(request, virsh):             # noqa: F811
                   "<controller type='scsi' index='0' model='virtio-scsi'/>")
     virsh.run('define', write(virsh, 'guest.xml', text))
     virsh.run('start', 'guest')
-    yield virsh
-    forget(virsh)
+    return virsh
 
 
-def forget(virsh):                     # noqa: F811
+@pytest.fixture(autouse=True)
+def forgotten(virsh):                   # noqa: F811
+    yield
     virsh.ask('destroy', 'guest')
     virsh.ask('undefine', 'guest')
 
@@ -202,11 +203,10 @@ def linux(virsh, folder, words, devices):       # noqa: F811
 
 def test_power_button(virsh, demo):    # noqa: F811
     console = linux(virsh, demo, '', '')
-    console.until(rb'~? # $')
+    console.until(rb'/ # ')
     virsh.run('shutdown', 'guest', '--mode', 'acpi')
     until(lambda: virsh.run('domstate', 'guest', '--reason'), 'shut off (shutdown)')
     console.close()
-    forget(virsh)
 
 
 def test_linux(virsh, drivers):        # noqa: F811
@@ -230,4 +230,3 @@ def test_linux(virsh, drivers):        # noqa: F811
     until(lambda: re.search(r'actual (\d+)', virsh.run('dommemstat', 'guest')).group(1), '163840')
     until(lambda: 'usable' in virsh.run('dommemstat', 'guest'), True)       # the guest's own figures
     console.close()
-    forget(virsh)
