@@ -71,19 +71,20 @@ static void preallocated(BlockWork *work)
 static void written(BlockWork *work)
 {
     CreateJob *create = create_of(work);
+    BlockNode *file;
     KeyVal *opts;
 
     if (create->error != NULL || create->prealloc == BLOCK_PREALLOC_OFF || create->use == NULL) {
         finish(create);
         return;
     }
+    file = block_node_ref(create->use->node);
     opts = keyval_new();
-    keyval_add(opts, "file", create->use->node->name);
-    create->node = block_node_ref(create->use->node);   /* outlives its first use */
-    block_use_free(g_steal_pointer(&create->use));
-    block_node_unref(create->node);
+    keyval_add(opts, "file", file->name);
+    block_use_free(g_steal_pointer(&create->use));      /* the image wants it for itself */
     create->node = block_node_open(NULL, create->driver->name, opts,
                                    BLOCK_OPEN_RDWR | BLOCK_OPEN_NO_BACKING, &create->error);
+    block_node_unref(file);
     if (create->node == NULL) {
         finish(create);
         return;

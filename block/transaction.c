@@ -199,6 +199,12 @@ static bool create_file(const BlockDriver *driver, const BlockSnapshotFile *args
         set_error(error, "Backing file not supported for file format '%s'", driver->name);
         return false;
     }
+    if (keyval_has(node->options, "offset") || keyval_has(node->options, "size")) {
+        set_error(error, "Node '%s' is a window of its file, which a backing file's name cannot "
+                  "say", node->name);
+        error_add_hint(error, "Make the image yourself and use mode=existing.");
+        return false;
+    }
     if (is_same_file(args->file, node->filename)) {
         set_error(error, "Error: Trying to create an image with the same filename as the backing "
                   "file");

@@ -175,6 +175,14 @@ def test_a_transaction_is_all_or_nothing(tmp_path):
         assert [drive['inserted']['backing_file'] for drive in qmp.command('query-block')] == disks
 
 
+def test_a_window_has_no_name(tmp_path):
+    path = qcow2(tmp_path, 'raw')
+    with Machine(*PAUSED, '-drive', 'file=%s,format=raw,offset=512,if=virtio,id=d' % path) as machine:
+        reply = machine.qmp.execute('blockdev-snapshot-sync', device='d',
+                                    snapshot_file=str(tmp_path / 'over'))
+        assert 'is a window of its file' in reply['error']['desc']
+
+
 def test_what_a_backing_file_is_called(tmp_path):
     path = qcow2(tmp_path, 'disk.qcow2')
     with Machine(*PAUSED, '-drive', 'file=%s,if=virtio,id=d,node-name=low' % path) as machine:
@@ -295,6 +303,16 @@ def test_mistakes_of_jobs(tmp_path):
         assert job_statuses(qmp) == WELL
         assert qmp.execute('job-dismiss', id='nosuch')['error']['desc'] == 'Job not found'
         assert qmp.command('query-block-jobs') == []
+
+
+def test_an_image_is_made_in_a_node_of_its_own(tmp_path):
+    path = str(tmp_path / 'new')
+    open(path, 'wb').close()
+    with Machine(*PAUSED) as machine:
+        assert create(machine.qmp, driver='qcow2', size=1 << 20, preallocation='metadata',
+                      file={'driver': 'file', 'filename': path}) == (WELL, None)
+        assert machine.qmp.command('query-named-block-nodes', flat=True) == []
+    assert 'No errors were found' in image_tool('check', path)
 
 
 # ---- what libvirt does ----
