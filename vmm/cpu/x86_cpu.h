@@ -229,6 +229,7 @@ struct X86Cpu {
 
     /* ---- debugging: asked for and told by debug.h; machine lock, CPU standing ---- */
     bool single_step;
+    bool step_interrupts;           /* which may lead into an interrupt's handler */
     bool debug_hold;                /* stands while the others run */
     /* Points do not stop the next instruction if it is the one at debug_pass_addr (linear). */
     bool debug_pass;

@@ -54,7 +54,11 @@ bool debug_step(Vm *vm, DebugOwner owner, X86Cpu *cpu, DebugStep step, GError **
  * DEBUG_HOLD stands while the others run.  A vCPU that stands on a point it has been stopped for
  * goes on past it.  cont of the monitor is DEBUG_RUN for all.
  */
-typedef enum DebugAction { DEBUG_HOLD, DEBUG_RUN, DEBUG_SINGLE } DebugAction;
+typedef enum DebugAction {
+    DEBUG_HOLD, DEBUG_RUN,
+    DEBUG_SINGLE,               /* one instruction; interrupts stay out of it */
+    DEBUG_SINGLE_OPEN,          /* the same, or the first of the handler of an interrupt that came */
+} DebugAction;
 bool debug_resume(Vm *vm, DebugOwner owner, const DebugAction *actions, size_t n, GError **error);
 /*
  * Lets a machine that goes on come to its next stop, at most `timeout_ms` long; false: it still

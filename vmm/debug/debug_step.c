@@ -50,8 +50,9 @@ static bool can_step(Vm *vm, X86Cpu *cpu, GError **error)
 static void prepare(X86Cpu *cpu, DebugAction action)
 {
     cpu->debug_hold = action == DEBUG_HOLD;
-    cpu->single_step = action == DEBUG_SINGLE;
-    if (action == DEBUG_SINGLE) {
+    cpu->single_step = action == DEBUG_SINGLE || action == DEBUG_SINGLE_OPEN;
+    cpu->step_interrupts = action == DEBUG_SINGLE_OPEN;
+    if (cpu->single_step) {
         vcpu_sync(cpu);
         cpu->debug_pass = true;
         cpu->debug_pass_addr = x86_linear_rip(cpu);
@@ -69,7 +70,7 @@ bool debug_resume(Vm *vm, DebugOwner owner, const DebugAction *actions, size_t n
     g_assert(n == vm->cpus->len);
     for (size_t i = n; i-- > 0;) {
         prepare(vm->cpus->pdata[i], actions[i]);
-        if (actions[i] == DEBUG_SINGLE) {
+        if (actions[i] == DEBUG_SINGLE || actions[i] == DEBUG_SINGLE_OPEN) {
             *step = (StepState){ .active = true, .owner = owner, .cpu_index = i };
         }
     }

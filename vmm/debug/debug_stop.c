@@ -187,7 +187,7 @@ static void end_step(Vm *vm)
     for (guint i = 0; i < vm->cpus->len; i++) {
         X86Cpu *cpu = g_ptr_array_index(vm->cpus, i);
 
-        cpu->single_step = cpu->debug_hold = false;
+        cpu->single_step = cpu->step_interrupts = cpu->debug_hold = false;
     }
     if (debug_core.points_changed) {
         debug_core.points_changed = false;

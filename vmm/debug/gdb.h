@@ -21,6 +21,7 @@ typedef struct GdbSession {
     unsigned cpu, resume_cpu;           /* Hg and Hc: what g, m, … and c, s are about */
     unsigned listed;                    /* qsThreadInfo: the next vCPU */
     bool multiprocess, swbreak, hwbreak;        /* qSupported: what gdb understands */
+    bool step_interrupts;               /* Qqemu.sstep without NOIRQ: steps may enter handlers */
     bool physical;                      /* Qqemu.PhyMemMode: m and M take physical addresses */
     bool waiting;                       /* gdb has let the machine run and waits for it to stop */
 } GdbSession;

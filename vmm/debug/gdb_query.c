@@ -150,6 +150,35 @@ static GdbAnswer query_qemu_supported(GdbSession *session, GdbCursor args)
     return GDB_REPLY;
 }
 
+/* How a step is made: ENABLE cannot go, NOIRQ keeps interrupts out of it. */
+enum { STEP_ENABLE = 1, STEP_NOIRQ = 2 };
+
+static GdbAnswer query_step_bits(GdbSession *session, GdbCursor args)
+{
+    g_string_append_printf(session->reply, "ENABLE=%x,NOIRQ=%x", STEP_ENABLE, STEP_NOIRQ);
+    return GDB_REPLY;
+}
+
+static GdbAnswer query_step(GdbSession *session, GdbCursor args)
+{
+    g_string_append_printf(session->reply, "0x%x",
+                           STEP_ENABLE | (session->step_interrupts ? 0 : STEP_NOIRQ));
+    return GDB_REPLY;
+}
+
+static GdbAnswer set_step(GdbSession *session, GdbCursor args)
+{
+    uint64_t bits;
+
+    gdb_take(&args, "0x");                              /* as people type it */
+    if (!gdb_take_number(&args, &bits) || gdb_left(&args) > 0 ||
+        (bits | STEP_NOIRQ) != (STEP_ENABLE | STEP_NOIRQ)) {
+        return GDB_INVALID;
+    }
+    session->step_interrupts = !(bits & STEP_NOIRQ);
+    return GDB_OK;
+}
+
 static GdbAnswer query_physical(GdbSession *session, GdbCursor args)
 {
     g_string_append_c(session->reply, session->physical ? '1' : '0');
@@ -181,6 +210,9 @@ const GdbPacket gdb_query_packets[] = {
     { "qSymbol:", query_symbol },
     { "qRcmd,", run_command },
     { "qqemu.Supported", query_qemu_supported, .alone = true },
+    { "qqemu.sstepbits", query_step_bits, .alone = true },
+    { "qqemu.sstep", query_step, .alone = true },
+    { "Qqemu.sstep=", set_step },
     { "qqemu.PhyMemMode", query_physical, .alone = true },
     { "Qqemu.PhyMemMode:", set_physical },
     {}

@@ -143,6 +143,11 @@ static GdbAnswer resume_and_wait(GdbSession *session, const DebugAction *actions
     return GDB_INVALID;
 }
 
+static DebugAction single(const GdbSession *session)
+{
+    return session->step_interrupts ? DEBUG_SINGLE_OPEN : DEBUG_SINGLE;
+}
+
 static DebugAction *all_run(const GdbSession *session)
 {
     DebugAction *actions = g_new(DebugAction, session->vm->cpus->len);
@@ -185,7 +190,7 @@ GdbAnswer gdb_continue(GdbSession *session, GdbCursor args)
 
 GdbAnswer gdb_step(GdbSession *session, GdbCursor args)
 {
-    return resume_from(session, args, DEBUG_SINGLE);
+    return resume_from(session, args, single(session));
 }
 
 /* C and S: "SIGNAL[;ADDR]".  A machine takes no signals; its number is checked and dropped. */
@@ -206,7 +211,7 @@ GdbAnswer gdb_continue_signal(GdbSession *session, GdbCursor args)
 
 GdbAnswer gdb_step_signal(GdbSession *session, GdbCursor args)
 {
-    return resume_with_signal(session, args, DEBUG_SINGLE);
+    return resume_with_signal(session, args, single(session));
 }
 
 /* ---- vCont ---- */
@@ -214,16 +219,15 @@ GdbAnswer gdb_step_signal(GdbSession *session, GdbCursor args)
 /* One of vCont's actions, "c", "C05", "s" or "S05", and whom it is for. */
 static bool take_action(const GdbSession *session, GdbCursor *args, DebugAction *action, int *thread)
 {
-    static const struct { const char *name; bool signal; DebugAction action; } names[] = {
-        { "c", false, DEBUG_RUN }, { "C", true, DEBUG_RUN },
-        { "s", false, DEBUG_SINGLE }, { "S", true, DEBUG_SINGLE },
+    static const struct { const char *name; bool signal, step; } names[] = {
+        { "c", false, false }, { "C", true, false }, { "s", false, true }, { "S", true, true },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
         uint64_t signal;
 
         if (gdb_take(args, names[i].name)) {
-            *action = names[i].action;
+            *action = names[i].step ? single(session) : DEBUG_RUN;
             *thread = GDB_THREAD_ALL;
             return (!names[i].signal || gdb_take_number(args, &signal)) &&
                    (!gdb_take(args, ":") || gdb_take_thread(session, args, thread));

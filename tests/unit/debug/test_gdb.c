@@ -106,6 +106,11 @@ static const struct { const char *packets, *answers; } rows[] = {
     { "mffffffffffffffff0,1", "E22" },
     { "qqemu.PhyMemMode|Qqemu.PhyMemMode:1|qqemu.PhyMemMode|Qqemu.PhyMemMode:",
       "0|OK|1|E22" },
+    /* steps */
+    { "qqemu.sstepbits|qqemu.sstep|Qqemu.sstep=1|qqemu.sstep|Qqemu.sstep=0x3|qqemu.sstep",
+      "ENABLE=1,NOIRQ=2|0x3|OK|0x1|OK|0x3" },
+    { "Qqemu.sstep=0|Qqemu.sstep=2|Qqemu.sstep=5|Qqemu.sstep=|Qqemu.sstep=3x",
+      "E22|E22|E22|E22|E22" },
     /* points */
     { "Z0,10,1|Z0,10,1|z0,10,1|z0,10,1", "OK|OK|OK|OK" },
     { "Z1,10,1|Z2,10,4|Z3,10,8|Z4,10,1|z2,10,4", "OK|OK|OK|OK|OK" },

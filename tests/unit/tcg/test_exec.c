@@ -211,6 +211,26 @@ START_TEST(breakpoint_stops_once)
 }
 END_TEST
 
+/* A step that lets interrupts in ends behind the first instruction of the handler. */
+START_TEST(single_step_into_a_handler)
+{
+    X86Cpu *x86;
+
+    machine_setup();
+    x86 = &machine_cpu->x86;
+    machine_mode(MODE_LONG);
+    LOAD(steps);
+    x86->rflags |= RFLAGS_IF;
+    request(0x1f);
+    x86->single_step = x86->step_interrupts = true;
+    tell_break(x86);
+    ck_assert_int_eq(machine_run().exit, RUN_EXIT_DEBUG);
+    ck_assert_int_eq(x86->debug_hit, DEBUG_STEP);
+    ck_assert_uint_eq(x86->rip & ~UINT64_C(0xfff), MACHINE_HANDLERS);
+    machine_teardown();
+}
+END_TEST
+
 /* A breakpoint comes into a block that is translated already, and goes again. */
 START_TEST(breakpoint_cuts_a_block)
 {
@@ -373,6 +393,6 @@ END_TEST
 
 CHECK_MAIN("exec", CASE(sti_holds_off_one_instruction), CASE(mov_ss_holds_off_one_instruction),
            CASE(sti_hlt_wakes), CASE(interrupts_off_waits), CASE(nmi_blocks_nmi), CASE(kick_leaves),
-           CASE(string_is_interrupted), CASE(single_step), CASE(breakpoint_stops_once),
-           CASE(breakpoint_cuts_a_block), CASES(watch_row, watches),
+           CASE(string_is_interrupted), CASE(single_step), CASE(single_step_into_a_handler),
+           CASE(breakpoint_stops_once), CASE(breakpoint_cuts_a_block), CASES(watch_row, watches),
            CASE(trap_flag_traps_after_next), CASES(fault_row, faults), CASE(interprets_one))

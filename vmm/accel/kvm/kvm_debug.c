@@ -296,7 +296,7 @@ void kvm_update_debug(X86Cpu *cpu)
     if (cpu->single_step || k->stepping_past) {
         debug.control |= KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP;
         /* A CPU that waits for an interrupt gets it. */
-        debug.control |= cpu->halted ? 0 : kvm.block_irq;
+        debug.control |= cpu->halted || cpu->step_interrupts ? 0 : kvm.block_irq;
     }
     if (debug.control || k->debugging) {
         ioctl(k->fd, KVM_SET_GUEST_DEBUG, &debug);

@@ -169,7 +169,7 @@ static bool take_event(TcgCpu *cpu, uint32_t events)
     }
     /* A debugger's step should not land in a handler, unless the CPU has nothing else to do. */
     if (events & CPU_EVENT_INTR && x86->rflags & RFLAGS_IF &&
-        (x86->halted || !(x86->single_step || x86_passes_point(x86)))) {
+        (x86->halted || x86->step_interrupts || !(x86->single_step || x86_passes_point(x86)))) {
         return take_interrupt(cpu);
     }
     return false;
