@@ -1,5 +1,5 @@
 /*
- * A bare board with one PCI NIC, wired to an end of the test that keeps every frame.  BARs stand at
+ * A bare board with one PCI NIC, wired to an end of the test that keeps frames, as far as they fit.  BARs stand at
  * NIC_MEM and NIC_IO; the machine runs on a clock the test drives.
  */
 #pragma once
@@ -10,6 +10,7 @@
 #define NIC_DEVFN   (3 << 3)
 #define NIC_MEM     0xe0000000u
 #define NIC_IO      0xc000
+#define FRAMES_KEPT 1000
 
 typedef struct Wire {
     NetClient client;
@@ -24,8 +25,12 @@ static const uint8_t nic_mac[6] = { 0x52, 0x54, 0x00, 0x12, 0x34, 0x56 };
 
 static ssize_t wire_receive(NetClient *client, const struct iovec *iov, unsigned niov, size_t len)
 {
-    GByteArray *frame = g_byte_array_new();
+    GByteArray *frame;
 
+    if (frames->len == FRAMES_KEPT) {
+        return len;
+    }
+    frame = g_byte_array_new();
     for (unsigned i = 0; i < niov; i++) {
         g_byte_array_append(frame, iov[i].iov_base, iov[i].iov_len);
     }
