@@ -56,9 +56,10 @@ static void print_snapshots(Monitor *mon, const GPtrArray *snapshots)
 }
 
 /* "lazy-refcounts" is a word of the wire; people read "lazy refcounts". */
-static void print_specific(Monitor *mon, json_object *specific)
+static void print_specific(Monitor *mon, const QmpImageInfoSpecific *specific)
 {
-    json_object *data = json_object_object_get(specific, "data");
+    json_object *json = qmp_image_info_specific_to_json(specific);
+    json_object *data = json_object_object_get(json, "data");
 
     monitor_printf(mon, "Format specific information:\n");
     json_object_object_foreach(data, key, value) {
@@ -66,6 +67,7 @@ static void print_specific(Monitor *mon, json_object *specific)
 
         monitor_printf(mon, "    %s: %s\n", name, json_object_get_string(value));
     }
+    json_object_put(json);
 }
 
 static void print_image(Monitor *mon, const QmpImageInfo *image)

@@ -1,37 +1,45 @@
 /* What QMP tells of drives, nodes and images. */
 #include "block_info.h"
 
-#include <json.h>
-#include <string.h>
-
 #include "block_driver.h"
 
 /* ---- images ---- */
 
-/* "lazy refcounts" is lazy-refcounts on the wire; values look like what they are. */
-static json_object *specific_value(const char *text)
+/* The text of a fact; NULL: this version of the format has none. */
+static const char *fact(const GPtrArray *pairs, const char *name)
 {
-    if (g_str_equal(text, "true") || g_str_equal(text, "false")) {
-        return json_object_new_boolean(*text == 't');
+    for (guint i = 0; i + 1 < pairs->len; i += 2) {
+        if (g_str_equal(g_ptr_array_index(pairs, i), name)) {
+            return g_ptr_array_index(pairs, i + 1);
+        }
     }
-    if (*text != '\0' && strspn(text, "0123456789") == strlen(text)) {
-        return json_object_new_int64(g_ascii_strtoll(text, NULL, 10));
-    }
-    return json_object_new_string(text);
+    return NULL;
 }
 
-static json_object *specific_to_json(const char *format, const GPtrArray *pairs)
+static bool flag_fact(const GPtrArray *pairs, const char *name, bool *value)
 {
-    json_object *specific = json_object_new_object(), *data = json_object_new_object();
+    const char *text = fact(pairs, name);
 
-    for (guint i = 0; i + 1 < pairs->len; i += 2) {
-        g_autofree char *key = g_strdelimit(g_strdup(g_ptr_array_index(pairs, i)), " ", '-');
+    *value = text != NULL && g_str_equal(text, "true");
+    return text != NULL;
+}
 
-        json_object_object_add(data, key, specific_value(g_ptr_array_index(pairs, i + 1)));
-    }
-    json_object_object_add(specific, "type", json_object_new_string(format));
-    json_object_object_add(specific, "data", data);
-    return specific;
+static QmpImageInfoSpecific *specific_of_qcow2(const GPtrArray *pairs)
+{
+    QmpImageInfoSpecific *to = g_new0(QmpImageInfoSpecific, 1);
+    QmpImageInfoSpecificQCow2 *data = g_new0(QmpImageInfoSpecificQCow2, 1);
+    const char *bits = fact(pairs, "refcount bits");
+
+    to->type = QMP_IMAGE_INFO_SPECIFIC_KIND_QCOW2;
+    to->u.qcow2.data = data;
+    data->compat = g_strdup(fact(pairs, "compat"));
+    data->compression_type =
+        qmp_enum_index(qmp_qcow2_compression_type_names, fact(pairs, "compression type"));
+    data->refcount_bits = g_ascii_strtoll(bits, NULL, 10);
+    data->has_lazy_refcounts = flag_fact(pairs, "lazy refcounts", &data->lazy_refcounts);
+    data->has_corrupt = flag_fact(pairs, "corrupt", &data->corrupt);
+    data->has_extended_l2 = flag_fact(pairs, "extended l2", &data->extended_l2);
+    return to;
 }
 
 static GPtrArray *snapshots_to_list(const GArray *snapshots)
@@ -70,9 +78,8 @@ static void fill_format(QmpImageInfo *to, BlockNode *node)
     if (info.snapshots != NULL && info.snapshots->len > 0) {
         to->snapshots = snapshots_to_list(info.snapshots);
     }
-    if (info.specific != NULL && info.specific->len > 0) {
-        to->has_format_specific = true;
-        to->format_specific = specific_to_json(node->driver->name, info.specific);
+    if (g_str_equal(node->driver->name, "qcow2")) {
+        to->format_specific = specific_of_qcow2(info.specific);
     }
     block_info_clear(&info);
 }

@@ -48,8 +48,9 @@ DIFFERENT = [
      'no such job'),
     (r'query-(block returns\[\]\.inserted|named-block-nodes returns\[\])\.(dirty-bitmaps|image\.(compressed|encrypted)) '
      r'is missing', 'no bitmaps; no format knows the others'),
-    (r'query-(block returns\[\]\.inserted|named-block-nodes returns\[\])\.image\.format-specific is value, not object',
-     'formats describe themselves'),
+    (r'query-(block returns\[\]\.inserted|named-block-nodes returns\[\])\.image\.format-specific'
+     r'(\.type=(luks|rbd|vmdk)|/qcow2\.data\.(bitmaps|data-file|data-file-raw|encrypt)) is missing',
+     'no such format; no bitmaps, external data files or encryption'),
     (r'query-blockstats returns\[\]\.(driver-specific|stats\.((flush|rd|wr)_latency_histogram|'
      r'timed_stats\[\]\..*)) is missing', 'no such statistics'),
     (r'transaction\.actions\[\]\.type=(block-dirty-bitmap-.*|(blockdev|drive)-backup|'
