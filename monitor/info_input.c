@@ -31,7 +31,7 @@ static bool info_mice(Monitor *mon, const CmdValues *args, GError **error)
 
 const Command info_input_topics[] = {
     { .name = "usb", .run = info_usb, .help = "USB devices and their ports",
-      .example = "info usb" },
+      .example = "info usb", .qmp = "x-query-usb" },
     { .name = "mice", .run = info_mice, .help = "pointers, and the one in use",
       .example = "info mice", .qmp = "query-mice" },
     {}

@@ -120,9 +120,17 @@ static bool info_numa(Monitor *mon, const CmdValues *args, GError **error)
     return true;
 }
 
+static bool info_ramblock(Monitor *mon, const CmdValues *args, GError **error)
+{
+    vm_print_ramblock(mon->out);
+    return true;
+}
+
 const Command info_machine_topics[] = {
     { .name = "numa", .run = info_numa, .help = "NUMA nodes, their CPUs and memory",
-      .example = "info numa" },
+      .example = "info numa", .qmp = "x-query-numa" },
+    { .name = "ramblock", .run = info_ramblock, .help = "blocks of host memory behind the guest's",
+      .example = "info ramblock", .qmp = "x-query-ramblock" },
     { .name = "status", .run = info_status, .help = "whether the machine runs",
       .example = "info status", .qmp = "query-status" },
     { .name = "version", .run = info_version, .help = "version of the interface and of Rhea",

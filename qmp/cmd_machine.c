@@ -180,6 +180,34 @@ QmpHumanReadableText *qmp_x_query_roms(Vm *vm, GError **error)
     return as_text(text);
 }
 
+QmpHumanReadableText *qmp_x_query_numa(Vm *vm, GError **error)
+{
+    GString *text = g_string_new(NULL);
+
+    vm_print_numa(vm, text);
+    return as_text(text);
+}
+
+QmpHumanReadableText *qmp_x_query_ramblock(Vm *vm, GError **error)
+{
+    GString *text = g_string_new(NULL);
+
+    vm_print_ramblock(text);
+    return as_text(text);
+}
+
+QmpHumanReadableText *qmp_x_query_usb(Vm *vm, GError **error)
+{
+    GString *text = g_string_new(NULL);
+
+    if (!vm_print_usb(vm, text)) {
+        set_error(error, "USB support not enabled");
+        g_string_free(text, TRUE);
+        return NULL;
+    }
+    return as_text(text);
+}
+
 QmpHumanReadableText *qmp_x_query_irq(Vm *vm, GError **error)
 {
     GString *text = g_string_new(NULL);

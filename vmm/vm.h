@@ -101,6 +101,7 @@ void vm_print_pci(Vm *vm, GString *out);
 bool vm_print_usb(Vm *vm, GString *out);                /* false: the machine has no USB */
 void vm_print_mtree(Vm *vm, bool flat, GString *out);
 void vm_print_roms(Vm *vm, GString *out);
+void vm_print_ramblock(GString *out);
 void vm_print_numa(Vm *vm, GString *out);
 bool vm_numa_node(const Vm *vm, unsigned cpu_index, unsigned *node);    /* false: no NUMA */
 void vm_print_qom_tree(Vm *vm, const char *path, GString *out);

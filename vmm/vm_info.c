@@ -1,4 +1,5 @@
 /* Texts of info topics that are walks over the machine's parts. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "machine.h"
@@ -43,6 +44,31 @@ bool vm_numa_node(const Vm *vm, unsigned cpu_index, unsigned *node)
 {
     *node = numa_node_of_cpu(vm, cpu_index);
     return vm->config.numa != NULL;
+}
+
+/* A power of two with the unit it is whole in: "4 KiB". */
+static char *whole_size(uint64_t bytes)
+{
+    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+    unsigned unit = bytes != 0 ? __builtin_ctzll(bytes) / 10 : 0;
+
+    return g_strdup_printf("%" PRIu64 " %s", bytes >> (unit * 10), units[unit]);
+}
+
+void vm_print_ramblock(GString *out)
+{
+    const GPtrArray *blocks = ram_blocks();
+
+    g_string_append_printf(out, "%24s %8s  %18s %18s %18s\n", "Block Name", "PSize", "Offset", "Used",
+                           "Total");
+    for (guint i = 0; i < blocks->len; i++) {
+        const RamBlock *block = g_ptr_array_index(blocks, i);
+        g_autofree char *page = whole_size(block->page_bytes);
+
+        g_string_append_printf(out, "%24s %8s  0x%016" PRIx64 " 0x%016" PRIx64 " 0x%016" PRIx64 "\n",
+                               block->name, page, block->offset, block->size_bytes,
+                               block->size_bytes);
+    }
 }
 
 void vm_print_roms(Vm *vm, GString *out)

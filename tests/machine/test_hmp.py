@@ -172,7 +172,7 @@ def test_completion_lists_candidates(stopped):
     stopped.hmp.send('info na\t')
     stopped.hmp.expect(rb'info name ')
     stopped.hmp.send('\x15info r\t')
-    stopped.hmp.expect(rb'\r\nregisters +roms +\r\n\(qemu\) info r')
+    stopped.hmp.expect(rb'\r\nramblock +registers +roms +\r\n\(qemu\) info r')
     stopped.hmp.send('\x15p $cs.\t')
     stopped.hmp.expect(rb'\$cs\.base +\$cs\.limit')
     stopped.hmp.send('\x15help info sta\t')

@@ -195,6 +195,8 @@ COMMANDS = {
     'quit': ([], [('quit xtra', EXTRA)]),
 }
 
+VIRTIO = '/machine/peripheral/vd0/virtio-backend'
+
 # topic: (arguments that work with their patterns, arguments that do not)
 TOPICS = {
     'status': ([('', r'VM status: paused( \(.*\))?\n')], []),
@@ -233,6 +235,15 @@ TOPICS = {
     'usb': ([('', r'  Device 0.0, Port 1, Speed 12 Mb/s, Product QEMU USB Tablet, ID: tablet\n')], []),
     'mice': ([('', r'(?s).*\* Mouse #2: QEMU PS/2 Mouse\n')], []),
     'balloon': ([('', r'balloon: actual=\d+\n')], []),
+    'ramblock': ([('', r'(?s) +Block Name .*\n +pc\.ram    4 KiB  0x0000000000000000 0x0000000004000000 .*')], []),
+    'virtio': ([('', r'(?s).*' + VIRTIO + r' \[virtio-blk\]\n.*')], []),
+    'virtio-status': ([(' ' + VIRTIO, r'(?s)' + VIRTIO + r':\n  device_name:             virtio-blk \n.*')],
+                      [(' /machine', r'(Error: )?Path /machine is not a VirtIODevice\n')]),
+    'virtio-queue-status': ([(' %s 0' % VIRTIO, r'(?s)%s:\n.*  VRing:\n    num:          \d+\n.*' % VIRTIO)],
+                            [(' %s 99' % VIRTIO, r'(Error: )?Invalid virtqueue number 99\n'),
+                             (' %s 65536' % VIRTIO, r"(Error: )?Parameter 'queue' expects a number up to 65535\n")]),
+    'virtio-queue-element': ([], [(' %s 0' % VIRTIO, r'(Error: )?the driver has not set the queue up\n'),
+                                  (' %s 99' % VIRTIO, r'(Error: )?Invalid virtqueue number 99\n')]),
     'network': ([('', r'nic0: index=0,type=nic,model=e1000,macaddr=52:54:00:12:34:56\n'
                       r' \\ net1: index=0,type=user,net=10.0.2.0,restrict=off\n')], []),
     'usernet': ([('', r'(?s)Hub -1 \(net1\):\n  Protocol\[State\] .*')], []),
@@ -295,7 +306,7 @@ def test_topic(machine, name):
     assert good or bad
     for args, pattern in good + bad:
         check(machine, 'info %s%s' % (name, args), pattern)
-    assert 'xtra' in machine.qmp.hmp('info %s 0 0 xtra' % name)
+    assert 'xtra' in machine.qmp.hmp('info %s 0 0 0 xtra' % name)
 
 
 def test_every_command_has_a_row(machine):
