@@ -25,31 +25,9 @@ typedef struct InputSource {
     Chardev *chr;
     int fd;
     gpointer tag;
-    bool threaded;                          /* another thread's loop has it */
+    bool threaded;                          /* another thread's loop has it: threaded_funcs */
     bool ended;                             /* threaded: the main thread has been told of the end */
-    GMutex lock;                            /* threaded: held while chr is used */
 } InputSource;
-
-/* The main thread destroys the source of another thread's loop under its lock, before chr goes. */
-static bool input_enter(InputSource *in)
-{
-    if (!in->threaded) {
-        return true;
-    }
-    g_mutex_lock(&in->lock);
-    if (!g_source_is_destroyed(&in->source)) {
-        return true;
-    }
-    g_mutex_unlock(&in->lock);
-    return false;
-}
-
-static void input_leave(InputSource *in)
-{
-    if (in->threaded) {
-        g_mutex_unlock(&in->lock);
-    }
-}
 
 static void input_poll(InputSource *in, bool wanted)
 {
@@ -64,18 +42,13 @@ static void input_poll(InputSource *in, bool wanted)
 static gboolean input_prepare(GSource *source, gint *timeout_ms)
 {
     InputSource *in = (InputSource *)source;
-    bool pending;
 
     *timeout_ms = -1;
-    if (!input_enter(in)) {
-        return FALSE;
+    if (in->chr->type->pending != NULL && in->chr->type->pending(in->chr)) {
+        return TRUE;
     }
-    pending = in->chr->type->pending != NULL && in->chr->type->pending(in->chr);
-    if (!pending) {
-        input_poll(in, in->fd >= 0 && !in->ended && chardev_can_deliver(in->chr) > 0);
-    }
-    input_leave(in);
-    return pending;
+    input_poll(in, in->fd >= 0 && !in->ended && chardev_can_deliver(in->chr) > 0);
+    return FALSE;
 }
 
 static gboolean input_check(GSource *source)
@@ -104,29 +77,71 @@ static void input_read(Chardev *chr)
 
 static gboolean input_dispatch(GSource *source, GSourceFunc callback, gpointer opaque)
 {
-    InputSource *in = (InputSource *)source;
-    Chardev *chr = in->chr;
+    Chardev *chr = ((InputSource *)source)->chr;
 
-    if (!input_enter(in)) {
-        return G_SOURCE_REMOVE;
-    }
     if (chr->type->input != NULL) {
         chr->type->input(chr);
     } else {
         input_read(chr);
     }
-    input_leave(in);                        /* not threaded: `chr` may be gone */
     return G_SOURCE_CONTINUE;
 }
 
-static void input_finalize(GSource *source)
+static GSourceFuncs input_funcs = { input_prepare, input_check, input_dispatch, NULL, NULL, NULL };
+
+/* ---- the same on another thread's loop ---- */
+
+/*
+ * That thread holds it while it is in a Chardev; the main thread takes it to begin and to end a
+ * source there, and waits so until the Chardev is left alone.  Above the front end's own locks.
+ */
+static GMutex threaded_lock;
+
+static gboolean threaded_prepare(GSource *source, gint *timeout_ms)
 {
-    g_mutex_clear(&((InputSource *)source)->lock);
+    gboolean ready = FALSE;
+
+    *timeout_ms = -1;
+    g_mutex_lock(&threaded_lock);
+    if (!g_source_is_destroyed(source)) {
+        ready = input_prepare(source, timeout_ms);
+    }
+    g_mutex_unlock(&threaded_lock);
+    return ready;
 }
 
-static GSourceFuncs input_funcs = {
-    input_prepare, input_check, input_dispatch, input_finalize, NULL, NULL
+static gboolean threaded_check(GSource *source)
+{
+    gboolean ready;
+
+    g_mutex_lock(&threaded_lock);
+    ready = !g_source_is_destroyed(source) && input_check(source);
+    g_mutex_unlock(&threaded_lock);
+    return ready;
+}
+
+static gboolean threaded_dispatch(GSource *source, GSourceFunc callback, gpointer opaque)
+{
+    g_mutex_lock(&threaded_lock);
+    if (!g_source_is_destroyed(source)) {
+        input_dispatch(source, callback, opaque);
+    }
+    g_mutex_unlock(&threaded_lock);
+    return G_SOURCE_CONTINUE;
+}
+
+/* On the thread that lets go of it last: behind what the other did. */
+static void threaded_finalize(GSource *source)
+{
+    g_mutex_lock(&threaded_lock);
+    g_mutex_unlock(&threaded_lock);
+}
+
+static GSourceFuncs threaded_funcs = {
+    threaded_prepare, threaded_check, threaded_dispatch, threaded_finalize, NULL, NULL
 };
+
+/* ---- begin and end ---- */
 
 static void hang_up(Chardev *chr)
 {
@@ -141,9 +156,13 @@ static void hang_up(Chardev *chr)
 static gboolean hang_up_later(gpointer opaque)
 {
     InputSource *in = opaque;
+    Chardev *chr;
 
-    if (!g_source_is_destroyed(&in->source)) {
-        hang_up(in->chr);
+    g_mutex_lock(&threaded_lock);
+    chr = g_source_is_destroyed(&in->source) ? NULL : in->chr;
+    g_mutex_unlock(&threaded_lock);
+    if (chr != NULL) {
+        hang_up(chr);
     }
     g_source_unref(&in->source);
     return G_SOURCE_REMOVE;
@@ -166,31 +185,40 @@ static void stop_watching(Chardev *chr)
 {
     InputSource *in = (InputSource *)chr->in_source;
 
-    if (in == NULL) {
-        return;
+    if (in != NULL && in->threaded) {
+        g_mutex_lock(&threaded_lock);
+        g_source_destroy(&in->source);
+        g_mutex_unlock(&threaded_lock);
+    } else if (in != NULL) {
+        g_source_destroy(&in->source);
     }
-    if (in->threaded) {
-        g_mutex_lock(&in->lock);            /* waits until that thread is out of `chr` */
-    }
-    g_source_destroy(&in->source);
-    input_leave(in);
-    chr->in_source = NULL;
-    g_source_unref(&in->source);
+    g_clear_pointer(&chr->in_source, g_source_unref);
+}
+
+static void start_watching(Chardev *chr, int fd, GSourceFuncs *funcs)
+{
+    InputSource *in = (InputSource *)g_source_new(funcs, sizeof(*in));
+
+    in->chr = chr;
+    in->fd = fd;
+    in->threaded = chr->in_context != NULL;
+    chr->in_source = &in->source;
+    g_source_attach(chr->in_source, chr->in_context);
 }
 
 void chardev_watch_input(Chardev *chr, int fd)
 {
     stop_watching(chr);
     chr->in_fd = fd;
-    if (fd >= 0 || fd == CHAR_PENDING_ONLY) {
-        InputSource *in = (InputSource *)g_source_new(&input_funcs, sizeof(*in));
-
-        g_mutex_init(&in->lock);
-        in->chr = chr;
-        in->fd = fd;
-        in->threaded = chr->in_context != NULL;
-        chr->in_source = &in->source;
-        g_source_attach(chr->in_source, chr->in_context);
+    if (fd < 0 && fd != CHAR_PENDING_ONLY) {
+        return;
+    }
+    if (chr->in_context == NULL) {
+        start_watching(chr, fd, &input_funcs);
+    } else {
+        g_mutex_lock(&threaded_lock);
+        start_watching(chr, fd, &threaded_funcs);
+        g_mutex_unlock(&threaded_lock);
     }
 }
 

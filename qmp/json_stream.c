@@ -243,8 +243,11 @@ static void deliver(JsonStream *stream)
     g_autoptr(GError) error = g_steal_pointer(&stream->error);
 
     forget(stream);
-    stream->message(stream->opaque, error == NULL ? value : NULL, error);
-    json_object_put(value);
+    if (error != NULL) {
+        json_object_put(value);
+        value = NULL;
+    }
+    stream->message(stream->opaque, value, error);
 }
 
 static void refuse(JsonStream *stream, const char *format, const char *text)

@@ -14,7 +14,10 @@
 #define JSON_STREAM_MAX_TOKENS  (2 << 20)
 #define JSON_STREAM_MAX_DEPTH   1024
 
-/* `value` (NULL: JSON's null) is borrowed, and so is `error`: then there is no value. */
+/*
+ * `value` (NULL: JSON's null) is the callee's, who may hand it to another thread: nobody else has a
+ * reference.  `error` is borrowed; with one there is no value.
+ */
 typedef void (*JsonMessageFn)(void *opaque, json_object *value, const GError *error);
 
 typedef struct JsonStream {

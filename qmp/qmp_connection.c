@@ -113,35 +113,45 @@ static void request_free(gpointer data)
     g_free(request);
 }
 
-static bool must_wait(QmpConnection *conn)
+static void enqueue(QmpConnection *conn, json_object *value, const GError *error, int fd)
 {
-    return conn->threaded || conn->running || conn->session.pending != NULL ||
-           !g_queue_is_empty(&conn->queue);
+    Request *request = g_new0(Request, 1);
+
+    *request = (Request){ value, error != NULL ? g_error_copy(error) : NULL, fd };
+    g_mutex_lock(&conn->lock);
+    g_queue_push_tail(&conn->queue, request);
+    g_mutex_unlock(&conn->lock);
+    wake(conn);
+}
+
+static bool is_busy(const QmpConnection *conn)
+{
+    return conn->running || conn->session.pending != NULL || conn->queue.length > 0;
 }
 
 static void on_message(void *opaque, json_object *value, const GError *error)
 {
     QmpConnection *conn = opaque;
-    Request *request;
     int fd = -1;
 
     if (error == NULL && qmp_request_is_oob(&conn->session, value)) {
         run_out_of_band(conn, value);
+        json_object_put(value);
         return;
     }
     if (error == NULL && conn->ops != NULL && qmp_request_takes_fd(&conn->session, value)) {
         fd = conn->ops->take_fd(conn->opaque);
     }
-    if (!must_wait(conn)) {
-        run_request(conn, value, error, fd);
+    if (conn->threaded) {               /* whether it is busy only the main thread can tell */
+        enqueue(conn, value, error, fd);
         return;
     }
-    request = g_new0(Request, 1);
-    *request = (Request){ json_object_get(value), error != NULL ? g_error_copy(error) : NULL, fd };
-    g_mutex_lock(&conn->lock);
-    g_queue_push_tail(&conn->queue, request);
-    g_mutex_unlock(&conn->lock);
-    wake(conn);
+    if (is_busy(conn)) {
+        enqueue(conn, value, error, fd);
+    } else {
+        run_request(conn, value, error, fd);
+        json_object_put(value);
+    }
 }
 
 void qmp_connection_run(QmpConnection *conn)

@@ -27,8 +27,9 @@ typedef struct QmpConnection {
     const QmpConnectionOps *ops;        /* NULL: neither is needed */
     void *opaque;
     json_object *greeting;
-    bool open, pretty, running;         /* main thread */
-    bool threaded;                      /* main thread, while no bytes arrive */
+    bool pretty;
+    bool threaded;                      /* changed by the main thread, while no bytes arrive */
+    bool running, open;                 /* main thread */
     JsonStream input;                   /* the thread bytes arrive on */
     GMutex lock;                        /* for what follows */
     GQueue queue;                       /* Request * */

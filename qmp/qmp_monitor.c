@@ -45,9 +45,9 @@ static void on_room(void *opaque)
 
 static gpointer input_thread(gpointer opaque)
 {
-    GMainLoop *loop = g_main_loop_new(opaque, FALSE);
-
-    g_main_loop_run(loop);
+    while (true) {
+        g_main_context_iteration(opaque, TRUE);
+    }
     return NULL;
 }
 

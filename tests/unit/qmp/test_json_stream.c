@@ -17,6 +17,7 @@ static void collect(void *opaque, json_object *value, const GError *error)
         return;
     }
     json_text_append(out, value, false);
+    json_object_put(value);
     g_string_append_c(out, '\n');
 }
 
