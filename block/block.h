@@ -312,6 +312,12 @@ bool block_change_backing_file(const char *device, const char *image, const char
                                GError **error);
 
 /*
+ * Tells of the first write to a protocol's node that ends behind `threshold`, by an event; 0: no
+ * more.
+ */
+bool block_node_set_write_threshold(Vm *vm, const char *node_name, uint64_t threshold,
+                                    GError **error);
+/*
  * HMP's commit: what the medium holds is written into its backing file, and then dropped from it.
  * The backend has a medium.
  */

@@ -62,7 +62,9 @@ bool block_node_set_read_only(BlockNode *node, bool read_only, GError **error);
 BlockNode *block_node_open_reference(const char *name, GError **error);     /* new reference */
 /* Tells of a raw image nobody said was raw, in the words people know. */
 void block_warn_probed_raw(const char *filename);
-void block_node_note_write(BlockNode *node, uint64_t end);      /* write_highest_offset */
+/* Of a protocol, on any thread: for write_highest_offset and write_threshold. */
+void block_node_note_write(BlockNode *node, uint64_t end);
+void block_write_threshold_passed(BlockNode *node, uint64_t threshold, uint64_t end);
 /* The format whose magic stands in `head`; raw if none does. */
 const BlockDriver *block_probe(const uint8_t *head, size_t len, const char *filename);
 

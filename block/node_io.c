@@ -99,7 +99,11 @@ int block_node_pread(BlockNode *node, uint64_t offset, void *buf, uint64_t len)
 void block_node_note_write(BlockNode *node, uint64_t end)
 {
     uint64_t seen = __atomic_load_n(&node->write_highest_offset, __ATOMIC_RELAXED);
+    uint64_t threshold = __atomic_load_n(&node->write_threshold, __ATOMIC_RELAXED);
 
+    if (G_UNLIKELY(threshold != 0 && end > threshold)) {
+        block_write_threshold_passed(node, threshold, end);
+    }
     while (seen < end &&
            !__atomic_compare_exchange_n(&node->write_highest_offset, &seen, end, true,
                                         __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {

@@ -136,6 +136,7 @@ QmpBlockDeviceInfo *qmp_block_device_info_of(BlockNode *node, bool write_cache, 
     to->detect_zeroes = node->detect_zeroes_unmap ? QMP_BLOCKDEV_DETECT_ZEROES_OPTIONS_UNMAP :
                         node->detect_zeroes ? QMP_BLOCKDEV_DETECT_ZEROES_OPTIONS_ON :
                         QMP_BLOCKDEV_DETECT_ZEROES_OPTIONS_OFF;
+    to->write_threshold = __atomic_load_n(&node->write_threshold, __ATOMIC_RELAXED);
     to->cache = g_new0(QmpBlockdevCacheInfo, 1);
     to->cache->writeback = write_cache;
     to->cache->direct = node->direct;

@@ -89,6 +89,12 @@ bool qmp_block_resize(Vm *vm, const char *device, const char *node_name, int64_t
                          block_node_truncate(node, size, BLOCK_PREALLOC_OFF, error);
 }
 
+bool qmp_block_set_write_threshold(Vm *vm, const char *node_name, uint64_t write_threshold,
+                                   GError **error)
+{
+    return block_node_set_write_threshold(vm, node_name, write_threshold, error);
+}
+
 /* ---- limits ---- */
 
 #define TAKE_LIMIT(to_, args_, name_) \

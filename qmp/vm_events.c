@@ -131,6 +131,12 @@ static void on_tray_moved(Vm *vm, const VmEvent *event)
     qmp_event_device_tray_moved(event->device, event->path, event->tray_open);
 }
 
+static void on_write_threshold(Vm *vm, const VmEvent *event)
+{
+    qmp_event_block_write_threshold(event->node_name, event->exceeded_bytes,
+                                    event->threshold_bytes);
+}
+
 static void on_job_status(Vm *vm, const VmEvent *event)
 {
     qmp_event_job_status_change(event->device,
@@ -154,6 +160,7 @@ static void on_vm_event(Vm *vm, const VmEvent *event, void *opaque)
         [VM_EVENT_DUMP_COMPLETED] = on_dump_completed,
         [VM_EVENT_BLOCK_IO_ERROR] = on_block_io_error, [VM_EVENT_TRAY_MOVED] = on_tray_moved,
         [VM_EVENT_JOB_STATUS] = on_job_status,
+        [VM_EVENT_BLOCK_WRITE_THRESHOLD] = on_write_threshold,
         [VM_EVENT_RTC_CHANGE] = on_rtc_change, [VM_EVENT_DEVICE_DELETED] = on_device_deleted,
         [VM_EVENT_NETDEV_STREAM_CONNECTED] = on_stream_connected,
         [VM_EVENT_NETDEV_STREAM_DISCONNECTED] = on_stream_disconnected,

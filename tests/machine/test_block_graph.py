@@ -490,6 +490,33 @@ def test_queries_have_the_members_qemus_have(tmp_path):
         assert ours[query] == theirs[query], query
 
 
+def test_a_write_behind_the_threshold_is_told_once(writer, tmp_path):
+    path = str(tmp_path / 'raw')
+    with open(path, 'wb') as file:
+        file.write(writer)
+        file.truncate(1 << 20)
+    with Machine(*RUNNING, '-drive', 'file=%s,format=raw,if=virtio,file.node-name=f,node-name=r' % path,
+                 serial=True) as machine:
+        qmp = machine.qmp
+        wait_for_writes(machine)
+        reply = qmp.execute('block-set-write-threshold', node_name='r', write_threshold=1)
+        assert reply['error']['desc'].endswith("in node 'f', the file of 'r'")
+        reply = qmp.execute('block-set-write-threshold', node_name='nosuch', write_threshold=1)
+        assert reply['error']['desc'] == "Device 'nosuch' not found"
+        last = 128 * 512                                        # the end of the furthest write
+        qmp.command('block-set-write-threshold', node_name='f', write_threshold=last)
+        wait_for_writes(machine)
+        thresholds = {node['node-name']: node['write_threshold']
+                      for node in qmp.command('query-named-block-nodes', flat=True)}
+        assert thresholds == {'r': 0, 'f': last}
+        qmp.command('block-set-write-threshold', node_name='f', write_threshold=last - 1)
+        assert qmp.event('BLOCK_WRITE_THRESHOLD')['data'] == {
+            'node-name': 'f', 'amount-exceeded': 1, 'write-threshold': last - 1}
+        wait_for_writes(machine)
+        assert not any(node['write_threshold'] for node in qmp.command('query-named-block-nodes', flat=True))
+        assert 'BLOCK_WRITE_THRESHOLD' not in [event['event'] for event in qmp.events]
+
+
 def test_discards_are_counted(tmp_path):
     path = qcow2(tmp_path, 'd.qcow2')
     with Machine(*PAUSED, '-drive', 'if=none,id=d,discard=unmap,file=' + path) as machine:

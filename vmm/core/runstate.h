@@ -35,6 +35,7 @@ typedef enum VmEventKind {
     VM_EVENT_SUSPEND, VM_EVENT_WAKEUP, VM_EVENT_GUEST_PANICKED, VM_EVENT_WATCHDOG,
     VM_EVENT_RTC_CHANGE, VM_EVENT_DEVICE_DELETED,
     VM_EVENT_BLOCK_IO_ERROR, VM_EVENT_TRAY_MOVED, VM_EVENT_JOB_STATUS,
+    VM_EVENT_BLOCK_WRITE_THRESHOLD,
     VM_EVENT_NETDEV_STREAM_CONNECTED, VM_EVENT_NETDEV_STREAM_DISCONNECTED,
     VM_EVENT_BALLOON_CHANGE, VM_EVENT_VSERPORT_CHANGE,
     VM_EVENT_DUMP_COMPLETED,            /* `reason`: why it failed, or NULL */
@@ -67,4 +68,5 @@ typedef struct VmEvent {
     /* BLOCK_IO_ERROR and TRAY_MOVED (of `device`, a drive) */
     const char *node_name, *operation, *reason;
     bool nospace, tray_open;
+    uint64_t threshold_bytes, exceeded_bytes;   /* BLOCK_WRITE_THRESHOLD, of `node_name` */
 } VmEvent;
