@@ -60,6 +60,10 @@ class Payload:
         assert self.machine.wait() == GOOD, self.log.read_text()
         assert self.log.read_text() == 'ok gdb\n'
 
+    def resident_kib(self):
+        with open('/proc/%d/status' % self.machine.process.pid, encoding='ascii') as status:
+            return int(re.search(r'VmRSS:\s+(\d+)', status.read())[1])
+
     def __enter__(self):
         return self
 
@@ -264,6 +268,22 @@ def test_client_that_leaves(tmp_path):
         guest.finish()
 
 
+def test_client_that_never_reads(tmp_path):
+    """Its packets wait in its own socket; nothing piles up, and the next client is served."""
+    with Payload(tmp_path) as guest:
+        before = guest.resident_kib()
+        guest.gdb.sock.settimeout(1)
+        with pytest.raises(TimeoutError):
+            for _ in range(100):
+                guest.gdb.send(b'$m0,2000#8b' * 1000)
+        assert guest.resident_kib() - before < 8 * 1024
+        guest.gdb.close()
+        guest.gdb = Rsp(guest.socket)
+        assert guest.gdb.command('?') == STOPPED
+        guest.run_to('again')
+        guest.finish()
+
+
 def test_monitor_command(tmp_path):
     with Payload(tmp_path) as guest:
         assert guest.gdb.monitor('info status')[0].startswith('VM status: paused')
@@ -277,6 +297,7 @@ def test_monitor_command(tmp_path):
 
 def test_the_end_is_told(tmp_path):
     with Payload(tmp_path) as guest:
+        assert guest.gdb.command('Z1,9000,1') == 'OK'
         guest.gdb.packet('vCont;c')
         guest.machine.qmp.event('RESUME')
         guest.machine.qmp.command('quit')

@@ -57,7 +57,7 @@ bool debug_step(Vm *vm, DebugOwner owner, X86Cpu *cpu, DebugStep step, GError **
 typedef enum DebugAction {
     DEBUG_HOLD, DEBUG_RUN,
     DEBUG_SINGLE,               /* one instruction; interrupts stay out of it */
-    DEBUG_SINGLE_OPEN,          /* the same, or the first of the handler of an interrupt that came */
+    DEBUG_SINGLE_OPEN,          /* the same, or the first one of the handler of an interrupt */
 } DebugAction;
 bool debug_resume(Vm *vm, DebugOwner owner, const DebugAction *actions, size_t n, GError **error);
 /*

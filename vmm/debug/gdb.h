@@ -3,9 +3,9 @@
  * GDB manual, appendix E.
  *
  * A packet's handler takes the text behind the packet's name as a cursor and says how to answer;
- * each packet gets exactly one answer, a resumed machine's when it stops.  Main thread, machine lock
- * held.  All that comes in is hostile: a cursor never leaves the packet, numbers are checked where
- * they are used.
+ * each packet gets exactly one answer, a resumed machine's when it stops.  Main thread, machine
+ * lock held.  All that comes in is hostile: a cursor never leaves the packet, numbers are checked
+ * where they are used.
  */
 #pragma once
 

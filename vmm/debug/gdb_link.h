@@ -2,8 +2,8 @@
  * Packets of gdb's remote serial protocol: bytes in, checked packets out, and back.
  * GDB manual, E.1 "Overview" and E.11 "Packet Acknowledgment".
  *
- * Knows no machine.  A link keeps one packet that is coming in, of at most GDB_PACKET_MAX bytes, and
- * the packets its peer has not acknowledged yet.
+ * Knows no machine.  A link keeps one packet that is coming in, of at most GDB_PACKET_MAX bytes,
+ * and the packets its peer has not acknowledged yet.
  */
 #pragma once
 
@@ -36,8 +36,8 @@ void gdb_link_init(GdbLink *link);      /* after the owner's fields */
 void gdb_link_finish(GdbLink *link);
 /*
  * Takes bytes up to the first that made it call back or write, and returns how many those were, so
- * that its owner can see to the output before it goes on.  A packet that comes while others wait for
- * their acknowledgment takes their place: the peer has given them up.
+ * that its owner can see to the output before it goes on.  A packet that comes while others wait
+ * for their acknowledgment takes their place: the peer has given them up.
  */
 size_t gdb_link_receive(GdbLink *link, const uint8_t *buf, size_t len);
 void gdb_link_send(GdbLink *link, const char *body, size_t len);

@@ -29,7 +29,8 @@ static bool write_piece(GdbSession *session, uint64_t addr, void *buf, size_t le
 }
 
 /* Page by page; returns how many bytes it came.  An address that overflows goes on at 0. */
-static size_t access_pages(GdbSession *session, AccessFn fn, uint64_t addr, uint8_t *buf, size_t len)
+static size_t access_pages(GdbSession *session, AccessFn fn, uint64_t addr, uint8_t *buf,
+                           size_t len)
 {
     size_t done = 0;
 

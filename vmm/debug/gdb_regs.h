@@ -39,7 +39,7 @@ unsigned gdb_reg_get(const X86Cpu *cpu, unsigned number, uint8_t bytes[GDB_REG_B
 unsigned gdb_reg_size(const X86Cpu *cpu, unsigned number);
 bool gdb_reg_put(X86Cpu *cpu, unsigned number, const uint8_t *bytes);
 
-/* gdb_sysregs.c: what segment and control registers take, so that the CPU stays one there can be. */
+/* gdb_sysregs.c: segment and control registers take what leaves the CPU one that there can be. */
 bool gdb_put_segment(X86Cpu *cpu, unsigned seg, uint16_t selector);
 bool gdb_put_cr0(X86Cpu *cpu, uint64_t value);
 bool gdb_put_cr3(X86Cpu *cpu, uint64_t value);

@@ -217,7 +217,8 @@ GdbAnswer gdb_step_signal(GdbSession *session, GdbCursor args)
 /* ---- vCont ---- */
 
 /* One of vCont's actions, "c", "C05", "s" or "S05", and whom it is for. */
-static bool take_action(const GdbSession *session, GdbCursor *args, DebugAction *action, int *thread)
+static bool take_action(const GdbSession *session, GdbCursor *args, DebugAction *action,
+                        int *thread)
 {
     static const struct { const char *name; bool signal, step; } names[] = {
         { "c", false, false }, { "C", true, false }, { "s", false, true }, { "S", true, true },
