@@ -316,20 +316,34 @@ START_TEST(over_row)
 }
 END_TEST
 
-/* Another CPU comes by the place a step ends at, with a stack of its own. */
+/* Another CPU comes by the place a step ends at, with a stack of its own, and meets its own end. */
 START_TEST(others_pass_the_end_of_a_step)
 {
-    static const uint8_t code[] = { 0xe8, 2, 0, 0, 0, NOP, HLT, HLT };
+    static const uint8_t code[] = { 0xe8, 2, 0, 0, 0, NOP, STOSB, HLT };
     ToyMachine *toy = toy_new();
+    unsigned id = add(toy, DEBUG_OWNER_MONITOR, WATCH_WRITE, TOY_DATA, false);
 
     toy_load(toy, code, sizeof(code));
     toy->cpu[1]->rip = AT(5);
+    toy->cpu[1]->gpr[R_RDI] = TOY_DATA;
     ck_assert(debug_step(&toy->vm, DEBUG_OWNER_MONITOR, toy->cpu[0], DEBUG_STEP_OVER, NULL));
+    ck_assert_uint_eq(toy_n_points, 2);
+    toy_wait(toy);
+    check_stop(toy, DEBUG_REASON_WATCH, id, AT(7));
+    ck_assert_uint_eq(debug_last_stop(&toy->vm)->cpu_index, 1);
     ck_assert_uint_eq(toy_n_points, 1);
-    ck_assert(!debug_wait(&toy->vm, 50));
+    toy_free(toy);
+}
+END_TEST
+
+START_TEST(a_step_ends_when_the_machine_is_stopped)
+{
+    static const uint8_t code[] = { 0xe8, 1, 0, 0, 0, NOP, HLT };
+    ToyMachine *toy = toy_new();
+
+    toy_load(toy, code, sizeof(code));
+    ck_assert(debug_step(&toy->vm, DEBUG_OWNER_MONITOR, toy->cpu[1], DEBUG_STEP_OVER, NULL));
     vm_stop(&toy->vm, RUN_STATE_PAUSED);
-    ck_assert_uint_eq(toy->cpu[0]->rip, AT(7));
-    ck_assert_uint_eq(toy->cpu[1]->rip, AT(6));
     ck_assert_int_eq(debug_last_stop(&toy->vm)->reason, DEBUG_REASON_STEP_LOST);
     ck_assert_uint_eq(toy_n_points, 0);
     toy_free(toy);
@@ -389,5 +403,6 @@ CHECK_MAIN("debug", CASE(one_point_for_one_place), CASE(points_go_by_number_or_p
            CASE(a_watch_stops_behind_the_access), CASE(the_monitor_hears_of_both_cpus_at_once),
            CASE(gdb_hears_of_one_after_the_other), CASE(what_waits_goes_with_its_point),
            CASE(points_outlive_a_reset), CASE(one_instruction), CASE(a_step_to_a_point_meets_it),
-           CASES(over_row, overs), CASE(others_pass_the_end_of_a_step), CASE(held_cpus_stand),
+           CASES(over_row, overs), CASE(others_pass_the_end_of_a_step),
+           CASE(a_step_ends_when_the_machine_is_stopped), CASE(held_cpus_stand),
            CASES(refusal_row, refusals))
