@@ -11,6 +11,7 @@ static const struct { RunState from, to; bool allowed; } steps[] = {
     { RUN_STATE_SUSPENDED, RUN_STATE_RUNNING, true },
     { RUN_STATE_RUNNING, RUN_STATE_GUEST_PANICKED, true },
     { RUN_STATE_SHUTDOWN, RUN_STATE_PRELAUNCH, true },
+    { RUN_STATE_SAVE_VM, RUN_STATE_PRELAUNCH, true },        /* a reset while memory is dumped */
     { RUN_STATE_SHUTDOWN, RUN_STATE_RUNNING, false },       /* a reset comes first */
     { RUN_STATE_INTERNAL_ERROR, RUN_STATE_RUNNING, false },
     { RUN_STATE_RUNNING, RUN_STATE_PRELAUNCH, false },
