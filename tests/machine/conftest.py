@@ -1,4 +1,5 @@
 """Fixtures: the engines there are, and the guests tests boot."""
+import fcntl
 import os
 import subprocess
 import sys
@@ -33,7 +34,10 @@ def accel(request):
 
 def prepared(script):
     """What a script of scripts/ prepared and printed last; a failure skips the test."""
-    run = subprocess.run([os.path.join(TOP, 'scripts', script)], capture_output=True, text=True, check=False)
+    path = os.path.join(TOP, 'scripts', script)
+    with open(path, encoding='utf-8') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)                # another worker may be preparing it
+        run = subprocess.run([path], capture_output=True, text=True, check=False)
     if run.returncode != 0:
         pytest.skip('%s failed: %s' % (script, run.stderr.strip()[-500:]))
     return run.stdout.strip().splitlines()[-1]
