@@ -127,6 +127,12 @@ QmpCurrentMachineParams *qmp_query_current_machine(Vm *vm, GError **error)
     return params;
 }
 
+bool qmp_rtc_reset_reinjection(Vm *vm, GError **error)
+{
+    vm_cmd_forget_ticks(vm);
+    return true;
+}
+
 /* ---- memory ---- */
 
 QmpMemoryInfo *qmp_query_memory_size_summary(Vm *vm, GError **error)

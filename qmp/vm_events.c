@@ -62,6 +62,11 @@ static void on_vserport_change(Vm *vm, const VmEvent *event)
     qmp_event_vserport_change(event->device, event->port_open);
 }
 
+static void on_rx_filter_changed(Vm *vm, const VmEvent *event)
+{
+    qmp_event_nic_rx_filter_changed(event->device, event->path);
+}
+
 static void on_stop(Vm *vm, const VmEvent *event)
 {
     qmp_event_stop();
@@ -157,6 +162,7 @@ static void on_vm_event(Vm *vm, const VmEvent *event, void *opaque)
         [VM_EVENT_GUEST_PANICKED] = on_panic, [VM_EVENT_WATCHDOG] = on_watchdog,
         [VM_EVENT_DEBUG] = on_debug, [VM_EVENT_BALLOON_CHANGE] = on_balloon_change,
         [VM_EVENT_VSERPORT_CHANGE] = on_vserport_change,
+        [VM_EVENT_RX_FILTER_CHANGED] = on_rx_filter_changed,
         [VM_EVENT_DUMP_COMPLETED] = on_dump_completed,
         [VM_EVENT_BLOCK_IO_ERROR] = on_block_io_error, [VM_EVENT_TRAY_MOVED] = on_tray_moved,
         [VM_EVENT_JOB_STATUS] = on_job_status,

@@ -64,6 +64,7 @@ bool vm_device_del(Vm *vm, const char *id_or_path, GError **error);
 /* cont/stop/reset/… with QMP's error texts (e.g. resetting after shutdown). */
 bool vm_cmd_cont(Vm *vm, GError **error);
 bool vm_cmd_stop(Vm *vm, GError **error);
+void vm_cmd_forget_ticks(Vm *vm);           /* those the real-time clock owes the guest */
 bool vm_cmd_inject_nmi(Vm *vm, GError **error);
 bool vm_cmd_memsave(Vm *vm, unsigned cpu, uint64_t addr, uint64_t size, const char *file,
                     GError **error);

@@ -9,6 +9,7 @@
 #include "guest_dump.h"
 #include "keys.h"
 #include "machine.h"
+#include "mc146818.h"
 #include "passed_fd.h"
 #include "vm.h"
 
@@ -39,6 +40,13 @@ bool vm_cmd_stop(Vm *vm, GError **error)
         vm->config.start_stopped = true;        /* a stop before the start: do not start */
     }
     return true;
+}
+
+void vm_cmd_forget_ticks(Vm *vm)
+{
+    if (vm->rtc != NULL) {
+        mc146818_forget_ticks(vm->rtc);
+    }
 }
 
 bool vm_cmd_inject_nmi(Vm *vm, GError **error)

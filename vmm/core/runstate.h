@@ -37,9 +37,9 @@ typedef enum VmEventKind {
     VM_EVENT_BLOCK_IO_ERROR, VM_EVENT_TRAY_MOVED, VM_EVENT_JOB_STATUS,
     VM_EVENT_BLOCK_WRITE_THRESHOLD,
     VM_EVENT_NETDEV_STREAM_CONNECTED, VM_EVENT_NETDEV_STREAM_DISCONNECTED,
-    VM_EVENT_BALLOON_CHANGE, VM_EVENT_VSERPORT_CHANGE,
+    VM_EVENT_BALLOON_CHANGE, VM_EVENT_VSERPORT_CHANGE, VM_EVENT_RX_FILTER_CHANGED,
     VM_EVENT_DUMP_COMPLETED,            /* `reason`: why it failed, or NULL */
-    VM_EVENT_DEBUG,                     /* a vCPU met a breakpoint; not a QMP event */
+    VM_EVENT_DEBUG,                     /* a point or a step has stopped the machine: debug.h */
     VM_EVENT_RUN_STATE,                 /* any transition; not a QMP event */
     VM_EVENT_EXIT,                      /* the process is about to leave its main loop */
 } VmEventKind;

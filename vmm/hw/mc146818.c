@@ -444,6 +444,11 @@ void mc146818_set_cmos(Device *dev, unsigned index, uint8_t value)
     DEVICE_CAST(dev, Rtc)->cmos[index] = value;
 }
 
+void mc146818_forget_ticks(Device *rtc)
+{
+    DEVICE_CAST(rtc, Rtc)->coalesced = 0;
+}
+
 void mc146818_connect(Device *dev, IrqLine out)
 {
     DEVICE_CAST(dev, Rtc)->out = out;

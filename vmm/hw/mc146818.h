@@ -8,6 +8,9 @@ extern const DeviceType mc146818_type;                  /* "mc146818rtc" */
 /* CMOS bytes 0x0e–0x7f, where a board leaves its configuration for firmware. */
 void mc146818_set_cmos(Device *rtc, unsigned index, uint8_t value);
 
+/* Forgets ticks the guest still has to get: somebody else sets its time. */
+void mc146818_forget_ticks(Device *rtc);
+
 /* Where IRQ goes; the ISA interrupt of property irq unless connected. */
 void mc146818_connect(Device *rtc, IrqLine out);
 

@@ -427,6 +427,35 @@ START_TEST(command_row)
 }
 END_TEST
 
+static unsigned filter_changes;
+
+static void count_filter_changes(Vm *machine, const VmEvent *event, void *opaque)
+{
+    filter_changes += event->kind == VM_EVENT_RX_FILTER_CHANGED;
+}
+
+START_TEST(a_change_of_the_filter_is_told_until_somebody_looks)
+{
+    const NetFilterState *filter;
+    VirtioNet *net;
+
+    setup(CTRL_BITS);
+    filter_changes = 0;
+    vm_subscribe(&vm, count_filter_changes, NULL);
+    COMMAND("\0\0\0");
+    COMMAND("\2\0\5\0");
+    COMMAND("\0\6\1");                                  /* no such command */
+    ck_assert_uint_eq(filter_changes, 1);
+    net = virtio_net_of(DEVICE_CAST(virtio_device_of(vio), VirtioNet)->nic);
+    filter = &net->filter;
+    ck_assert(!filter->promisc && filter->vlans[0] == 1 << 5);
+    COMMAND("\0\1\1");
+    COMMAND("\0\1\0");
+    ck_assert_uint_eq(filter_changes, 2);
+    ck_assert_ptr_null(virtio_net_of(wire));
+}
+END_TEST
+
 START_TEST(too_many_addresses_let_all_pass)
 {
     g_autofree uint8_t *command = g_malloc0(2 + 4 + 6 * 100 + 4);
@@ -594,6 +623,7 @@ CHECK_MAIN("hw/virtio_net",
            CASES(received_row, received), CASE(packets_wait_for_buffers),
            CASE(the_header_passes_both_ways),
            CASE(a_driver_without_checksums_has_an_empty_header), CASES(command_row, commands),
+           CASE(a_change_of_the_filter_is_told_until_somebody_looks),
            CASE(too_many_addresses_let_all_pass), CASE(the_link_is_in_the_status),
            CASE(a_packet_without_header_stops_the_device),
            CASE(buffers_too_small_for_a_header_stop_the_device),

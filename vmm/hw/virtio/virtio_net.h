@@ -61,6 +61,7 @@ typedef struct VirtioNet {
     bool tx_waiting;                        /* for the peer to take what was sent last */
     unsigned header_len;                    /* of the driver's header */
     bool starved;                           /* no buffer was left for a packet */
+    bool filter_told;                       /* of a change of the filter nobody has asked about */
     /* guest-visible state */
     uint8_t mac[6];
     uint16_t status;
@@ -84,5 +85,10 @@ void virtio_net_tx_timer(void *opaque);
 /* virtio_net_ctrl.c */
 void virtio_net_ctrl_handle(VirtioDevice *vdev, VirtQueue *vq);
 void virtio_net_filter_reset(VirtioNet *net);
+/*
+ * The device behind a NIC, for who wants to see its filter and address; the next change of them is
+ * told again.  NULL: another kind of NIC.
+ */
+VirtioNet *virtio_net_of(const NetClient *nic);
 /* `packet` holds at least 14 bytes. */
 bool virtio_net_filter_passes(const VirtioNet *net, const uint8_t *packet, size_t len);

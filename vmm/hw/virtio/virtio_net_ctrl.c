@@ -175,13 +175,37 @@ static bool set_offloads(VirtioNet *net, Input *input, unsigned which)
     return true;
 }
 
+/* Once, until somebody looks: a guest can do this as often as it likes. */
+static void tell_filter(VirtioNet *net)
+{
+    g_autofree char *path = object_path(&net->vdev.dev.obj);
+    VmEvent event = { .kind = VM_EVENT_RX_FILTER_CHANGED, .device = net->nic->name, .path = path };
+
+    if (!net->filter_told) {
+        net->filter_told = true;
+        vm_emit(net->vdev.dev.vm, &event);
+    }
+}
+
+VirtioNet *virtio_net_of(const NetClient *nic)
+{
+    VirtioDevice *vdev = nic->nic != NULL ? virtio_device_of(nic->nic) : NULL;
+    VirtioNet *net = vdev != NULL ? DEVICE_CAST(&vdev->dev, VirtioNet) : NULL;
+
+    if (net != NULL) {
+        net->filter_told = false;
+    }
+    return net;
+}
+
 static const struct {
     unsigned class, feature;
     bool (*run)(VirtioNet *net, Input *input, unsigned which);
+    bool filters;                           /* changes what comes through */
 } commands[] = {
-    { CTRL_RX, NET_F_CTRL_RX, set_rx },
-    { CTRL_MAC, NET_F_CTRL_VQ, set_mac },
-    { CTRL_VLAN, NET_F_CTRL_VLAN, set_vlan },
+    { CTRL_RX, NET_F_CTRL_RX, set_rx, true },
+    { CTRL_MAC, NET_F_CTRL_VQ, set_mac, true },
+    { CTRL_VLAN, NET_F_CTRL_VLAN, set_vlan, true },
     { CTRL_ANNOUNCE, NET_F_GUEST_ANNOUNCE, announced },
     { CTRL_GUEST_OFFLOADS, NET_F_CTRL_GUEST_OFFLOADS, set_offloads },
 };
@@ -196,7 +220,12 @@ static uint8_t run_command(VirtioNet *net, const VirtElem *elem)
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++) {
         if (commands[i].class == head[0] && virtio_has(&net->vdev, commands[i].feature)) {
-            return commands[i].run(net, &input, head[1]) ? CTRL_OK : CTRL_ERR;
+            bool ok = commands[i].run(net, &input, head[1]);
+
+            if (ok && commands[i].filters) {
+                tell_filter(net);
+            }
+            return ok ? CTRL_OK : CTRL_ERR;
         }
     }
     return CTRL_ERR;
