@@ -296,7 +296,7 @@ bool block_backend_close_tray(BlockBackend *blk, GError **error);
 typedef struct BlockTransaction BlockTransaction;
 BlockTransaction *block_transaction_new(void);
 void block_transaction_end(BlockTransaction *transaction, bool commit);
-/* Whoever uses `node` uses `overlay` from then on, whose backing it becomes. Names of either kind. */
+/* Whoever uses `node` uses `overlay` from then on, whose backing it becomes. */
 bool block_transaction_snapshot(BlockTransaction *transaction, const char *node,
                                 const char *overlay, GError **error);
 /* The same into a file, which is made first unless it is `existing`. */

@@ -181,7 +181,7 @@ struct BlockNode {
     uint64_t max_zero, discard_alignment;       /* 0: any */
     bool aio_uring;                             /* aio=io_uring or native; else worker threads */
     uint64_t write_highest_offset;              /* atomic: end of the furthest write; protocols */
-    uint64_t write_threshold;                   /* atomic: told of when passed; 0: none; protocols */
+    uint64_t write_threshold;                   /* atomic; protocols: told of when passed */
     Vm *threshold_vm;                           /* whom to tell */
     BlockDiscardStats discards;                 /* atomic; file, host_device */
     bool probed_raw;                            /* raw, because no format was given or found */

@@ -506,7 +506,8 @@ static const BlockOption nbd_options[] = {
 
 const BlockDriver block_nbd = {
     .name = "nbd", .protocol = true, .fua = true, .size = sizeof(Nbd), .options = nbd_options,
-    .open = nbd_open, .close = nbd_close, .reopen = nbd_reopen, .pread = nbd_pread, .pwrite = nbd_pwrite,
+    .open = nbd_open, .close = nbd_close, .reopen = nbd_reopen,
+    .pread = nbd_pread, .pwrite = nbd_pwrite,
     .zero = nbd_zero, .discard = nbd_discard, .flush = nbd_flush,
     .allocated_bytes = nbd_allocated_bytes,
 };

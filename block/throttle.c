@@ -226,7 +226,8 @@ bool block_throttle_take(BlockBackend *blk, BlockReq *req)
     }
     g_mutex_lock(&group->lock);
     leak(group, now);
-    waits = blk->limits_off == 0 && (group->waiting[direction] > 0 || wait_ns(group, direction) > 0);
+    waits = blk->limits_off == 0 &&
+            (group->waiting[direction] > 0 || wait_ns(group, direction) > 0);
     if (waits) {
         block_backend_enter(blk);
         block_req_list_add(&blk->throttled[direction], req);

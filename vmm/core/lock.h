@@ -12,7 +12,7 @@
  *   4. tcg code lock           the block cache's tables (accel/tcg)
  *   5. chardev write locks
  *   6. block: a node's gate, a format's own locks from the overlay down to its file (block/)
- *   7. block: a backend's lock, a context's list, the pool of workers
+ *   7. block: a throttle group's lock; then a backend's, a context's list, the pool of workers
  *   8. epoch list lock, log lock
  * A thread inside a lock below the machine lock never calls device code.
  */

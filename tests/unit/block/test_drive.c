@@ -54,8 +54,11 @@ static const struct { const char *text, *name, *error; int bus, unit; } lines[] 
     { "file=%,format=raw,unit=2", NULL, "unit 2 too big (max is 1)", 0, 0 },
     { "file=%,format=raw,index=1,unit=1", NULL, "index cannot be used with bus and unit", 0, 0 },
     { "file=%,format=raw,copy-on-read=on", NULL, "copy-on-read is not supported", 0, 0 },
-    { "file=%,format=raw,throttling.iops-total=100", NULL,
-      "'throttling.iops-total': limits on disk traffic are not supported", 0, 0 },
+    { "file=%,format=raw,throttling.iops-total=100,iops-max=200", NULL,
+      "Block format 'raw' does not support the option 'iops-max'", 0, 0 },
+    { "file=%,format=raw,bps=5,throttling.bps-read=4", NULL,
+      "bps/iops/max total values and read/write values cannot be used at the same time", 0, 0 },
+    { "file=%,format=raw,iops=x", NULL, "Parameter 'iops': 'x' is not a number", 0, 0 },
     { "help", NULL, "Must specify either driver or file", 0, 0 },
 };
 
