@@ -113,7 +113,6 @@ def test_daemon(tmp_path):
     result = run(*NONE, '-nographic', '-S', '-daemonize', '-pidfile', str(tmp_path / 'pid'),
                  '-qmp', 'unix:%s,server=on,wait=off' % (tmp_path / 'qmp'))
     assert result.returncode == 0, result.stderr
-
     with socket.socket(socket.AF_UNIX) as sock:
         sock.connect(str(tmp_path / 'qmp'))
         sock.settimeout(20)
