@@ -95,7 +95,8 @@ static LinuxImage *good_guest(ImageLayout layout)
         image_put_module(image, 0x150, true);
         for (int i = 0; i < LAYOUT_COUNT; i++) {
             memset(image_at(image, PUT_TABLES), 0, PUT_STACK - PUT_TABLES);
-            image_put_kallsyms(image, kernel, G_N_ELEMENTS(kernel), i, true);
+            image_put_kallsyms(image, kernel + (i == LAYOUT_7),
+                               G_N_ELEMENTS(kernel) - (i == LAYOUT_7), i, true);
             memory[i] = g_memdup2(image->bare->ram.ram->host, bytes);
         }
     }

@@ -1,7 +1,7 @@
 /*
  * The names a 64-bit Linux guest keeps of itself (CONFIG_KALLSYMS), read from its memory.
  *
- * Read-only data of the kernel holds, each part aligned to 8 bytes:
+ * Read-only data of the kernel holds, each part aligned to 8 bytes up to Linux 6:
  *   offsets        a 32-bit number for each symbol, in order of address
  *   relative base  the address offsets count from; the kernel relocates it when KASLR moves it
  *   num_syms       32 bits
@@ -13,7 +13,8 @@
  *   token index    16 bits each: where a token's string begins
  * Since Linux 6.4 offsets and relative base stand behind the token index.  With per-CPU symbols
  * kept absolute (up to Linux 6.14) an offset below 0 is relative to base - 1, downwards, and one
- * not below 0 is an address by itself.
+ * not below 0 is an address by itself.  Linux 7 aligns to 4 bytes and has no base: an offset counts
+ * from where it lies itself.
  *
  * The token table is found by the digits, which stand for themselves in it.  All that is read is
  * the guest's, so every part is held against the others before it is believed, and the kernel's
@@ -137,23 +138,27 @@ static uint64_t get64(const Window *window, size_t at)
     return value;
 }
 
-static size_t align8(size_t at)
+static size_t align_up(size_t at, size_t align)
 {
-    return (at + 7) & ~(size_t)7;
+    return (at + align - 1) & ~(align - 1);
 }
 
 /* ---- tokens ---- */
 
+/* What an offset counts from. */
+typedef enum Origin { FROM_BASE, FROM_BASE_OR_NOTHING, FROM_ITSELF } Origin;
+
 /* Places in the window. */
 typedef struct Tables {
     const Window *window;
+    size_t align;
     size_t tokens, index;
     size_t names, names_end;
     uint32_t count;
     uint32_t names_left;        /* to walk over before giving up */
-    size_t offsets, base_at;
+    size_t offsets;
+    Origin origin;
     uint64_t base;
-    bool percpu_absolute;
 } Tables;
 
 static uint16_t token_offset(const Tables *t, unsigned token)
@@ -198,7 +203,12 @@ static bool find_tokens(Tables *t, size_t found)
         }
         end = zero - window->bytes + 1;
     }
-    return index_matches(t, align8(end), found, end);
+    for (t->align = 8; t->align >= 4; t->align /= 2) {
+        if (index_matches(t, align_up(end, t->align), found, end)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* ---- names ---- */
@@ -242,22 +252,25 @@ static bool names_at(Tables *t, size_t at)
     size_t markers;
 
     t->count = get32(t->window, at);
-    t->names = at + 8;
-    if (t->count < SYMBOLS_MIN || t->count > SYMBOLS_MAX || get32(t->window, at + 4) != 0 ||
-        t->count > (t->tokens - at) / 2 || !walk_names(t, 0)) {
+    t->names = at + t->align;
+    if (t->count < SYMBOLS_MIN || t->count > SYMBOLS_MAX || t->count > (t->tokens - at) / 2 ||
+        (t->align == 8 && get32(t->window, at + 4) != 0) || !walk_names(t, 0)) {
         return false;
     }
-    markers = align8(t->names_end);
+    markers = align_up(t->names_end, t->align);
     return markers + (t->count + 255) / 256 * 4 <= t->tokens && walk_names(t, markers);
 }
 
+/* Tables whose ends happen to be aligned to 8 may be aligned to 4 nevertheless. */
 static bool find_names(Tables *t)
 {
-    t->names_left = NAMES_WALKED_MAX;
-    for (size_t at = t->tokens & ~(size_t)7; at >= 16 && t->names_left > 0;) {
-        at -= 8;
-        if (at + 16 < t->tokens && names_at(t, at)) {
-            return true;
+    for (t->align = 8; t->align >= 4; t->align /= 2) {
+        t->names_left = NAMES_WALKED_MAX;
+        for (size_t at = t->tokens & ~(t->align - 1); at >= 16 && t->names_left > 0;) {
+            at -= t->align;
+            if (at + 16 < t->tokens && names_at(t, at)) {
+                return true;
+            }
         }
     }
     return false;
@@ -267,27 +280,26 @@ static bool find_names(Tables *t)
 
 static uint64_t address_of(const Tables *t, uint32_t n)
 {
-    uint32_t offset = get32(t->window, t->offsets + n * 4);
+    size_t at = t->offsets + (size_t)n * 4;
+    uint32_t offset = get32(t->window, at);
+    int64_t distance = (int32_t)offset;
 
-    if (!t->percpu_absolute) {
+    switch (t->origin) {
+    case FROM_BASE_OR_NOTHING:
+        return distance >= 0 ? offset : t->base - 1 - distance;
+    case FROM_ITSELF:
+        return t->window->addr + at + distance;
+    default:
         return t->base + offset;
     }
-    return (int32_t)offset >= 0 ? offset : t->base - 1 - (int64_t)(int32_t)offset;
 }
 
-/* The offsets rise, and lead into the image or (absolute ones) nowhere. */
-static bool offsets_make_sense(Tables *t, const Image *image)
+/* They rise, and lead into the image or (absolute ones) nowhere. */
+static bool addresses_make_sense(const Tables *t, const Image *image)
 {
+    uint32_t inside = 0;
     uint64_t last = 0;
-    uint32_t negative = 0, inside = 0;
 
-    if (t->base < image->start || t->base >= image->end) {
-        return false;
-    }
-    for (uint32_t i = 0; i < t->count; i++) {
-        negative += (int32_t)get32(t->window, t->offsets + i * 4) < 0;
-    }
-    t->percpu_absolute = negative > t->count / 2;
     for (uint32_t i = 0; i < t->count; i++) {
         uint64_t addr = address_of(t, i);
 
@@ -300,26 +312,40 @@ static bool offsets_make_sense(Tables *t, const Image *image)
     return inside > t->count / 2;
 }
 
-static bool find_offsets(Tables *t, const Image *image)
+/* Offsets at `offsets`, relative to what `base_at` holds. */
+static bool offsets_with_base(Tables *t, const Image *image, size_t offsets, size_t base_at)
 {
-    const Window *window = t->window;
-    size_t bytes = align8((size_t)t->count * 4), head = t->names - 8;
+    uint32_t negative = 0;
 
-    if (head >= bytes + 8) {                                    /* up to Linux 6.3 */
-        t->base_at = head - 8;
-        t->offsets = t->base_at - bytes;
-        t->base = get64(window, t->base_at);
-        if (offsets_make_sense(t, image)) {
-            return true;
-        }
-    }
-    t->offsets = align8(t->index + TOKENS * 2);
-    t->base_at = t->offsets + bytes;
-    if (t->base_at + 8 > window->len) {
+    if (base_at + 8 > t->window->len) {
         return false;
     }
-    t->base = get64(window, t->base_at);
-    return offsets_make_sense(t, image);
+    t->offsets = offsets;
+    t->base = get64(t->window, base_at);
+    if (t->base < image->start || t->base >= image->end) {
+        return false;
+    }
+    for (uint32_t i = 0; i < t->count; i++) {
+        negative += (int32_t)get32(t->window, offsets + (size_t)i * 4) < 0;
+    }
+    t->origin = negative > t->count / 2 ? FROM_BASE_OR_NOTHING : FROM_BASE;
+    return addresses_make_sense(t, image);
+}
+
+static bool find_offsets(Tables *t, const Image *image)
+{
+    size_t bytes = align_up((size_t)t->count * 4, 8), head = t->names - t->align;
+    size_t behind = align_up(t->index + TOKENS * 2, t->align);
+
+    if (head >= bytes + 8 && offsets_with_base(t, image, head - 8 - bytes, head - 8)) {
+        return true;                                            /* up to Linux 6.3 */
+    }
+    if (offsets_with_base(t, image, behind, behind + bytes)) {
+        return true;
+    }
+    t->offsets = behind;
+    t->origin = FROM_ITSELF;
+    return behind + (size_t)t->count * 4 <= t->window->len && addresses_make_sense(t, image);
 }
 
 /* ---- the table ---- */
@@ -370,7 +396,7 @@ static SymbolTable *read_tables(const Image *image, uint64_t found, KallsymsMark
     if (find_tokens(&tables, found - window.addr) && find_names(&tables) &&
         find_offsets(&tables, image)) {
         table = build_table(&tables, NULL);
-        *mark = (KallsymsMark){ window.addr + tables.base_at, tables.base };
+        *mark = (KallsymsMark){ window.addr + tables.names, get64(&window, tables.names) };
     }
     g_free(window.bytes);
     return table;

@@ -25,7 +25,9 @@
 #define NO_EXECUTE      (UINT64_C(1) << 63)
 #define USER_TABLES     0x31000                 /* CR3 of a user half; the kernel's is 0x30000 */
 
-typedef enum ImageLayout { LAYOUT_6_1, LAYOUT_6_2, LAYOUT_6_4, LAYOUT_COUNT } ImageLayout;
+typedef enum ImageLayout {
+    LAYOUT_6_1, LAYOUT_6_2, LAYOUT_6_4, LAYOUT_7, LAYOUT_COUNT
+} ImageLayout;
 
 typedef struct LinuxImage {
     BareCpu *bare;
@@ -108,8 +110,15 @@ typedef struct ImageSymbol {
     bool absolute;
 } ImageSymbol;
 
+static inline void append_align(GByteArray *out, size_t align)
+{
+    while (out->len % align != 0) {
+        g_byte_array_append(out, (const uint8_t *)"", 1);
+    }
+}
+
 /* Tokens are characters, but token 1, which is what fillers begin with. */
-static inline void append_tokens(GByteArray *out, size_t *index_at)
+static inline void append_tokens(GByteArray *out, size_t align)
 {
     uint16_t index[256];
     size_t start = out->len;
@@ -121,16 +130,8 @@ static inline void append_tokens(GByteArray *out, size_t *index_at)
         index[i] = out->len - start;
         g_byte_array_append(out, (const uint8_t *)token, strlen(token) + 1);
     }
-    g_byte_array_set_size(out, (out->len + 7) & ~7u);
-    *index_at = out->len;
+    append_align(out, align);
     g_byte_array_append(out, (const uint8_t *)index, sizeof(index));
-}
-
-static inline void append_align(GByteArray *out)
-{
-    while (out->len % 8 != 0) {
-        g_byte_array_append(out, (const uint8_t *)"", 1);
-    }
 }
 
 static inline void append32(GByteArray *out, uint32_t value)
@@ -148,7 +149,8 @@ static inline ImageSymbol image_row(const ImageSymbol *rows, size_t n_rows, size
     return (ImageSymbol){ text, 0x10000 + n * 16, false };
 }
 
-static inline void append_names(GByteArray *out, const ImageSymbol *rows, size_t n_rows)
+static inline void append_names(GByteArray *out, const ImageSymbol *rows, size_t n_rows,
+                                size_t align)
 {
     g_autoptr(GByteArray) names = g_byte_array_new();
     uint32_t markers[(IMAGE_NAMES + 255) / 256];
@@ -168,11 +170,11 @@ static inline void append_names(GByteArray *out, const ImageSymbol *rows, size_t
         g_byte_array_append(names, (const uint8_t *)row.text + (filler ? 8 : 0), len - filler);
     }
     append32(out, IMAGE_NAMES);
-    append_align(out);
+    append_align(out, align);
     g_byte_array_append(out, names->data, names->len);
-    append_align(out);
+    append_align(out, align);
     g_byte_array_append(out, (const uint8_t *)markers, sizeof(markers));
-    append_align(out);
+    append_align(out, align);
 }
 
 static inline void append_offsets(GByteArray *out, const LinuxImage *image, const ImageSymbol *rows,
@@ -185,8 +187,20 @@ static inline void append_offsets(GByteArray *out, const LinuxImage *image, cons
 
         append32(out, row.absolute || !percpu ? row.at : -1 - (int32_t)row.at);
     }
-    append_align(out);
+    append_align(out, 8);
     g_byte_array_append(out, (const uint8_t *)&image->base, 8);
+}
+
+/* Linux 7's: each counts from itself. */
+static inline void append_own_offsets(GByteArray *out, const ImageSymbol *rows, size_t n_rows)
+{
+    char text[32];
+
+    for (size_t i = 0; i < IMAGE_NAMES; i++) {
+        ImageSymbol row = image_row(rows, n_rows, i, text);
+
+        append32(out, row.at - (PUT_TABLES + out->len));
+    }
 }
 
 /* Rows in order of address, absolute ones (`percpu` only) first. */
@@ -195,21 +209,25 @@ static inline void image_put_kallsyms(LinuxImage *image, const ImageSymbol *rows
 {
     g_autoptr(GByteArray) out = g_byte_array_new();
     static const uint8_t seqs[IMAGE_NAMES * 3 + 4] = { 1, 2, 3 };
-    size_t index_at;
+    size_t align = layout == LAYOUT_7 ? 4 : 8;
 
-    if (layout != LAYOUT_6_4) {
+    if (layout < LAYOUT_6_4) {
         append_offsets(out, image, rows, n_rows, percpu);
+    } else if (layout == LAYOUT_7) {
+        append32(out, 0);                       /* so that nothing happens to be aligned to 8 */
     }
-    append_names(out, rows, n_rows);
+    append_names(out, rows, n_rows, align);
     if (layout == LAYOUT_6_2) {
         g_byte_array_append(out, seqs, sizeof(seqs));
-        append_align(out);
+        append_align(out, align);
     }
-    append_tokens(out, &index_at);
+    append_tokens(out, align);
     if (layout == LAYOUT_6_4) {
         append_offsets(out, image, rows, n_rows, percpu);
-        g_byte_array_append(out, seqs, sizeof(seqs));
+    } else if (layout == LAYOUT_7) {
+        append_own_offsets(out, rows, n_rows);
     }
+    g_byte_array_append(out, seqs, sizeof(seqs));
     memcpy(image_at(image, PUT_TABLES), out->data, out->len);
     image->kallsyms_end = PUT_TABLES + out->len;
 }

@@ -259,6 +259,8 @@ static const struct { ImageLayout layout; bool percpu; uint64_t moved_by, cr3; }
     { LAYOUT_6_2, true, 0, 0x30000 },
     { LAYOUT_6_4, true, 0, 0x30000 },
     { LAYOUT_6_4, false, 0x3e600000, 0x30000 },
+    { LAYOUT_7, false, 0, 0x30000 },
+    { LAYOUT_7, false, 0x600000, 0x30000 },
     { LAYOUT_6_4, true, 0, USER_TABLES | 0x801 },       /* in user mode, page tables isolated */
 };
 
@@ -298,7 +300,7 @@ END_TEST
 /* A guest may write anything there; what is found then is a table or none. */
 START_TEST(kallsyms_may_lie)
 {
-    LinuxImage *image = kernel_image(_i, true, 0);
+    LinuxImage *image = kernel_image(_i, _i != LAYOUT_7, 0);
 
     for (size_t at = PUT_TABLES; at < image->kallsyms_end; at += 61) {
         uint8_t *byte = image_at(image, at), was = *byte;
