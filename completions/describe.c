@@ -72,7 +72,8 @@ static void describe_fields(json_object *option, const KeyField *fields)
     json_object *keys = add_list(option, "keys");
 
     for (; fields != NULL && fields->name != NULL; fields++) {
-        add_key(keys, fields->name, fields->help, fields->kind == KEY_BOOL ? on_off : fields->choices);
+        add_key(keys, fields->name, fields->help,
+                fields->kind == KEY_BOOL ? on_off : fields->choices);
     }
 }
 

@@ -34,7 +34,8 @@ static bool cmd_chardev_change(Monitor *mon, const CmdValues *args, GError **err
 }
 
 static const CmdArg id_args[] = {
-    { .name = "id", .kind = ARG_WORD, .help = "its id", .complete = candidates_chardevs, .qmp = "id" },
+    { .name = "id", .kind = ARG_WORD, .help = "its id", .complete = candidates_chardevs,
+      .qmp = "id" },
     {}
 };
 

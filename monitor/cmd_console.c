@@ -84,7 +84,8 @@ static const char *const setting_names[] = { "terminal", "pager", "color", NULL 
 static const CmdArg set_args[] = {
     { .name = "setting", .kind = ARG_WORD, .optional = true, .choices = setting_names,
       .help = "what to change; without it all are shown" },
-    { .name = "value", .kind = ARG_BOOL, .optional = true, .help = "without it the value is shown" },
+    { .name = "value", .kind = ARG_BOOL, .optional = true,
+      .help = "without it the value is shown" },
     {}
 };
 
@@ -148,7 +149,8 @@ static bool cmd_set(Monitor *mon, const CmdValues *args, GError **error)
 }
 
 const Command monitor_console_commands[] = {
-    { .name = "watch", .args = watch_args, .run = cmd_watch, .example = "watch -n 0.5 info registers",
+    { .name = "watch", .args = watch_args, .run = cmd_watch,
+      .example = "watch -n 0.5 info registers",
       .help = "repeat a command until a key is pressed, changes marked" },
     { .name = "set", .args = set_args, .run = cmd_set, .params = "[setting [on|off]]",
       .example = "set pager off", .help = "change how this monitor shows things" },

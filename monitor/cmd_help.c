@@ -12,9 +12,10 @@ static void help_all(Monitor *mon, const GPtrArray *list, const char *prefix)
 
 static void help_arg(Monitor *mon, const CmdArg *arg)
 {
-    g_autofree char *name = arg->kind == ARG_FLAG     ? g_strdup_printf("-%c", arg->flag)
-                            : arg->kind == ARG_OPTION ? g_strdup_printf("-%c %s", arg->flag, arg->name)
-                                                      : g_strdup(arg->name);
+    g_autofree char *name =
+        arg->kind == ARG_FLAG     ? g_strdup_printf("-%c", arg->flag)
+        : arg->kind == ARG_OPTION ? g_strdup_printf("-%c %s", arg->flag, arg->name)
+                                  : g_strdup(arg->name);
 
     monitor_printf(mon, "    %-11s %s\n", name, arg->help);
     if (arg->choices != NULL) {
@@ -111,7 +112,8 @@ static bool cmd_info(Monitor *mon, const CmdValues *args, GError **error)
 }
 
 const Command monitor_help_commands[] = {
-    { .name = "help", .alias = "?", .args = help_args, .run = cmd_help, .example = "help info block",
+    { .name = "help", .alias = "?", .args = help_args, .run = cmd_help,
+      .example = "help info block",
       .help = "list the commands, or explain one" },
     { .name = "info", .args = info_args, .run = cmd_info, .example = "info status",
       .help = "show the state of something" },

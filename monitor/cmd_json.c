@@ -87,7 +87,8 @@ static json_object *arguments_of_command(const Command *cmd, const QmpCommand *q
         g_autofree char *text = NULL;
 
         if (member == NULL) {
-            set_error(error, "QMP's %s has nothing for '%s' of %s", qmp->name, arg->name, cmd->name);
+            set_error(error, "QMP's %s has nothing for '%s' of %s", qmp->name, arg->name,
+                      cmd->name);
             error_add_hint(error, "Its own arguments can be given: json %s {\"name\": value, ...}",
                            qmp->name);
             json_object_put(arguments);
@@ -251,7 +252,8 @@ static bool run_by_name(Monitor *mon, const QmpCommand *qmp, const char *text, G
     json_object *arguments;
 
     text += strspn(text, " \t");
-    arguments = *text == '{' ? arguments_of_json(text, error) : arguments_of_words(qmp, text, error);
+    arguments = *text == '{' ? arguments_of_json(text, error)
+                             : arguments_of_words(qmp, text, error);
     return arguments != NULL && run_qmp(mon, qmp, arguments, error);
 }
 

@@ -41,7 +41,8 @@ static bool cmd_nmi(Monitor *mon, const CmdValues *args, GError **error)
 /* ---- cpu ---- */
 
 static const CmdArg cpu_args[] = {
-    { .name = "index", .kind = ARG_INT32, .help = "number of the CPU", .complete = candidates_cpus },
+    { .name = "index", .kind = ARG_INT32, .help = "number of the CPU",
+      .complete = candidates_cpus },
     {}
 };
 

@@ -14,7 +14,7 @@
 
 /* What `set` changes.  All are off where nobody sits at a terminal. */
 typedef struct MonitorSettings {
-    bool terminal;                      /* it shows escape sequences; pages, watch and color want it */
+    bool terminal;                      /* it obeys escape sequences; what follows needs that */
     bool pager;                         /* long output waits after each page */
     bool color;
 } MonitorSettings;
@@ -43,7 +43,7 @@ typedef struct Monitor {
 void monitor_init(Monitor *mon, Vm *vm);
 void monitor_finish(Monitor *mon);
 void monitor_printf(Monitor *mon, const char *format, ...) G_GNUC_PRINTF(2, 3);
-/* A failure whose text is known without "Error: " in front; the nearest names follow by themselves. */
+/* A failure that is known without "Error: " in front; the nearest name follows by itself. */
 void monitor_fail(Monitor *mon, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* Text that stands out on a terminal and is plain text everywhere else. */
 typedef enum MonitorStyle {
@@ -130,7 +130,7 @@ typedef struct Command {
     bool (*run)(Monitor *mon, const CmdValues *values, GError **error);
     const char *help;
     const char *example;                /* a line one could type, for `help CMD`; or NULL */
-    const char *qmp;                    /* the QMP command that does the same; NULL: there is none */
+    const char *qmp;                    /* the QMP command that does the same, or NULL */
 } Command;
 
 /* ---- the tables, one per file ---- */

@@ -24,7 +24,7 @@
 
 /* Who gets the bytes that are typed. */
 typedef enum ConsoleMode {
-    MODE_BUSY,                              /* nobody: text is going out, or another has the focus */
+    MODE_BUSY,                              /* nobody: text goes out, or another has the focus */
     MODE_EDIT,                              /* the line editor */
     MODE_PAGE,                              /* a page is full */
     MODE_WATCH,                             /* a line is repainted until a key comes */

@@ -263,7 +263,8 @@ static void run_command(Monitor *mon, const Command *cmd, const char *typed, con
             print_error(mon, "Error: ", error->message);
             mon->failed = true;
         }
-        if (mon->failed && strstr(mon->out->str + MIN(before, mon->out->len), "Did you mean") == NULL) {
+        before = MIN(before, mon->out->len);
+        if (mon->failed && strstr(mon->out->str + before, "Did you mean") == NULL) {
             suggest_value(mon, &values);
         }
     }

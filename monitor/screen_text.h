@@ -1,4 +1,4 @@
-/* Text as the cells of a terminal: how far a piece reaches, and what changes between two pictures. */
+/* Text as the cells of a terminal: how far it reaches, what changes between two pictures. */
 #pragma once
 
 #include <glib.h>
@@ -14,7 +14,7 @@ size_t screen_text_fit(const char *text, size_t len, unsigned columns, unsigned 
 /* A picture that is painted again and again. */
 typedef struct ScreenView {
     unsigned rows, columns;
-    GArray *cells;                          /* uint32_t each: a character's UTF-8 bytes; what is shown */
+    GArray *cells;                          /* uint32_t each: the UTF-8 bytes of a character shown */
 } ScreenView;
 
 void screen_view_init(ScreenView *view);
