@@ -12,6 +12,7 @@
 typedef struct Walk {
     GPtrArray *out;
     GHashTable *names;                  /* QmpType → its name (owned), for types in `out` */
+    GHashTable *arrays;                 /* names of those of them that are arrays */
     unsigned n_types;
 } Walk;
 
@@ -172,7 +173,10 @@ static const char *type_name(Walk *walk, const QmpType *given)
         name = g_strdup_printf("%u", walk->n_types++);
     }
     g_hash_table_insert(walk->names, (void *)type, name);
-    describe_type(walk, type, name);
+    /* arrays of integers of several widths are one */
+    if (element == NULL || g_hash_table_add(walk->arrays, name)) {
+        describe_type(walk, type, name);
+    }
     return name;
 }
 
@@ -192,7 +196,8 @@ static void describe_command(Walk *walk, const QmpCommand *command)
 GPtrArray *qmp_query_qmp_schema(Vm *vm, GError **error)
 {
     Walk walk = { .out = qmp_schema_info_list_new(),
-                  .names = g_hash_table_new_full(NULL, NULL, NULL, g_free) };
+                  .names = g_hash_table_new_full(NULL, NULL, NULL, g_free),
+                  .arrays = g_hash_table_new(g_str_hash, g_str_equal) };
 
     for (const QmpCommand *command = qmp_commands; command->name != NULL; command++) {
         describe_command(&walk, command);
@@ -203,6 +208,7 @@ GPtrArray *qmp_query_qmp_schema(Vm *vm, GError **error)
 
         info->u.event.arg_type = g_strdup(type_name(&walk, event->data));
     }
+    g_hash_table_unref(walk.arrays);
     g_hash_table_unref(walk.names);
     return walk.out;
 }
