@@ -6,7 +6,7 @@
 #include "qmp_api.h"
 
 /* How often a terminal is told, and how long a file may take nothing before the monitor goes on. */
-#define PROGRESS_MS 200
+#define PROGRESS_MS 500
 #define STALLED_MS  5000
 
 static const CmdArg dump_args[] = {
@@ -26,7 +26,7 @@ static double percent(const GuestDumpState *state)
     return state->total == 0 ? 0 : 100.0 * state->completed / state->total;
 }
 
-/* Over the line before; the monitor's own text comes when the command is done. */
+/* Whole lines: a mux keeps others back.  The monitor's own text comes when the command is done. */
 static void show_progress(Monitor *mon, const char *format, double value)
 {
     char text[64];
@@ -51,10 +51,7 @@ static bool wait_for_end(Monitor *mon)
         if (stalled_ms >= STALLED_MS) {
             return false;
         }
-        show_progress(mon, "\rdumped %.0f %%", percent(&state));
-    }
-    if (before > 0) {
-        show_progress(mon, "\rdumped %.0f %%\r\n", 100);
+        show_progress(mon, "dumped %.0f %%\r\n", percent(&state));
     }
     return true;
 }

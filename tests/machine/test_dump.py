@@ -1,6 +1,7 @@
 """The guest's memory as a file: form, mistakes, and what debuggers find in it."""
 import array
 import base64
+import fcntl
 import os
 import shutil
 import socket
@@ -254,6 +255,22 @@ def test_dump_from_the_human_monitor(board, tmp_path):
     assert 'No such device or address' in board.qmp.hmp('dump-guest-memory %s' % (tmp_path / 'fifo'))
     board.qmp.hmp('dump-guest-memory -d %s' % (tmp_path / 'detached'))
     board.qmp.event('DUMP_COMPLETED')
+
+
+def test_dump_shows_progress(tmp_path):
+    """A monitor that waits for a slow file says how far it is."""
+    fifo = str(tmp_path / 'fifo')
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 1 << 20)
+    with Machine(*BOARD, hmp=True) as machine:
+        machine.hmp.send('dump-guest-memory %s\n' % fifo)
+        machine.hmp.expect(rb'dumped \d %\r\n')
+        os.set_blocking(reader, True)
+        with os.fdopen(reader, 'rb') as pipe:
+            assert len(pipe.read()) > 64 << 20
+        machine.hmp.expect(machine.hmp.PROMPT)
+        assert machine.hmp.command('info dump') == 'Status: completed\n'
 
 
 # ---- debuggers ----

@@ -8,7 +8,7 @@
 
 /* How soon a wait for the other end of a pipe sees that the dump is given up. */
 #define WAIT_MS 100
-#define PIECE   (1 * MIB)
+#define PIECE   (128 * KIB)
 
 static bool cancelled(const DumpFile *file, GError **error)
 {
