@@ -83,9 +83,9 @@ typedef struct DebugStop {
 } DebugStop;
 const DebugStop *debug_last_stop(Vm *vm);       /* gdb's, if it is one of several */
 /*
- * Everything the last stop was for, n of them: vCPUs may meet points at the same moment, and a place
- * may have points of several owners.  Beside the last stop none is gdb's: those come up again when
- * the machine goes on.
+ * Everything the last stop was for, n of them: vCPUs may meet points at the same moment, and a
+ * place may have points of several owners.  Beside the last stop none is gdb's: those come up again
+ * when the machine goes on.
  */
 const DebugStop *debug_stops(Vm *vm, size_t *n);
 

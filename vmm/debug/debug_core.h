@@ -44,4 +44,3 @@ void debug_on_event(Vm *vm, const VmEvent *event, void *opaque);
 
 /* debug_step.c */
 bool debug_step_is_done(const X86Cpu *cpu);     /* the vCPU has come to the step's own point */
-uint64_t debug_linear_stack(const X86Cpu *cpu);

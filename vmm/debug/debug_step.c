@@ -8,7 +8,7 @@
 
 /* A return that drops arguments (RET n) leaves the stack a little above where the call found it. */
 #define STACK_SLACK 4096
-/* What of CR3 tells processes apart: neither PCID nor the half that page-table isolation switches. */
+/* What of CR3 tells processes apart: neither PCID nor the bit page-table isolation switches. */
 #define CR3_PROCESS UINT64_C(0x000fffffffffe000)
 
 /* ---- whether ---- */
@@ -91,7 +91,7 @@ bool debug_wait(Vm *vm, unsigned timeout_ms)
 
 /* ---- to a point of the step's own ---- */
 
-uint64_t debug_linear_stack(const X86Cpu *cpu)
+static uint64_t linear_stack(const X86Cpu *cpu)
 {
     uint64_t sp = cpu->gpr[R_RSP];
 
@@ -107,7 +107,7 @@ bool debug_step_is_done(const X86Cpu *cpu)
     const StepState *step = &debug_core.step;
 
     return step->active && step->has_point && step->point.addr == x86_linear_rip(cpu) &&
-           debug_linear_stack(cpu) - step->stack < STACK_SLACK && x86_cpl(cpu) == step->cpl &&
+           linear_stack(cpu) - step->stack < STACK_SLACK && x86_cpl(cpu) == step->cpl &&
            (step->cpl != 3 || (cpu->cr3 & CR3_PROCESS) == step->cr3);
 }
 
@@ -173,7 +173,7 @@ static bool step_over(Vm *vm, DebugOwner owner, X86Cpu *cpu, GError **error)
     size_t len = x86_call_length(x86_code_bits(cpu), code, read_code(cpu, code));
 
     return len == 0 ? step_insn(vm, owner, cpu, error)
-                    : run_to(vm, owner, cpu, x86_linear_rip(cpu) + len, debug_linear_stack(cpu),
+                    : run_to(vm, owner, cpu, x86_linear_rip(cpu) + len, linear_stack(cpu),
                              error);
 }
 
@@ -186,7 +186,7 @@ static bool step_out(Vm *vm, DebugOwner owner, X86Cpu *cpu, GError **error)
         return false;
     }
     return run_to(vm, owner, cpu, frames[1].rip,
-                  frames[0].cfa != 0 ? frames[0].cfa : debug_linear_stack(cpu) + 1, error);
+                  frames[0].cfa != 0 ? frames[0].cfa : linear_stack(cpu) + 1, error);
 }
 
 bool debug_step(Vm *vm, DebugOwner owner, X86Cpu *cpu, DebugStep step, GError **error)

@@ -196,8 +196,8 @@ static void end_step(Vm *vm)
 }
 
 /*
- * While the machine is stopped in another state, what was met waits for its going on: vcpus_resume()
- * brings it up again.
+ * While the machine is stopped in another state, what was met waits: vcpus_resume() brings it up
+ * again.
  */
 void debug_settle(Vm *vm)
 {

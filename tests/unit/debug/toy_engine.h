@@ -1,8 +1,8 @@
 /*
- * Two CPUs of a toy engine that knows five instructions, driven by the real vCPU threads.
+ * Two CPUs of a toy engine that knows six instructions, driven by the real vCPU threads.
  *
- * nop; hlt waits for a kick; call rel32; ret; stosb writes to rdi, for watch points; and 0x99, which
- * counts rcx down and calls itself while that is not 0.
+ * nop; hlt stays where it is; call rel32; ret; stosb writes to rdi, for watch points; and 0x99,
+ * which counts rcx down and calls itself while that is not 0.
  */
 #pragma once
 
@@ -28,7 +28,7 @@ extern bool toy_refuses;                /* set_breakpoints() fails */
 /* Points are met only when this many CPUs are at one; 0, 1: at once. */
 extern int toy_rendezvous;
 
-ToyMachine *toy_new(void);              /* all CPUs at TOY_CODE in 64-bit mode; machine lock taken */
+ToyMachine *toy_new(void);          /* all CPUs at TOY_CODE in 64-bit mode; takes the machine lock */
 void toy_free(ToyMachine *toy);
 void toy_load(ToyMachine *toy, const uint8_t *code, size_t len);
 void toy_wait(ToyMachine *toy);         /* until it stops */

@@ -3,8 +3,8 @@
  *
  * Hardware breakpoints and watchpoints take the guest's debug registers over while they are set.  A
  * software breakpoint is an INT3 in guest memory, which stands there only while vCPUs run: whoever
- * looks at or changes a stopped guest's memory meets the guest's own bytes, and what was loaded over
- * an INT3 gets a new one when the machine goes on.
+ * looks at or changes a stopped guest's memory meets the guest's own bytes, and what was loaded
+ * over an INT3 gets a new one when the machine goes on.
  */
 #include "kvm.h"
 
@@ -29,8 +29,8 @@
 /* ---- software breakpoints ---- */
 
 /*
- * A place for an INT3.  Page tables come and go with processes, so its physical address is kept; the
- * code that was there tells whether it is still the same memory.
+ * A place for an INT3.  Page tables come and go with processes, so its physical address is kept;
+ * the code that was there tells whether it is still the same memory.
  */
 typedef struct Patch {
     uint64_t addr;                      /* linear */
