@@ -197,7 +197,7 @@ def main():
     print('seed %d' % seed, flush=True)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 20, 64 << 20))     # no test of the host's disk
-    folder = tempfile.mkdtemp(prefix='rhea-fuzz-')
+    folder = tempfile.mkdtemp(prefix='rhea-hmp-')
     program = os.path.abspath(arguments.rhea)
     with open(arguments.tables, encoding='utf-8') as file:
         tables = json.load(file)
