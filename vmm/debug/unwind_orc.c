@@ -47,8 +47,11 @@ static uint16_t get16(const uint8_t *p)
     return p[0] | p[1] << 8;
 }
 
-/* Most entries are of functions that called: their type's number tells the layout. */
-static bool entries_are_typed(const OrcTable *orc, const UnwindState *s)
+/*
+ * Many entries are of functions that called, from sp: their type's number tells the layout.  False:
+ * it is neither (Linux 7 numbers the bases otherwise).
+ */
+static bool find_layout(OrcTable *orc, const UnwindState *s)
 {
     uint8_t bytes[SAMPLE * ENTRY_BYTES];
     uint64_t n = MIN(orc->count, SAMPLE);
@@ -64,7 +67,8 @@ static bool entries_are_typed(const OrcTable *orc, const UnwindState *s)
         as_typed += (flags & 15) == BASE_SP && (flags >> 8 & 7) == TYPE_CALL;
         as_old += (flags & 15) == BASE_SP && (flags >> 8 & 7) == 0;
     }
-    return as_typed > as_old;
+    orc->typed = as_typed > as_old;
+    return MAX(as_typed, as_old) > n / 8;
 }
 
 static bool read_ip(const OrcTable *orc, const UnwindState *s, uint64_t n, uint64_t *ip)
@@ -93,8 +97,8 @@ void orc_find(OrcTable *orc, const UnwindState *s)
     orc->ips = ips.addr;
     orc->entries = entries.addr;
     orc->count = (ips_end.addr - ips.addr) / 4;
-    orc->typed = entries_are_typed(orc, s);
-    if (!read_ip(orc, s, 0, &orc->first) || !read_ip(orc, s, orc->count - 1, &orc->last)) {
+    if (!find_layout(orc, s) || !read_ip(orc, s, 0, &orc->first) ||
+        !read_ip(orc, s, orc->count - 1, &orc->last)) {
         orc->count = 0;
     }
 }
