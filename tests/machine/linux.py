@@ -8,10 +8,9 @@ class Linux(Machine):
     """`drivers`: the groups it loads, "net,usb". Extra words of the kernel's command line in `append`."""
 
     def __init__(self, folder, drivers, *args, memory='256', append='', **options):
-        # no_timer_check: on a loaded host the kernel misses the ticks it counts at start and gives up
         super().__init__('-accel', 'tcg', '-m', memory, '-nodefaults', '-kernel', os.path.join(folder, 'vmlinuz'),
                          '-initrd', os.path.join(folder, 'initrd'), '-append',
-                         'console=ttyS0 quiet no_timer_check drivers=%s %s' % (drivers, append), *args,
+                         'console=ttyS0 quiet drivers=%s %s' % (drivers, append), *args,
                          serial='wait', **options)
         self.at_shell = False
 

@@ -14,7 +14,7 @@ def boot(demo, *args):
     """The demo guest with its shell ready."""
     machine = Machine('-accel', 'tcg', '-m', '256', '-nodefaults',
                       '-kernel', os.path.join(demo, 'vmlinuz'), '-initrd', os.path.join(demo, 'initrd'),
-                      '-append', 'console=ttyS0 quiet no_timer_check', *args, serial='wait')
+                      '-append', 'console=ttyS0 quiet', *args, serial='wait')
     with machine:
         machine.serial.expect(r'~? # ', 120)
         yield machine
