@@ -55,6 +55,9 @@ void x86_cpu_model_free(X86CpuModel *model);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(X86CpuModel, x86_cpu_model_free)
 const char *const *x86_cpu_model_names(void);          /* NULL-terminated, for -cpu help */
 bool x86_cpu_has(const X86CpuModel *model, FeatureWord word, unsigned bit);
+/* Bits of CR4 and EFER that software may set; NULL: those of any model. */
+uint64_t x86_cr4_bits(const X86CpuModel *model);
+uint64_t x86_efer_bits(const X86CpuModel *model);
 
 /* Feature bit by name ("sse4.2", "lm"), false if unknown. */
 bool x86_feature_find(const char *name, FeatureWord *word, unsigned *bit);

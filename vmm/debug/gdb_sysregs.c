@@ -18,34 +18,6 @@
 #define TYPE_CONFORMING (1u << 2)
 #define TYPE_RW         (1u << 1)       /* code: readable, data: writable */
 
-/* A bit that software may change where the CPU has the feature. */
-typedef struct FeatureBit { uint32_t bit; FeatureWord word; uint8_t feature; } FeatureBit;
-
-static const FeatureBit cr4_bits[] = {
-    { CR4_VME, FEAT_1_EDX, 1 },         { CR4_PVI, FEAT_1_EDX, 1 },
-    { CR4_TSD, FEAT_1_EDX, 4 },         { CR4_DE, FEAT_1_EDX, 2 },
-    { CR4_PSE, FEAT_1_EDX, 3 },         { CR4_PAE, FEAT_1_EDX, 6 },
-    { CR4_MCE, FEAT_1_EDX, 7 },         { CR4_PGE, FEAT_1_EDX, 13 },
-    { CR4_OSFXSR, FEAT_1_EDX, 24 },     { CR4_OSXMMEXCPT, FEAT_1_EDX, 25 },
-    { CR4_UMIP, FEAT_7_0_ECX, 2 },      { CR4_FSGSBASE, FEAT_7_0_EBX, 0 },
-    { CR4_PCIDE, FEAT_1_ECX, 17 },      { CR4_OSXSAVE, FEAT_1_ECX, 26 },
-    { CR4_SMEP, FEAT_7_0_EBX, 7 },      { CR4_SMAP, FEAT_7_0_EBX, 20 },
-};
-static const FeatureBit efer_bits[] = {
-    { EFER_SCE, FEAT_8000_0001_EDX, 11 }, { EFER_LME, FEAT_8000_0001_EDX, 29 },
-    { EFER_NXE, FEAT_8000_0001_EDX, 20 }, { EFER_FFXSR, FEAT_8000_0001_EDX, 25 },
-};
-
-static bool may_change(const X86Cpu *cpu, const FeatureBit *bits, size_t n, uint64_t changed)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (x86_cpu_has(cpu->model, bits[i].word, bits[i].feature)) {
-            changed &= ~(uint64_t)bits[i].bit;
-        }
-    }
-    return changed == 0;
-}
-
 bool gdb_put_rflags(X86Cpu *cpu, uint64_t value)
 {
     cpu->rflags = (value & RFLAGS_WRITABLE) | (cpu->rflags & ~(uint64_t)RFLAGS_WRITABLE);
@@ -98,7 +70,7 @@ bool gdb_put_cr4(X86Cpu *cpu, uint64_t value)
     uint64_t changed = cpu->cr4 ^ value;
     bool lma = cpu->efer & EFER_LMA;
 
-    if (!may_change(cpu, cr4_bits, G_N_ELEMENTS(cr4_bits), changed) ||
+    if (changed & ~x86_cr4_bits(cpu->model) ||
         (lma && !(value & CR4_PAE)) || (changed & CR4_PCIDE && value & CR4_PCIDE && !lma)) {
         return false;
     }
@@ -111,7 +83,7 @@ bool gdb_put_efer(X86Cpu *cpu, uint64_t value)
 {
     uint64_t changed = (cpu->efer ^ value) & ~(uint64_t)EFER_LMA;
 
-    if (!may_change(cpu, efer_bits, G_N_ELEMENTS(efer_bits), changed) ||
+    if (changed & ~x86_efer_bits(cpu->model) ||
         (changed & EFER_LME && cpu->cr0 & CR0_PG)) {
         return false;
     }

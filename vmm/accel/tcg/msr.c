@@ -245,20 +245,10 @@ static bool read_efer(TcgCpu *cpu, uint64_t *value)
 /* SDM volume 3A 2.2.1. */
 static bool write_efer(TcgCpu *cpu, uint64_t value)
 {
-    /* Features by their bit of CPUID.80000001:EDX. */
-    static const struct { uint32_t bit; uint8_t feature; } rows[] = {
-        { EFER_SCE, 11 }, { EFER_NXE, 20 }, { EFER_FFXSR, 25 }, { EFER_LME, 29 }, { EFER_LMA, 29 },
-    };
     X86Cpu *x86 = &cpu->x86;
-    uint64_t allowed = 0, changed = x86->efer ^ value;
+    uint64_t changed = x86->efer ^ value;
 
-    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        if (x86->model == NULL ||
-            x86->model->features[FEAT_8000_0001_EDX] >> rows[i].feature & 1) {
-            allowed |= rows[i].bit;
-        }
-    }
-    if (value & ~allowed || (changed & EFER_LME && x86->cr0 & CR0_PG)) {
+    if (value & ~x86_efer_bits(x86->model) || (changed & EFER_LME && x86->cr0 & CR0_PG)) {
         return false;
     }
     x86->efer = (value & ~(uint64_t)EFER_LMA) | (x86->efer & EFER_LMA);

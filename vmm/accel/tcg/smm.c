@@ -7,6 +7,8 @@
  */
 #include "tcg_sys.h"
 
+#include "cpuid.h"
+
 #define SMM_ENTRY       0x8000          /* offset of the handler from SMBASE */
 #define SMM_REVISION    0x20064u        /* AMD64 layout, SMBASE relocation */
 #define SMM_CODE_ATTR   (SEG_ATTR_G | 0x93u)
@@ -150,7 +152,7 @@ static void restore_control(TcgCpu *cpu)
     bool paging = cr0 & CR0_PG;
 
     if (cr0 >> 32 || (paging && !(cr0 & CR0_PE)) || (cr0 & (CR0_NW | CR0_CD)) == CR0_NW ||
-        efer & ~efer_bits || cr4 & ~tcg_cr4_allowed(cpu) ||
+        efer & ~efer_bits || cr4 & ~x86_cr4_bits(x86->model) ||
         (paging && efer & EFER_LME && !(cr4 & CR4_PAE))) {
         rsm_shutdown(cpu);
     }

@@ -107,31 +107,6 @@ static void write_cr3(TcgCpu *cpu, const UOp *u, uint64_t value)
 
 /* ---- CR4 ---- */
 
-/* Bits that exist only with a feature; the others of CR4_ALWAYS with any CPU. */
-static const struct { uint32_t bit; FeatureWord word; uint8_t feature; } cr4_features[] = {
-    { CR4_VME, FEAT_1_EDX, 1 },             { CR4_PVI, FEAT_1_EDX, 1 },
-    { CR4_TSD, FEAT_1_EDX, 4 },             { CR4_DE, FEAT_1_EDX, 2 },
-    { CR4_PSE, FEAT_1_EDX, 3 },             { CR4_PAE, FEAT_1_EDX, 6 },
-    { CR4_MCE, FEAT_1_EDX, 7 },             { CR4_PGE, FEAT_1_EDX, 13 },
-    { CR4_OSFXSR, FEAT_1_EDX, 24 },         { CR4_OSXMMEXCPT, FEAT_1_EDX, 25 },
-    { CR4_UMIP, FEAT_7_0_ECX, 2 },          { CR4_FSGSBASE, FEAT_7_0_EBX, 0 },
-    { CR4_PCIDE, FEAT_1_ECX, 17 },          { CR4_OSXSAVE, FEAT_1_ECX, 26 },
-    { CR4_SMEP, FEAT_7_0_EBX, 7 },          { CR4_SMAP, FEAT_7_0_EBX, 20 },
-};
-#define CR4_ALWAYS CR4_PCE
-
-uint64_t tcg_cr4_allowed(const TcgCpu *cpu)
-{
-    uint64_t allowed = CR4_ALWAYS;
-
-    for (size_t i = 0; i < G_N_ELEMENTS(cr4_features); i++) {
-        if (cpu_has(cpu, cr4_features[i].word, cr4_features[i].feature)) {
-            allowed |= cr4_features[i].bit;
-        }
-    }
-    return allowed;
-}
-
 static void write_cr4(TcgCpu *cpu, const UOp *u, uint64_t value)
 {
     const uint32_t flushes = CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP;
@@ -140,7 +115,7 @@ static void write_cr4(TcgCpu *cpu, const UOp *u, uint64_t value)
     uint64_t changed = x86->cr4 ^ value;
     bool long_mode = x86->efer & EFER_LMA;
 
-    if (value & ~tcg_cr4_allowed(cpu) || (long_mode && !(value & CR4_PAE))) {
+    if (value & ~x86_cr4_bits(x86->model) || (long_mode && !(value & CR4_PAE))) {
         general_protection(cpu, u);
     }
     if (changed & value & CR4_PCIDE && (!long_mode || x86->cr3 & CR3_PCID)) {

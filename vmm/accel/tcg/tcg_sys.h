@@ -160,7 +160,6 @@ X86Seg stack_load_return(TcgCpu *cpu, const UOp *u, uint16_t selector, unsigned 
 /* After a return to an outer level: DS, ES, FS, GS that it may not keep become null. */
 void segs_drop_inner(TcgCpu *cpu, unsigned cpl);
 
-uint64_t tcg_cr4_allowed(const TcgCpu *cpu);            /* CR4 bits the model has (sysreg.c) */
 
 /* ---- linear addresses ---- */
 static inline bool tcg_canonical(uint64_t addr)
