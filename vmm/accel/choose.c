@@ -82,5 +82,6 @@ bool accel_start(Vm *vm, const AccelOps *ops, GError **error)
         vm->accel = NULL;
         return false;
     }
+    vm->sync_dirty = ops->sync_dirty;
     return true;
 }

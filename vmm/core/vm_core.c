@@ -100,6 +100,7 @@ void vm_core_init(Vm *vm, GMainContext *context, const DeviceType *const *device
     g_source_attach(vm->request_source, context);
     vm_clock_init(&vm->clock, vm, context);
     vm->input = input_new(vm);
+    vm->consoles = g_ptr_array_new();
     vm->system_bus = bus_new(NULL, &system_bus_type, "main-system-bus");
     object_add_child(object_container("/machine/unattached"), "sysbus", &vm->system_bus->obj);
     mem_region_init(&vm->system_memory, NULL, "system", MEM_SIZE_ALL);
@@ -134,6 +135,7 @@ void vm_core_finish(Vm *vm)
     mem_region_finish(&vm->system_io);
     mem_region_finish(&vm->system_memory);
     input_free(vm->input);
+    g_ptr_array_unref(vm->consoles);
     vm_clock_finish(&vm->clock);
     g_source_destroy(vm->request_source);
     g_source_unref(vm->request_source);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "clock.h"
+#include "console.h"
 #include "device.h"
 #include "input.h"
 #include "irq.h"
@@ -88,6 +89,7 @@ struct Vm {
     void (*cpus_pause)(Vm *vm);
     void (*cpus_resume)(Vm *vm);
     void (*cpus_reset)(Vm *vm);
+    void (*sync_dirty)(Vm *vm, DirtyClient client);     /* engine's dirty log; NULL: it has none */
     void (*cpu_kick)(X86Cpu *cpu);          /* any thread: wake it or make it leave the guest */
     /* a vCPU stands at a point of the debugger's; set by whoever sets points */
     void (*debug_settle)(Vm *vm);
@@ -106,6 +108,7 @@ struct Vm {
 
     VmClock clock;
     Input *input;                           /* keyboards and pointers */
+    GPtrArray *consoles;                    /* Console * */
     bool built;                             /* complete: devices come and go by hot-plug alone */
     RunState run_state;
     GMainContext *context;                  /* main loop's */
