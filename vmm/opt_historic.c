@@ -69,9 +69,25 @@ static bool opt_absent_display(Options *options, const char *arg, GError **error
     return false;
 }
 
+/* ---- -vga ---- */
+
+static const struct { const char *name, *type; } vga_models[] = {
+    { "none", NULL }, { "std", "VGA" },
+};
+
 static bool opt_vga(Options *options, const char *arg, GError **error)
 {
-    return g_str_equal(arg, "none") || opt_absent_display(options, arg, error);
+    for (size_t i = 0; i < G_N_ELEMENTS(vga_models); i++) {
+        if (g_str_equal(arg, vga_models[i].name)) {
+            if (vga_models[i].type != NULL) {
+                options_later(options, OPTION_STAGE_DEVICE, "vga", vga_models[i].type,
+                              option_make_device);
+            }
+            return true;
+        }
+    }
+    set_error(error, "there is no display adapter '%s': 'std' or 'none'", arg);
+    return false;
 }
 
 const Option historic_options[] = {
@@ -86,6 +102,6 @@ const Option absent_options[] = {
     { "vnc", "DISPLAY", "refused", opt_absent_display },
     { "spice", "OPTIONS", "refused", opt_absent_display },
     { "k", "LAYOUT", "refused", opt_absent_display },
-    { "vga", "none", "no display adapter; any other is refused", opt_vga },
+    { "vga", "std|none", "the display adapter", opt_vga },
     {}
 };

@@ -29,6 +29,7 @@
 #include "serial.h"
 #include "testdev.h"
 #include "usb.h"
+#include "vga_pci.h"
 #include "virtio_devices.h"
 
 const DeviceType *const device_types[] = {
@@ -76,6 +77,7 @@ const DeviceType *const device_types[] = {
     &usb_mouse_type,
     &usb_storage_type,
     &usb_tablet_type,
+    &vga_pci_type,
     &virtio_balloon_device_type,
     &virtio_balloon_pci_non_transitional_type,
     &virtio_balloon_pci_transitional_type,

@@ -1,0 +1,18 @@
+/*
+ * What a monitor tells of itself.  VESA Enhanced EDID Standard, release A, revision 2 (EDID 1.4);
+ * timings after VESA CVT 1.2, reduced blanking.
+ */
+#pragma once
+
+#include <stdint.h>
+
+enum { EDID_BYTES = 128 };
+
+typedef struct EdidWish {
+    uint32_t width, height;             /* preferred; 0: 1280 by 800 */
+    uint32_t width_max, height_max;     /* largest of the others; 0: any */
+    uint32_t refresh_mhz;               /* frames in 1000 seconds; 0: 60 Hz */
+} EdidWish;
+
+/* Fills `out`, whatever is wished for: what the format cannot say is cut to what it can. */
+void edid_make(uint8_t out[EDID_BYTES], const EdidWish *wish);
