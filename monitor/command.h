@@ -138,7 +138,7 @@ extern const Command monitor_help_commands[], monitor_machine_commands[], monito
     monitor_log_commands[], monitor_chardev_commands[], monitor_device_commands[];
 extern const Command monitor_console_commands[], monitor_json_commands[], monitor_qom_commands[];
 extern const Command monitor_dump_commands[], info_dump_topics[], monitor_fd_commands[];
-extern const Command monitor_input_commands[], info_input_topics[];
+extern const Command monitor_input_commands[], info_input_topics[], monitor_ui_commands[];
 extern const Command monitor_block_commands[], info_block_topics[];
 extern const Command monitor_net_commands[], info_net_topics[];
 extern const Command monitor_symbol_commands[], info_symbol_topics[];

@@ -16,6 +16,7 @@ static const Command *const command_tables[] = {
     monitor_json_commands,
     monitor_qom_commands,
     monitor_input_commands,
+    monitor_ui_commands,
     monitor_block_commands,
     monitor_net_commands,
     monitor_symbol_commands,

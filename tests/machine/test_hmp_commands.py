@@ -49,6 +49,9 @@ COMMANDS = {
     'mouse_set': ([('mouse_set 2', '')], [('mouse_set', NO_EXPRESSION),
                                           ('mouse_set 99', r"Mouse at index '99' not found\n"),
                                           ('mouse_set 1', r"Input device '.*' is not a mouse\n")]),
+    'screendump': ([('screendump {folder}/screen.png -f png', ''), ('screendump {folder}/screen.ppm video0 0', '')],
+                   [('screendump', EXPECTED), ('screendump x -f gif', r"Error: there is no format 'gif': .*\n"),
+                    ('screendump x videoo', r"Error: Device 'videoo' not found\n(Did.*\n)?")]),
     'log': ([('log unimp,guest_errors', ''), ('log none', '')],
             [('log', EXPECTED), ('log guest_erors', r"(?s)Log items .*guest_errors.*")]),
     'logfile': ([('logfile {folder}/log', '')],
@@ -271,7 +274,7 @@ def machine(tmp_path_factory):
                  '-usb', '-device', 'usb-tablet,id=tablet',
                  '-drive', 'if=none,id=disk0,format=raw,file=%s' % (folder / 'disk'),
                  '-device', 'virtio-blk-pci,drive=disk0,id=vd0',
-                 '-drive', 'if=ide,media=cdrom,id=cd0', hmp=True) as running:
+                 '-drive', 'if=ide,media=cdrom,id=cd0', '-device', 'VGA,id=video0', hmp=True) as running:
         running.test_folder = folder
         running.qmp.hmp('cont')
         running.qmp.hmp('stop')
