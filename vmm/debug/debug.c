@@ -71,7 +71,7 @@ static void add_place(GArray *list, const BreakPoint *at)
 bool debug_give_points(Vm *vm, GError **error)
 {
     g_autoptr(GArray) list = g_array_new(FALSE, FALSE, sizeof(BreakPoint));
-    bool running = vm_is_running(vm) && !vm->quitting, ok;  /* vm_run() leaves its CPUs standing */
+    bool running = vm_is_running(vm), ok;
 
     for (guint i = 0; i < debug_core.points->len; i++) {
         add_place(list, &((DebugPoint *)g_ptr_array_index(debug_core.points, i))->at);
@@ -83,7 +83,7 @@ bool debug_give_points(Vm *vm, GError **error)
         vm->cpus_pause(vm);
     }
     ok = vm->accel->set_breakpoints(vm, (const BreakPoint *)list->data, list->len, error);
-    if (running) {
+    if (running && !vm->quitting) {                     /* at the end they go on standing */
         vm->cpus_resume(vm);
     }
     return ok;
