@@ -126,7 +126,7 @@ END_TEST
 static const struct { const char *line, *words; size_t start; } completions[] = {
     { "sto", "stop", 0 },
     { "system_", "system_powerdown system_reset system_wakeup", 0 },
-    { "info r", "registers roms", 5 },
+    { "info r", "ramblock registers roms", 5 },
     { "help info rom", "roms", 10 },
     { "help sto", "stop", 5 },
     { "help stop st", "", 10 },
