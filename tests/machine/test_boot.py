@@ -98,6 +98,24 @@ def test_stop_and_cont(demo):
         machine.serial.expect('alive\r\n')
 
 
+def uptime(machine):
+    return float(re.search(r'\n(\d+\.\d+) ', shell(machine, 'cat /proc/uptime')).group(1))
+
+
+def test_time_stands_while_the_machine_does(demo):
+    """Also for the counter of the CPU, which Linux takes its time from."""
+    with boot(demo, append='quiet') as machine:
+        machine.serial.expect(PROMPT, 120)
+        begin, before = time.monotonic(), uptime(machine)
+        machine.qmp.command('stop')
+        stopped = time.monotonic()
+        time.sleep(3)                                       # the passing of time is what is tested
+        stood = time.monotonic() - stopped
+        machine.qmp.command('cont')
+        passed = uptime(machine) - before
+        assert passed < time.monotonic() - begin - stood + 0.5
+
+
 def test_smbios_strings_reach_the_guest(demo):
     with boot(demo, '-smbios', 'type=1,manufacturer=OpenStack Foundation,product=OpenStack Nova,serial=80590690',
               '-smbios', 'type=3,asset=shelf,, left', append='quiet') as machine:

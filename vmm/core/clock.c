@@ -5,6 +5,7 @@
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
+#include <x86intrin.h>
 
 #include "lock.h"
 #include "vm_core.h"
@@ -42,6 +43,16 @@ int64_t vm_clock_ns(Vm *vm)
                  : __atomic_load_n(&clock->stopped_ns, __ATOMIC_ACQUIRE);
     } while ((seq & 1) || seq != __atomic_load_n(&clock->seq, __ATOMIC_RELAXED));
     return ns;
+}
+
+/* Changes only while no CPU runs. */
+uint64_t vm_clock_tsc(const Vm *vm)
+{
+    const VmClock *clock = &vm->clock;
+    bool stands = clock->tsc_stands && !clock->manual &&
+                  !__atomic_load_n(&clock->running, __ATOMIC_ACQUIRE);
+
+    return (stands ? clock->tsc_stopped : __rdtsc()) - clock->tsc_lost;
 }
 
 static void clock_publish(VmClock *clock, bool running, int64_t offset_ns, int64_t stopped_ns)
@@ -192,7 +203,7 @@ void vm_timer_finish(VmTimer *timer)
 
 void vm_clock_init(VmClock *clock, Vm *vm, GMainContext *context)
 {
-    *clock = (VmClock){ .heap = g_ptr_array_new() };
+    *clock = (VmClock){ .heap = g_ptr_array_new(), .tsc_stopped = __rdtsc() };
     g_ptr_array_add(clock->heap, NULL);             /* position 0 is unused */
     clock->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     g_assert(clock->timer_fd >= 0);
@@ -215,6 +226,7 @@ void vm_clock_start(Vm *vm)
     VmClock *clock = &vm->clock;
 
     if (!clock->running && !clock->manual) {
+        clock->tsc_lost += clock->tsc_stands ? __rdtsc() - clock->tsc_stopped : 0;
         clock_publish(clock, true, clock->stopped_ns - host_clock_ns(), clock->stopped_ns);
         clock_arm(clock);
     }
@@ -225,6 +237,7 @@ void vm_clock_stop(Vm *vm)
     VmClock *clock = &vm->clock;
 
     if (clock->running) {
+        clock->tsc_stopped = __rdtsc();
         clock_publish(clock, false, 0, vm_clock_ns(vm));
         clock_arm(clock);
     }

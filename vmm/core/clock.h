@@ -33,6 +33,11 @@ struct VmTimer {
 };
 
 int64_t vm_clock_ns(Vm *vm);
+/*
+ * The host's time-stamp counter as the machine's CPUs count from it.  Where an engine has the
+ * counter under its own control (clock.tsc_stands) it stands while the clock does.  Any thread.
+ */
+uint64_t vm_clock_tsc(const Vm *vm);
 int64_t host_clock_ns(void);            /* CLOCK_MONOTONIC, never stops */
 int64_t host_wall_ns(void);             /* CLOCK_REALTIME */
 
@@ -57,6 +62,8 @@ typedef struct VmClock {
     int64_t offset_ns;                  /* machine time = host clock + offset while running */
     int64_t stopped_ns;                 /* machine time while stopped or manual */
     unsigned seq;                       /* seqlock for lock-free readers */
+    bool tsc_stands;                    /* set by the engine before the clock runs */
+    uint64_t tsc_stopped, tsc_lost;     /* host's counter at the stop; counts passed in all stops */
     GPtrArray *heap;                    /* VmTimer *, binary heap from index 1 */
     int timer_fd;                     /* set to the first deadline: GLib's own timers count in ms */
     GSource *source;                    /* watches timer_fd on the main loop */

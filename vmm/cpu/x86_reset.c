@@ -216,7 +216,7 @@ static uint64_t tsc_offset_at_reset(const X86Cpu *cpu)
 
         return first->tsc_offset;
     }
-    return -__rdtsc();
+    return -(cpu->vm != NULL ? vm_clock_tsc(cpu->vm) : __rdtsc());
 }
 
 void x86_cpu_reset(X86Cpu *cpu)

@@ -50,7 +50,7 @@ uint32_t apic_timer_current(const Apic *apic)
 
 static uint64_t guest_tsc(const Apic *apic)
 {
-    return __rdtsc() + apic->cpu->tsc_offset;
+    return vm_clock_tsc(apic->dev.vm) + apic->cpu->tsc_offset;
 }
 
 /* The rate is measured over the machine's life: the longer, the better. */

@@ -490,6 +490,7 @@ void tcg_decoder_setup(const X86CpuModel *model)
 
 static bool tcg_init(Vm *vm, GError **error)
 {
+    vm->clock.tsc_stands = true;
     block_engine_init(vm);
     return mmu_engine_init(vm, error);
 }

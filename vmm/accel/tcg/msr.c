@@ -5,7 +5,6 @@
  * What no table has is #GP and a line in the log; guests probe for MSRs and expect that.
  */
 #include <string.h>
-#include <x86intrin.h>
 
 #include "tcg_sys.h"
 
@@ -198,7 +197,7 @@ static bool read_tsc(TcgCpu *cpu, uint64_t *value)
 /* 17.17.3: moving the counter moves IA32_TSC_ADJUST by as much, and the other way round. */
 static bool write_tsc(TcgCpu *cpu, uint64_t value)
 {
-    uint64_t offset = value - __rdtsc();
+    uint64_t offset = value - vm_clock_tsc(cpu->x86.vm);
 
     cpu->x86.tsc_adjust += offset - cpu->x86.tsc_offset;
     cpu->x86.tsc_offset = offset;

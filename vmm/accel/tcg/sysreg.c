@@ -3,7 +3,6 @@
  * SDM volume 3A chapters 2 and 4.10.4, volume 2 (MOV CRn, XSETBV, INVPCID), volume 1 19.5.
  */
 #include <string.h>
-#include <x86intrin.h>
 
 #include "tcg_sys.h"
 
@@ -237,7 +236,7 @@ void tcg_invpcid(TcgCpu *cpu, const UOp *u, uint64_t type, uint64_t addr_of_desc
 
 uint64_t tcg_tsc(TcgCpu *cpu)
 {
-    return __rdtsc() + cpu->x86.tsc_offset;
+    return vm_clock_tsc(cpu->x86.vm) + cpu->x86.tsc_offset;
 }
 
 /* ---- ports ---- */
