@@ -7,7 +7,8 @@ import threading
 
 import pytest
 
-from test_img import SIZE, fixture_ours, fixture_raw, image_tool   # noqa: F401 (fixtures)
+from rhea import image_tool
+from test_img import SIZE, fixture_ours, fixture_raw   # noqa: F401 (fixtures)
 
 
 @pytest.fixture(name='serve')

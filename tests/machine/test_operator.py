@@ -69,7 +69,7 @@ def terminal(drivers, tmp_path):
     image = tmp_path / 'disk'
     image.write_bytes(bytes(1 << 20))
     terminal = Terminal(str(tmp_path), '-kernel', drivers + '/vmlinuz', '-initrd', drivers + '/initrd', '-append',
-                        'console=ttyS0 quiet no_timer_check drivers=block', '-drive',
+                        'console=ttyS0 quiet drivers=blk', '-drive',
                         'if=none,id=d1,format=raw,file=%s' % image)
     yield terminal
     terminal.close()
@@ -95,8 +95,16 @@ def test_session(terminal, tmp_path):
     terminal.type('cont')
     terminal.serial.expect(rb'Linux version')
 
+    terminal.type('watchpoint $rsp 8', 'Watchpoint')
+    terminal.serial.send('cat /proc/version\n')
+    rows = terminal.type('info status', 'paused (debug)')
+    terminal.type('delete')
+    terminal.type('cont')
+    terminal.serial.expect(rb'Linux version')
+
     terminal.type('device_add virtio-blk-pci,drive=d1,id=vd1')
-    terminal.type('qom-get vd1 hotplugged', 'true')
+    terminal.serial.send('until grep vda /proc/partitions; do :; done\n')
+    terminal.serial.expect(rb'1024 vda')
     core = tmp_path / 'core'
     terminal.type('dump-guest-memory %s 0 0x100000' % core)
     assert core.read_bytes()[:4] == b'\x7fELF'
