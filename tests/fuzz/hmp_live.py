@@ -7,24 +7,16 @@ Words come from the tables and from what Tab offers.  Each line must be answered
 and not grow without bound.  What was typed is in the log, so that a failure can be played again with
 the same seed.
 """
-import argparse
 import json
 import os
-import random
 import re
-import resource
-import shutil
-import subprocess
-import sys
-import tempfile
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'machine'))
-import rhea  # noqa: E402
+import live
+from live import rhea
 
 LETHAL = {'quit', 'q'}                                      # and their place in `json` and `watch`
 LINES_PER_MACHINE = 3000
-MEMORY_MAX_KIB = 2 << 20
 NUMBERS = ['0', '1', '2', '7', '64', '255', '4096', '0x10000', '0x7fffffff', '0xffffffff', '0x100000000',
            '0x7fffffffffffffff', '0xffffffffffffffff', '-1', '1<<63', '$rip', '$cr3', '$nosuch', '(', '1/0', '.5', '1.5G']
 FORMATS = ['/8xb', '/4xw', '/2xg', '/3i', '/5c', '/9999x', '/0d', '/z']
@@ -32,16 +24,14 @@ ODD = ['"', '"a b"', "'", '\\', '-f', '-x', '--', ',', '=', ',,=', 'x' * 300, 'Ã
 KEYS = [b'\t', b'\t\t', b'\x15', b'\x17', b'\x7f', b'\x01', b'\x05', b'\x0b', b'\x1b[A', b'\x1b[B', b'\x1b[D', b'\x1b', b'\x04']
 
 
-class Fuzzer:
-    def __init__(self, seed, program, tables, log, folder):
-        self.random = random.Random(seed)
-        self.program, self.log, self.folder = program, log, folder
+class Fuzzer(live.LiveFuzzer):
+    def __init__(self, tables, *given):
+        super().__init__(*given)
         self.commands = ([(row['name'], row['args']) for row in tables['commands'] if row['name'] not in LETHAL] +
                          [('info ' + row['name'], row['args']) for row in tables['topics']])
         self.types = [row for name in ('devices', 'objects', 'chardevs', 'netdevs') for row in tables[name]
                       if row['name'] != 'tap']              # would change the host's network
         self.words = {'nic0', 'net1', 'rb0', 'cd0', 'disk0', 'io0', 'qcow2', 'raw', 'on', 'off', '/machine', 'pause'}
-        self.machine = None
         self.typed = 0
 
     def start(self):
@@ -155,11 +145,6 @@ class Fuzzer:
         if self.harmless(data):
             self.type(data)
 
-    def check(self):
-        with open('/proc/%d/status' % self.machine.process.pid, encoding='ascii') as status:
-            rss = next(int(line.split()[1]) for line in status if line.startswith('VmRSS'))
-        assert rss < MEMORY_MAX_KIB, 'the process has grown to %d KiB' % rss
-
     def run_machine(self, end):
         self.start()
         with self.machine:
@@ -175,40 +160,14 @@ class Fuzzer:
                         break
                     raise
 
-    def ended(self):
-        """Whether the process is leaving, which is no failure unless it crashed."""
-        try:
-            code = self.machine.wait(5)
-        except subprocess.TimeoutExpired:
-            return False
-        assert code >= 0, 'died of signal %d: %s' % (-code, self.machine.errors())
-        return True
-
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--tables', required=True)
-    parser.add_argument('--seconds', type=float, default=60)
-    parser.add_argument('--seed', type=int, default=None)
-    parser.add_argument('--rhea', default=rhea.binary())
-    parser.add_argument('--log', default='/dev/null')
-    arguments = parser.parse_args()
-    seed = arguments.seed if arguments.seed is not None else random.randrange(1 << 32)
-    print('seed %d' % seed, flush=True)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 20, 64 << 20))     # no test of the host's disk
-    folder = tempfile.mkdtemp(prefix='rhea-hmp-')
-    program = os.path.abspath(arguments.rhea)
+    options = live.parser(__doc__)
+    options.add_argument('--tables', required=True)
+    arguments = options.parse_args()
     with open(arguments.tables, encoding='utf-8') as file:
         tables = json.load(file)
-    end = time.monotonic() + arguments.seconds
-    with open(arguments.log, 'wb') as log:
-        os.chdir(folder)                                    # where relative names lead
-        fuzzer = Fuzzer(seed, program, tables, log, folder)
-        while time.monotonic() < end:
-            fuzzer.run_machine(end)
-    os.chdir('/')
-    shutil.rmtree(folder)
+    fuzzer = live.run(arguments, lambda *given: Fuzzer(tables, *given))
     print('%d lines' % fuzzer.typed)
 
 

@@ -7,41 +7,29 @@ Each request must be answered, within a few seconds, by a return or an error of 
 process must live and not grow without bound.  What was sent is in the log, so that a failure can be
 played again with the same seed.
 """
-import argparse
 import array
 import base64
 import json
 import os
-import random
-import resource
-import shutil
 import socket
-import subprocess
-import sys
-import tempfile
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'machine'))
-import rhea  # noqa: E402
+import live
+from live import rhea
 
 # Ends the machine, on purpose; what remains of the process is the test's.
 LETHAL = {'quit'}
 CLASSES = {'GenericError', 'CommandNotFound', 'DeviceNotActive', 'DeviceNotFound', 'KVMMissingCap'}
 REQUESTS_PER_MACHINE = 3000
-MEMORY_MAX_KIB = 2 << 20
 NUMBERS = [0, 1, 2, 7, 64, 255, 4095, 4096, 65536, 1 << 20, (1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 32, 1 << 40,
            (1 << 63) - 1, -1, -2, -(1 << 31), -(1 << 63)]
 WRONG = [None, True, -1, 1.5, 1 << 64, '', 'x' * 5000, [], {}, [[]], {'a': {'b': []}}, '\u0000', '\ud83d\ude00', '\u00e9']
 
 
-class Fuzzer:
-    def __init__(self, seed, program, log, folder):
-        self.random = random.Random(seed)
-        self.program = program
-        self.log = log
-        self.folder = folder
+class Fuzzer(live.LiveFuzzer):
+    def __init__(self, *given):
+        super().__init__(*given)
         self.words = set()
-        self.machine = None
         self.sent = self.errors = 0
 
     # ---- the machine ----
@@ -194,11 +182,6 @@ class Fuzzer:
         elif message.get('execute', '').startswith(('query-', 'qom-list')):
             self.learn(reply['return'])
 
-    def check(self):
-        with open('/proc/%d/status' % self.machine.process.pid, encoding='ascii') as status:
-            rss = next(int(line.split()[1]) for line in status if line.startswith('VmRSS'))
-        assert rss < MEMORY_MAX_KIB, 'the process has grown to %d KiB' % rss
-
     def run_machine(self, end):
         self.start()
         with self.machine:
@@ -211,40 +194,12 @@ class Fuzzer:
                 try:
                     self.one()
                 except (rhea.Closed, ConnectionError):
-                    if not self.ended():                    # it may have cut itself off
+                    if not self.ended(1):                   # it may have cut itself off
                         self.connect()
-
-    def ended(self):
-        """Whether the process is leaving, which is no failure unless it crashed."""
-        try:
-            code = self.machine.wait(1)
-        except subprocess.TimeoutExpired:
-            return False
-        assert code >= 0, 'died of signal %d: %s' % (-code, self.machine.errors())
-        return True
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--seconds', type=float, default=60)
-    parser.add_argument('--seed', type=int, default=None)
-    parser.add_argument('--rhea', default=rhea.binary())
-    parser.add_argument('--log', default='/dev/null')
-    arguments = parser.parse_args()
-    seed = arguments.seed if arguments.seed is not None else random.randrange(1 << 32)
-    print('seed %d' % seed, flush=True)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 20, 64 << 20))     # no test of the host's disk
-    folder = tempfile.mkdtemp(prefix='rhea-fuzz-')
-    program = os.path.abspath(arguments.rhea)
-    end = time.monotonic() + arguments.seconds
-    with open(arguments.log, 'wb') as log:
-        os.chdir(folder)                                    # where relative names lead
-        fuzzer = Fuzzer(seed, program, log, folder)
-        while time.monotonic() < end:
-            fuzzer.run_machine(end)
-    os.chdir('/')
-    shutil.rmtree(folder)
+    fuzzer = live.run(live.parser(__doc__).parse_args(), Fuzzer)
     print('%d requests, %d of them refused' % (fuzzer.sent, fuzzer.errors))
 
 

@@ -2,10 +2,10 @@
 import os
 import re
 import resource
-import subprocess
 
 import pytest
 
+from boot_sector import assemble
 from rhea import Machine, run
 
 PAUSED = ['-accel', 'tcg', '-S', '-display', 'none']
@@ -267,14 +267,7 @@ drive:
 
 @pytest.fixture(scope='module')
 def boot_sector(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('boot')
-    (folder / 'boot.S').write_text(BOOT_SECTOR)
-    subprocess.run(['as', '--32', '-o', 'boot.o', 'boot.S'], cwd=folder, check=True)
-    subprocess.run(['ld', '-m', 'elf_i386', '-Ttext', '0x7c00', '--oformat', 'binary', '-o',
-                    'boot.bin', 'boot.o'], cwd=folder, check=True)
-    data = (folder / 'boot.bin').read_bytes()
-    assert len(data) == 512
-    return data
+    return assemble(tmp_path_factory.mktemp('boot'), BOOT_SECTOR)
 
 
 def bootable(tmp_path, boot_sector, size=4 << 20):

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from boot_sector import assemble
 from rhea import Machine
 
 RUNNING = ['-accel', 'tcg', '-display', 'none', '-nodefaults', '-m', '32']
@@ -70,15 +71,10 @@ drive:
 
 @pytest.fixture(scope='module')
 def writer(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('writer')
-    (folder / 'writer.S').write_text(WRITER)
-    subprocess.run(['as', '--32', '-o', 'writer.o', 'writer.S'], cwd=folder, check=True)
-    subprocess.run(['ld', '-m', 'elf_i386', '-Ttext', '0x7c00', '--oformat', 'binary', '-o',
-                    'writer.bin', 'writer.o'], cwd=folder, check=True)
-    return (folder / 'writer.bin').read_bytes()
+    return assemble(tmp_path_factory.mktemp('writer'), WRITER)
 
 
-def image_tool(*args):
+def qemu_img(*args):
     return subprocess.run(['qemu-img', *args], check=True, capture_output=True, text=True).stdout
 
 
@@ -88,20 +84,20 @@ def disk(tmp_path, writer, name='disk.qcow2', size=4 << 20):
     with open(raw, 'wb') as file:
         file.write(writer)
         file.truncate(size)
-    image_tool('convert', '-f', 'raw', '-O', 'qcow2', raw, path)
+    qemu_img('convert', '-f', 'raw', '-O', 'qcow2', raw, path)
     return path
 
 
 def qcow2(tmp_path, name, size=4 << 20):
     path = str(tmp_path / name)
-    image_tool('create', '-q', '-f', 'qcow2', path, str(size))
+    qemu_img('create', '-q', '-f', 'qcow2', path, str(size))
     return path
 
 
 def numbers(path):
     """The numbers a guest had written, from an image that may stand on others."""
     raw = path + '.raw'
-    image_tool('convert', '-U', '-O', 'raw', path, raw)
+    qemu_img('convert', '-U', '-O', 'raw', path, raw)
     with open(raw, 'rb') as file:
         file.seek(64 * 512)
         sectors = [file.read(512) for _ in range(64)]
@@ -114,7 +110,7 @@ def check_numbers(path):
     """Follow one another: the image is what the disk was at one moment.  That moment."""
     found = numbers(path)
     assert found == list(range(found[0], found[0] + 64)), found
-    assert 'No errors were found' in image_tool('check', '-U', path)
+    assert 'No errors were found' in qemu_img('check', '-U', path)
     return found[-1]
 
 
@@ -194,7 +190,7 @@ def test_what_a_backing_file_is_called(tmp_path):
             qmp.command('blockdev-snapshot-sync', device='d', snapshot_node_name=name,
                         snapshot_file=str(tmp_path / name))
         qmp.command('change-backing-file', image_node_name='mid', **change)     # read-only, now
-        info = json.loads(image_tool('info', '-U', '--output=json', str(tmp_path / 'mid')))
+        info = json.loads(qemu_img('info', '-U', '--output=json', str(tmp_path / 'mid')))
         assert info['backing-filename'] == 'elsewhere.qcow2'
         assert info['backing-filename-format'] == 'qcow2'
         assert [node['ro'] for node in qmp.command('query-named-block-nodes', flat=True)
@@ -249,16 +245,16 @@ def test_an_image_is_made_in_a_node(options, facts, tmp_path):
         qmp = machine.qmp
         qmp.command('blockdev-add', driver='file', node_name='f', filename=path)
         assert create(qmp, driver='qcow2', file='f', size=1 << 20, **options) == (WELL, None)
-        info = json.loads(image_tool('info', '-U', '--output=json', path))
+        info = json.loads(qemu_img('info', '-U', '--output=json', path))
         assert info['virtual-size'] == 1 << 20 and info['format'] == 'qcow2'
         assert facts.items() <= info.items()
-        assert 'No errors were found' in image_tool('check', '-U', path)
+        assert 'No errors were found' in qemu_img('check', '-U', path)
         backing = {'backing': None} if 'backing_file' in options else {}
         qmp.command('blockdev-add', driver='qcow2', node_name='n', file='f', **backing)
         if not backing:
             qmp.command('blockdev-del', node_name='n')
             qmp.command('blockdev-del', node_name='f')
-            assert 'identical' in image_tool('compare', '-F', 'raw', path, '/dev/null')
+            assert 'identical' in qemu_img('compare', '-F', 'raw', path, '/dev/null')
 
 
 # Options, why the job fails.
@@ -312,7 +308,7 @@ def test_an_image_is_made_in_a_node_of_its_own(tmp_path):
         assert create(machine.qmp, driver='qcow2', size=1 << 20, preallocation='metadata',
                       file={'driver': 'file', 'filename': path}) == (WELL, None)
         assert machine.qmp.command('query-named-block-nodes', flat=True) == []
-    assert 'No errors were found' in image_tool('check', path)
+    assert 'No errors were found' in qemu_img('check', path)
 
 
 # ---- what libvirt does ----
@@ -376,7 +372,7 @@ HEAD = 'ID        TAG               VM SIZE                DATE     VM CLOCK    
 def test_info_snapshots(tmp_path):
     first, second = qcow2(tmp_path, 'a.qcow2'), qcow2(tmp_path, 'b.qcow2')
     for name, path in [('both', first), ('both', second), ('some', second)]:
-        image_tool('snapshot', '-c', name, path)
+        qemu_img('snapshot', '-c', name, path)
     drives = ['-drive', 'if=none,id=a,file=' + first, '-drive', 'if=none,id=b,file=' + second]
 
     def snapshots(*args):
@@ -474,8 +470,8 @@ def shapes_of(program, args):
 @pytest.mark.skipif(shutil.which('qemu-system-x86_64') is None, reason='qemu-system-x86_64 is not installed')
 def test_queries_have_the_members_qemus_have(tmp_path):
     low, top, raw = qcow2(tmp_path, 'low'), str(tmp_path / 'top'), str(tmp_path / 'raw')
-    image_tool('create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', low, top)
-    image_tool('snapshot', '-c', 's', top)
+    qemu_img('create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', low, top)
+    qemu_img('snapshot', '-c', 's', top)
     with open(raw, 'wb') as file:
         file.truncate(1000)
     node = {'driver': 'raw', 'node-name': 'r', 'discard': 'unmap', 'detect-zeroes': 'unmap',

@@ -2,11 +2,11 @@
 import os
 import shutil
 import struct
-import subprocess
 import zlib
 
 import pytest
 
+from boot_sector import assemble
 from rhea import Machine, binary
 
 # A boot sector that sets a mode through the video BIOS, draws, and says so on the serial port.
@@ -70,17 +70,13 @@ MODES = {
 }
 
 
-def boot_sector(folder, mode, mode_bx, draw):
-    source, binary_file = os.path.join(folder, 'sector.S'), os.path.join(folder, 'sector.bin')
+def boot_disk(folder, mode, mode_bx, draw):
     text = SECTOR.replace('MODE_BX', str(mode_bx)).replace('MODE', str(mode)).replace('DRAW', draw)
-    with open(source, 'w', encoding='ascii') as out:
-        out.write(text)
-    subprocess.run(['as', '--32', '-o', source + '.o', source], check=True)
-    subprocess.run(['ld', '-m', 'elf_i386', '-Ttext', '0x7c00', '--oformat', 'binary', '-o', binary_file,
-                    source + '.o'], check=True)
-    with open(binary_file, 'r+b') as out:
+    path = os.path.join(folder, 'disk')
+    with open(path, 'wb') as out:
+        out.write(assemble(folder, text))
         out.truncate(1 << 20)
-    return binary_file
+    return path
 
 
 def picture(program, disk, path, *arguments):
@@ -100,7 +96,7 @@ def picture(program, disk, path, *arguments):
 @pytest.mark.parametrize('name', MODES)
 @pytest.mark.skipif(shutil.which('qemu-system-x86_64') is None, reason='needs qemu-system-x86_64')
 def test_same_picture_as_qemu(name, tmp_path):
-    disk = boot_sector(str(tmp_path), *MODES[name])
+    disk = boot_disk(str(tmp_path), *MODES[name])
     ours = picture(binary(), disk, str(tmp_path / 'ours.ppm'), '-vga', 'std')
     theirs = picture('qemu-system-x86_64', disk, str(tmp_path / 'theirs.ppm'), '-vga', 'std')
     assert ours[:2] == theirs[:2]
