@@ -3,7 +3,9 @@
 A row of COMMANDS or TOPICS is a command, lines that work and lines that do not, each with a pattern of
 what is printed.  A command without a row fails the test.
 """
+import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -344,3 +346,22 @@ def test_from_the_command_line():
                             input='info status\nset\nquit\n', capture_output=True, text=True, timeout=60, check=False)
     assert 'VM status: paused (prelaunch)' in result.stdout
     assert 'terminal: off' in result.stdout
+
+
+def listed(program):
+    """Every command and "info topic" that help names."""
+    with Machine('-S', '-nodefaults', '-display', 'none', '-machine', 'none', program=program) as machine:
+        lines = machine.qmp.hmp('help') + machine.qmp.hmp('help info')
+    return {match[1] for match in re.finditer(r'^((?:info )?[a-zA-Z_][\w-]*)[^\n]* -- ', lines, re.MULTILINE)}
+
+
+@pytest.mark.skipif(shutil.which('qemu-system-x86_64') is None, reason='needs qemu-system-x86_64')
+def test_differences_are_documented():
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'docs', 'monitor-differences.md')
+    with open(path, encoding='utf-8') as text:
+        left_out, new = text.read().split('## Left out')[1].split('## New')
+    names = [{name for row in re.findall(r'^\| (`.*?) \|', part, re.MULTILINE) for name in re.findall('`(.*?)`', row)}
+             for part in (left_out, new)]
+    ours, theirs = listed(binary()), listed('qemu-system-x86_64')
+    assert names[0] == theirs - ours
+    assert names[1] == ours - theirs - {'drive_add'}        # QEMU lists it in several lines
