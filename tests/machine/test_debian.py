@@ -44,7 +44,8 @@ def check_disk(image):
     assert fsck.returncode == 0, fsck.stdout
 
 
-@pytest.mark.parametrize('kind', ['virtio', 'ide', pytest.param('scsi', marks=pytest.mark.long),
+@pytest.mark.parametrize('kind', ['virtio', pytest.param('ide', marks=pytest.mark.long),
+                                  pytest.param('scsi', marks=pytest.mark.long),
                                   pytest.param('usb', marks=pytest.mark.long)])
 def test_debian_boots_writes_and_reboots(debian, tmp_path, kind):
     image = str(tmp_path / 'disk.qcow2')
