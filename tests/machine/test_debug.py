@@ -208,6 +208,7 @@ def test_errors(tmp_path):
         assert guest.qmp.hmp('step') == 'Error: the machine runs; stop it first\n'
 
 
+@pytest.mark.slow
 def test_linux(demo):
     """A kernel with two CPUs: names from its own tables, out of a function, over calls, no point lost."""
     with Machine('-accel', 'tcg', '-smp', '2', '-m', '256', '-nodefaults', '-display', 'none', '-kernel',
