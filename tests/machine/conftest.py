@@ -13,6 +13,8 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 
 def pytest_configure(config):
     config.addinivalue_line('markers', 'slow: takes more than a few seconds; left out with sanitizers')
+    config.addinivalue_line('markers', 'signals: sends the program a signal, which the thread sanitizer may keep '
+                                       'until the program wakes for something else')
     config.addinivalue_line('markers', 'long: takes minutes; only with scripts/check --long')
 
 

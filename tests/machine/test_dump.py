@@ -187,7 +187,7 @@ def test_dump_detached(board, tmp_path):
     Core(tmp_path / 'core').close()
 
 
-@pytest.mark.parametrize('how', ['quit', 'SIGTERM'])
+@pytest.mark.parametrize('how', ['quit', pytest.param('SIGTERM', marks=pytest.mark.signals)])
 def test_dump_ends_with_the_process(board, how):
     read = give_pipe(board)
     board.qmp.command('dump-guest-memory', paging=False, protocol='fd:pipe', detach=True)

@@ -365,6 +365,7 @@ def test_a_signal_leaves_the_terminal_as_it_was(rom, tmp_path, signal):
         assert term.restored()
 
 
+@pytest.mark.signals
 def test_ctrl_c_on_a_monitor_ends_the_program(rom, tmp_path):
     with monitor_on_terminal(rom, tmp_path) as term:
         term.expect(rb'\(qemu\) ')

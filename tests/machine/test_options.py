@@ -112,6 +112,7 @@ def test_names_and_uuid_reach_the_monitors():
         assert machine.qmp.hmp('info uuid') == '1f8e6f7e-5a70-4780-89c1-464dc0e7f308\n'
 
 
+@pytest.mark.signals
 def test_pidfile_and_signals():
     with Machine('-accel', 'tcg', '-nodefaults', '-S') as machine:
         machine.process.send_signal(signal.SIGTERM)
