@@ -59,7 +59,13 @@ static const CmdArg print_args[] = {
 
 static bool cmd_print(Monitor *mon, const CmdValues *args, GError **error)
 {
-    dump_value(mon, cmd_format(args, "fmt").letter, cmd_number(args, "expr", 0));
+    char letter = cmd_format(args, "fmt").letter;
+    uint64_t value = cmd_number(args, "expr", 0);
+
+    dump_value(mon, letter, value);
+    if (letter == 'x') {
+        dump_name_of(mon, value);
+    }
     monitor_printf(mon, "\n");
     return true;
 }

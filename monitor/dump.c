@@ -65,6 +65,12 @@ static void append_symbol(Monitor *mon, uint64_t addr, bool linear)
     }
 }
 
+/* A kernel's addresses are in the upper half; below it a number is more likely just that. */
+void dump_name_of(Monitor *mon, uint64_t value)
+{
+    append_symbol(mon, value, value >> 47 == 0x1ffff);
+}
+
 /* ---- numbers and characters ---- */
 
 /* Columns are as wide as the largest value of their size needs. */

@@ -118,7 +118,7 @@ COMMANDS = {
                 [('qom-set', EXPECTED), ('qom-set io0 poll-max-ns', EXPECTED),
                  ('qom-set -j io0 poll-max-ns {{', r'Error: JSON parse error: .*\n'),
                  ('qom-set io0 poll-max-nss 1', r"(?s)Error: .*Did you mean 'poll-max-ns'\?\n")]),
-    'json': ([('json info status', r'(?s)\{{\n.*    "status": "prelaunch"\n.*\}}\n'), ('json stop', r'\{{\n?\}}\n'),
+    'json': ([('json info status', r'(?s)\{{\n.*    "status": "(prelaunch|paused)"\n.*\}}\n'), ('json stop', r'\{{\n?\}}\n'),
               ('json ringbuf_write rb0 xyz', r'\{{\n?\}}\n'), ('json ringbuf_read rb0 3', r'"xyz"\n'),
               ('json query-named-block-nodes {{"flat": true}}', r'(?s)\[.*\]\n'),
               ('json query-named-block-nodes flat=true', r'(?s)\[.*\]\n')],
