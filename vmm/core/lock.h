@@ -10,7 +10,7 @@
  *   2. machine lock
  *   3. X86Cpu.work_lock        one per vCPU, its queue of work from other threads
  *   4. tcg code lock           the block cache's tables (accel/tcg)
- *   5. chardev write locks
+ *   5. chardev: the thread input comes on (char_io.c); a QMP connection's lock; write locks
  *   6. block: a node's gate, a format's own locks from the overlay down to its file (block/)
  *   7. block: a throttle group's lock; then a backend's, a context's list, the pool of workers
  *   8. epoch list lock, log lock
