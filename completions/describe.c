@@ -8,6 +8,7 @@
 
 #include "char_opts.h"
 #include "command.h"
+#include "display.h"
 #include "img.h"
 #include "machine.h"
 #include "net.h"
@@ -319,6 +320,7 @@ int main(void)
 
     device_types_set(device_types);
     user_object_types_set(object_types);
+    options_set_displays(display_options);
     add_text(all, "version", RHEA_VERSION);
     describe_options(all);
     describe_machines(all);

@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "display.h"
 #include "gdbstub.h"
 #include "lock.h"
 #include "monitor.h"
@@ -21,6 +22,7 @@ static char *pidfile_path;
 
 static int fail(GError *error)
 {
+    displays_close();
     net_close_all();
     chardev_close_all();                      /* terminals first, so that the message is readable */
     report_error(error);
@@ -131,6 +133,7 @@ int main(int argc, char **argv)
     int ready_fd = -1;
 
     report_set_program(program);
+    options_set_displays(display_options);
     if (!options_parse(options, argc, argv, &error)) {
         return fail(error);
     }
@@ -163,6 +166,7 @@ int main(int argc, char **argv)
         daemon_ready(ready_fd);
     }
     vm_run(vm);
+    displays_close();
     vm_destroy(vm);
     return vm->exit_code;
 }

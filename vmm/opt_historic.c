@@ -63,12 +63,6 @@ static bool opt_balloon(Options *options, const char *arg, GError **error)
     return true;
 }
 
-static bool opt_absent_display(Options *options, const char *arg, GError **error)
-{
-    set_error(error, "this build has no displays: leave it out, or write -display none");
-    return false;
-}
-
 /* ---- -vga ---- */
 
 static const struct { const char *name, *type; } vga_models[] = {
@@ -99,9 +93,6 @@ const Option historic_options[] = {
 };
 
 const Option absent_options[] = {
-    { "vnc", "DISPLAY", "refused", opt_absent_display },
-    { "spice", "OPTIONS", "refused", opt_absent_display },
-    { "k", "LAYOUT", "refused", opt_absent_display },
     { "vga", "std|none", "the display adapter", opt_vga },
     {}
 };

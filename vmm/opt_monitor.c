@@ -1,4 +1,4 @@
-/* Options that attach monitors and displays. */
+/* Options that attach monitors. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -76,24 +76,6 @@ static bool opt_mon(Options *options, const char *arg, GError **error)
     return ok;
 }
 
-static bool opt_display(Options *options, const char *arg, GError **error)
-{
-    if (option_wants_help(arg)) {
-        printf("Available display backend types:\nnone\n");
-        options->done = true;
-        return true;
-    }
-    if (!g_str_equal(arg, "none")) {
-        set_error(error,
-                  "Parameter 'type' does not accept value '%s': this build has no displays, only "
-                  "'none'",
-                  arg);
-        return false;
-    }
-    options->has_display = true;
-    return true;
-}
-
 static bool opt_echr(Options *options, const char *arg, GError **error)
 {
     uint64_t byte;
@@ -157,7 +139,6 @@ const Option monitor_options[] = {
     { "qmp", "DEV", "QMP on this character device", opt_qmp },
     { "qmp-pretty", "DEV", "QMP with indented replies", opt_qmp_pretty },
     { "nographic", NULL, "serial port and monitor share the terminal (Ctrl-a h)", opt_nographic },
-    { "display", "none", "displays", opt_display },
     { "add-fd", "fd=FD,set=N[,opaque=TEXT]", "an open descriptor as a file called /dev/fdset/N",
       opt_add_fd, "add-fd", add_fd_fields },
     { "echr", "BYTE", "the terminal's escape key instead of 1, Ctrl-a", opt_echr },

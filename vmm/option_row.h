@@ -6,7 +6,7 @@
 
 #include "options.h"
 
-typedef struct Option {
+struct Option {
     const char *name;                   /* without dash; NULL ends a section's table */
     const char *arg;                    /* what follows, for -help; NULL: nothing */
     const char *help;
@@ -14,7 +14,7 @@ typedef struct Option {
     /* What a config file and query-command-line-options call it, where it has keys; NULL: none. */
     const char *group;
     const KeyField *fields;             /* the keys; NULL: they depend on the first of them */
-} Option;
+};
 
 extern const Option machine_options[], boot_options[], device_options[], monitor_options[],
     run_options[], net_options[], historic_options[], absent_options[], usb_options[],

@@ -39,18 +39,30 @@ void options_later(Options *options, OptionStage stage, const char *option, cons
     ((LateOption *)g_ptr_array_index(list, list->len - 1))->carry_out = fn;
 }
 
-static const struct { const char *title; const Option *options; } sections[] = {
+static const Option no_options[] = { {} };
+
+static struct { const char *title; const Option *options; } sections[] = {
     { "Machine", machine_options },
     { "Boot", boot_options },
     { "Devices", device_options },
     { "Disks", block_options },
     { "USB", usb_options },
     { "Network", net_options },
-    { "Monitors and displays", monitor_options },
+    { "Monitors", monitor_options },
+    { "Displays", no_options },
     { "Running", run_options },
     { "Old spellings", historic_options },
     { NULL, absent_options },                   /* known, to be refused well; not in -help */
 };
+
+void options_set_displays(const Option *rows)
+{
+    for (size_t i = 0; sections[i].title != NULL; i++) {
+        if (g_str_equal(sections[i].title, "Displays")) {
+            sections[i].options = rows;
+        }
+    }
+}
 
 /* ---- parsing ---- */
 

@@ -31,6 +31,7 @@ typedef enum OptionStage {
     OPTION_STAGE_NET,                   /* -netdev */
     OPTION_STAGE_DEVICE,                /* -device, -usbdevice … */
     OPTION_STAGE_DEBUG,                 /* -s, -gdb: the machine stands, reset */
+    OPTION_STAGE_DISPLAY,               /* -display, -vnc: so do its screens */
     OPTION_STAGES
 } OptionStage;
 typedef bool (*OptionFn)(Vm *vm, const char *text, GError **error);
@@ -59,6 +60,13 @@ typedef struct Options {
 Options *options_new(void);
 void options_free(Options *options);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Options, options_free)
+
+/*
+ * The rows of the section "Displays", which those who show screens bring along: before anything is
+ * parsed.  Kept.
+ */
+typedef struct Option Option;
+void options_set_displays(const Option *rows);
 
 /* argv[0] is skipped. False: `error` says what and where. */
 bool options_parse(Options *options, int argc, char **argv, GError **error);

@@ -348,7 +348,8 @@ bool vm_create(Vm *vm, Options *options, GPtrArray **monitors, GError **error)
     net_check_peers();
     vm->built = true;
     vm_reset(vm, SHUTDOWN_CAUSE_NONE);
-    return run_stage(vm, options, OPTION_STAGE_DEBUG, error);
+    return run_stage(vm, options, OPTION_STAGE_DEBUG, error) &&
+           run_stage(vm, options, OPTION_STAGE_DISPLAY, error);
 }
 
 void vm_run(Vm *vm)

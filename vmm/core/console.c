@@ -9,6 +9,7 @@ struct Console {
     Vm *vm;
     Device *device;
     unsigned head;
+    char *label;                        /* of a text console */
     const ConsoleOps *ops;
     void *opaque;
     Surface *surface;
@@ -175,14 +176,36 @@ void console_unwatch(Console *console, ConsoleWatcher *watcher)
 
 /* ---- adapters ---- */
 
-Console *console_new(Device *device, unsigned head, const ConsoleOps *ops, void *opaque)
+static Console *console_make(Vm *vm, const ConsoleOps *ops, void *opaque)
 {
     Console *console = g_new0(Console, 1);
 
-    *console = (Console){ .vm = device->vm, .device = device, .head = head, .ops = ops,
-                          .opaque = opaque, .surface = surface_new(640, 480),
-                          .watchers = g_ptr_array_new() };
-    g_ptr_array_add(device->vm->consoles, console);
+    *console = (Console){ .vm = vm, .ops = ops, .opaque = opaque,
+                          .surface = surface_new(640, 480), .watchers = g_ptr_array_new() };
+    return console;
+}
+
+Console *console_new(Device *device, unsigned head, const ConsoleOps *ops, void *opaque)
+{
+    Console *console = console_make(device->vm, ops, opaque);
+    GPtrArray *all = device->vm->consoles;
+    guint at = 0;
+
+    console->device = device;
+    console->head = head;
+    while (at < all->len && console_device(g_ptr_array_index(all, at)) != NULL) {
+        at++;
+    }
+    g_ptr_array_insert(all, at, console);
+    return console;
+}
+
+Console *console_new_text(Vm *vm, const char *label, const ConsoleOps *ops, void *opaque)
+{
+    Console *console = console_make(vm, ops, opaque);
+
+    console->label = g_strdup(label);
+    g_ptr_array_add(vm->consoles, console);
     return console;
 }
 
@@ -193,6 +216,7 @@ void console_free(Console *console)
     g_ptr_array_remove(console->vm->consoles, console);
     g_ptr_array_unref(console->watchers);
     surface_unref(console->surface);
+    g_free(console->label);
     g_free(console);
 }
 
@@ -248,6 +272,24 @@ Console *console_of(Vm *vm, const Device *device, unsigned head)
 Device *console_device(const Console *console)
 {
     return console->device;
+}
+
+const char *console_label(const Console *console)
+{
+    const Device *device = console->device;
+
+    return device == NULL ? console->label
+                          : device->id != NULL ? device->id : device->type->name;
+}
+
+bool console_is_text(const Console *console)
+{
+    return console->ops->typed != NULL;
+}
+
+void console_typed(Console *console, uint32_t code)
+{
+    console->ops->typed(console->opaque, code);
 }
 
 unsigned console_head(const Console *console)

@@ -5,6 +5,8 @@
  * only while somebody looks.  A watcher (a VNC server, a window, a terminal) hears of new surfaces
  * and of changed rectangles; whoever wants one picture calls console_refresh() and reads it.
  *
+ * A text console (a chardev's terminal, "vc") is a Console without a Device that takes keys itself.
+ *
  * While a console has watchers it is refreshed by itself: every CONSOLE_FAST_MS while things change,
  * less and less often, down to CONSOLE_SLOW_MS, while nothing does.
  *
@@ -38,10 +40,16 @@ void surface_unref(Surface *surface);                           /* any thread */
 
 typedef struct ConsoleRect { unsigned x, y, width, height; } ConsoleRect;
 
-/* A screen of characters, as the adapter's memory holds it: 8 bits of code, 8 of attribute. */
+/*
+ * A screen of characters.  An adapter's cells are as its memory holds them: code | attribute << 8,
+ * in the guest's code page (437), the upper half is the adapter's.  A text console's are
+ * code point | attribute << 24.  Attributes are VGA's: background in bits 4 to 6, bit 7 blinks on an
+ * adapter and is a bright background on a text console.
+ */
 typedef struct ConsoleText {
     unsigned columns, rows, stride;     /* stride: cells from a row to the next */
-    const uint32_t *cells;              /* code | attribute << 8; the upper half is the adapter's */
+    bool unicode;                       /* a text console's cells */
+    const uint32_t *cells;
     int cursor_column, cursor_row;      /* -1: none is shown */
 } ConsoleText;
 
@@ -52,11 +60,25 @@ typedef struct ConsoleOps {
     bool (*text)(void *opaque, ConsoleText *text);
     /* What a viewer would like, for the guest to see (EDID); NULL: the adapter cannot tell it. */
     void (*wish)(void *opaque, unsigned width, unsigned height);
+    /* A text console: a character or CONSOLE_KEY_… was typed.  NULL: an adapter. */
+    void (*typed)(void *opaque, uint32_t code);
 } ConsoleOps;
+
+/* What is typed into a text console beside characters (Unicode code points). */
+enum {
+    CONSOLE_KEY_UP = 0x110000, CONSOLE_KEY_DOWN, CONSOLE_KEY_LEFT, CONSOLE_KEY_RIGHT,
+    CONSOLE_KEY_HOME, CONSOLE_KEY_END, CONSOLE_KEY_INSERT, CONSOLE_KEY_DELETE,
+    CONSOLE_KEY_PAGE_UP, CONSOLE_KEY_PAGE_DOWN, CONSOLE_KEY_BACKSPACE,
+    CONSOLE_KEY_SCROLL_UP, CONSOLE_KEY_SCROLL_DOWN,         /* through what has scrolled away */
+    CONSOLE_KEY_SCROLL_PAGE_UP, CONSOLE_KEY_SCROLL_PAGE_DOWN,
+    CONSOLE_KEY_F1 = 0x110101           /* to F12 */
+};
 
 /* ---- adapters ---- */
 /* The console of `device`'s output `head`, black at first. */
 Console *console_new(Device *device, unsigned head, const ConsoleOps *ops, void *opaque);
+/* A text console; label is copied.  It stands behind the adapters' in the list. */
+Console *console_new_text(Vm *vm, const char *label, const ConsoleOps *ops, void *opaque);
 void console_free(Console *console);
 /* A new surface; no size larger than the limits above.  Nothing if the size is the same. */
 void console_resize(Console *console, unsigned width, unsigned height);
@@ -67,7 +89,10 @@ void console_changed(Console *console, unsigned x, unsigned y, unsigned width, u
 Console *console_first(Vm *vm);                                 /* NULL: the machine has none */
 Console *console_of(Vm *vm, const Device *device, unsigned head);       /* NULL: none */
 const GPtrArray *console_list(Vm *vm);                              /* Console *, in order */
-Device *console_device(const Console *console);
+Device *console_device(const Console *console);                 /* NULL: a text console */
+const char *console_label(const Console *console);      /* "vc0"; an adapter's: its id or type */
+bool console_is_text(const Console *console);           /* keys are its own, not the guest's */
+void console_typed(Console *console, uint32_t code);    /* into a text console */
 unsigned console_head(const Console *console);
 Surface *console_surface(Console *console);                     /* borrowed */
 void console_refresh(Console *console);

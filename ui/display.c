@@ -1,0 +1,113 @@
+/* -display and its relatives: finds the display asked for and opens it once the machine stands. */
+#include "display.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "rhea_error.h"
+
+static const DisplayType *const types[] = {
+    NULL
+};
+
+const char *display_layout(void)
+{
+    return "en-us";
+}
+
+void displays_close(void)
+{
+    for (size_t i = 0; types[i] != NULL; i++) {
+        types[i]->close();
+    }
+}
+
+/* ---- -display ---- */
+
+/* Name as in `text` up to a comma or an equals sign; *opts: what follows that. */
+static const DisplayType *find_type(const char *text, const char **opts)
+{
+    size_t len = strcspn(text, ",=");
+
+    *opts = text + len + (text[len] != '\0');
+    for (size_t i = 0; types[i] != NULL; i++) {
+        if (strlen(types[i]->name) == len && strncmp(types[i]->name, text, len) == 0) {
+            return types[i];
+        }
+    }
+    return NULL;
+}
+
+static bool open_display(Vm *vm, const char *text, GError **error)
+{
+    const char *opts;
+
+    return find_type(text, &opts)->open(vm, opts, error);
+}
+
+static void print_types(void)
+{
+    printf("Available display backend types:\nnone\n");
+    for (size_t i = 0; types[i] != NULL; i++) {
+        printf("%s\n", types[i]->name);
+    }
+}
+
+static const char *const absent_types[] = { "gtk", "dbus", "egl-headless", "spice-app", "cocoa" };
+
+static void fail_type(const char *text, GError **error)
+{
+    g_autofree char *name = g_strndup(text, strcspn(text, ",="));
+    const char *names[G_N_ELEMENTS(types) + 1] = { "none" };
+    const char *near;
+    size_t n = 1;
+
+    for (size_t i = 0; types[i] != NULL; i++) {
+        names[n++] = types[i]->name;
+    }
+    set_error(error, "Parameter 'type' does not accept value '%s'", name);
+    for (size_t i = 0; i < G_N_ELEMENTS(absent_types); i++) {
+        if (g_str_equal(name, absent_types[i])) {
+            error_add_hint(error, "This program has no display '%s'; '-display help' lists those it "
+                           "has.", name);
+            return;
+        }
+    }
+    near = nearest_name(name, names, n);
+    if (near != NULL) {
+        error_add_hint(error, "Did you mean '%s'?", near);
+    }
+}
+
+static bool opt_display(Options *options, const char *arg, GError **error)
+{
+    const char *opts;
+
+    if (option_wants_help(arg)) {
+        print_types();
+        options->done = true;
+        return true;
+    }
+    if (!g_str_equal(arg, "none")) {
+        if (find_type(arg, &opts) == NULL) {
+            fail_type(arg, error);
+            return false;
+        }
+        options_later(options, OPTION_STAGE_DISPLAY, "display", arg, open_display);
+    }
+    options->has_display = true;
+    return true;
+}
+
+static bool opt_absent(Options *options, const char *arg, GError **error)
+{
+    set_error(error, "there is no such display here: '-display help' lists those there are");
+    return false;
+}
+
+const Option display_options[] = {
+    { "display", "TYPE[,KEY=VALUE…]", "show the screens: none, or of '-display help'",
+      opt_display },
+    { "spice", "OPTIONS", "refused: use -display", opt_absent },
+    {}
+};

@@ -1,0 +1,35 @@
+/*
+ * A viewer's keyboard: what it presses, on the way to the guest or to a text console.
+ *
+ * Each viewer has one, so that keys it holds down are let go of when it leaves, and so that the
+ * shift keys a symbol needs are not mixed up with those another viewer holds.  The console is the
+ * one the viewer looks at: keys go to the guest from an adapter's console, as characters to a text
+ * console.
+ *
+ * Any thread, machine lock held.
+ */
+#pragma once
+
+#include "console.h"
+#include "keymap.h"
+
+typedef struct Keyboard Keyboard;
+
+/* hold_ns: least time a key stays down (-vnc key-delay-ms); 0: as the viewer does it. */
+Keyboard *keyboard_new(Vm *vm, const Keymap *map, int64_t hold_ns);
+void keyboard_free(Keyboard *keyboard);                         /* lets go of everything */
+void keyboard_set_console(Keyboard *keyboard, Console *console);    /* lets go; NULL: nowhere */
+
+/*
+ * Key of keys.h at its place, whatever it means; keysym as the viewer sees it, 0 if it does not
+ * say (a text console needs it).
+ */
+void keyboard_key(Keyboard *keyboard, unsigned key, uint32_t keysym, bool down);
+/* A symbol: presses what gives it in the layout, with the shift keys it needs just then. */
+void keyboard_symbol(Keyboard *keyboard, uint32_t keysym, bool down);
+/* A symbol pressed and let go: terminals know no more.  ctrl, alt: with those keys held. */
+void keyboard_stroke(Keyboard *keyboard, uint32_t keysym, bool ctrl, bool alt);
+void keyboard_release_all(Keyboard *keyboard);
+/* The guest's lights, KEYBOARD_LED_…: what its keyboard was told last. */
+enum { KEYBOARD_LED_SCROLL = 1, KEYBOARD_LED_NUM = 2, KEYBOARD_LED_CAPS = 4 };
+unsigned keyboard_leds(Vm *vm);
