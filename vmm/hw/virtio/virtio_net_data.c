@@ -70,23 +70,28 @@ static bool tx_one(VirtioNet *net)
     return !net->tx_waiting;
 }
 
+/*
+ * A driver that has just sent is likely to send again: it need not tell while the queue is looked at
+ * once more after everything else that was due.  Only a look that finds nothing asks to be told.
+ */
 static void tx_flush(VirtioNet *net)
 {
-    unsigned budget = MAX(net->tx_burst, 1);    /* a driver may not keep us here for ever */
+    unsigned burst = MAX(net->tx_burst, 1);     /* a driver may not keep us here for ever */
+    unsigned sent = 0;
 
-    do {
-        virtqueue_set_notification(net->txq, false);
-        while (budget > 0 && tx_one(net)) {
-            budget--;
-        }
-        if (net->tx_waiting || budget == 0) {
-            break;
-        }
+    virtqueue_set_notification(net->txq, false);
+    while (sent < burst && tx_one(net)) {
+        sent++;
+    }
+    if (sent == 0 && !net->tx_waiting) {
         virtqueue_set_notification(net->txq, true);
-    } while (!virtqueue_empty(net->txq));
+        if (virtqueue_empty(net->txq)) {
+            return;
+        }
+    }
     virtqueue_flush(net->txq);
     virtqueue_notify(net->txq);
-    if (budget == 0 && !net->tx_waiting) {
+    if (!net->tx_waiting) {
         virtqueue_reschedule(net->txq);
     }
 }
