@@ -6,6 +6,7 @@
 #include "mem_backend.h"
 #include "rng.h"
 #include "secret.h"
+#include "tls_creds.h"
 
 const ObjectType *const object_types[] = {
     &filter_dump_type,
@@ -16,5 +17,10 @@ const ObjectType *const object_types[] = {
     &rng_builtin_type,
     &rng_random_type,
     &secret_type,
+#ifdef HAVE_GNUTLS
+    &tls_creds_anon_type,
+    &tls_creds_psk_type,
+    &tls_creds_x509_type,
+#endif
     NULL
 };
