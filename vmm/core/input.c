@@ -1,22 +1,6 @@
-#include "input.h"
+#include "input_impl.h"
 
 #include "vm_core.h"
-
-#define MAX_STEPS 1024                  /* key presses and releases that may wait */
-
-typedef struct KeyStep {
-    unsigned key;
-    bool down;
-    int64_t wait_ns;                    /* before the step after this one */
-} KeyStep;
-
-struct Input {
-    Vm *vm;
-    GPtrArray *handlers;                /* InputHandler *, the first that takes an event gets it */
-    unsigned last_index;
-    VmTimer typing;
-    GQueue steps;                       /* KeyStep * */
-};
 
 /* ---- handlers ---- */
 
@@ -26,12 +10,14 @@ void input_register(Vm *vm, InputHandler *handler)
     handler->index = ++vm->input->last_index;
     handler->pending = false;
     g_ptr_array_add(vm->input->handlers, handler);
+    input_typists_look(vm->input);
 }
 
 void input_unregister(InputHandler *handler)
 {
     if (handler->input != NULL) {
         g_ptr_array_remove(handler->input->handlers, handler);
+        input_typists_look(handler->input);
         handler->input = NULL;
     }
 }
@@ -43,6 +29,14 @@ void input_activate(InputHandler *handler)
     if (g_ptr_array_index(handlers, 0) != handler) {
         g_ptr_array_remove(handlers, handler);
         g_ptr_array_insert(handlers, 0, handler);
+        input_typists_look(handler->input);
+    }
+}
+
+void input_drained(InputHandler *handler)
+{
+    if (handler->input != NULL) {
+        input_typists_look(handler->input);
     }
 }
 
@@ -58,6 +52,11 @@ static InputHandler *find_handler(const Input *input, unsigned mask)
     return NULL;
 }
 
+const InputHandler *input_keyboard(const Input *input)
+{
+    return find_handler(input, INPUT_MASK(INPUT_KEY));
+}
+
 bool input_takes(Vm *vm, InputKind kind)
 {
     return find_handler(vm->input, INPUT_MASK(kind)) != NULL;
@@ -65,7 +64,7 @@ bool input_takes(Vm *vm, InputKind kind)
 
 /* ---- events ---- */
 
-static bool guest_sees_input(const Vm *vm)
+bool input_reaches_guest(Vm *vm)
 {
     return vm_is_running(vm) || vm->run_state == RUN_STATE_SUSPENDED;
 }
@@ -74,7 +73,10 @@ void input_send(Vm *vm, const InputEvent *event)
 {
     InputHandler *handler = find_handler(vm->input, INPUT_MASK(event->kind));
 
-    if (handler != NULL && guest_sees_input(vm)) {
+    if (handler != NULL && input_reaches_guest(vm)) {
+        if (event->kind == INPUT_KEY && event->code < INPUT_KEYS_MAX) {
+            vm->input->down[event->code] = event->value != 0;
+        }
         handler->pending = true;
         handler->event(handler->opaque, event);
     }
@@ -107,50 +109,16 @@ void input_button(Vm *vm, InputButton button, bool down)
     input_sync(vm);
 }
 
-/* ---- typing ---- */
-
-static void typing_fire(void *opaque)
+bool input_is_down(Vm *vm, unsigned key)
 {
-    Input *input = opaque;
-    KeyStep *step;
-
-    while ((step = g_queue_pop_head(&input->steps)) != NULL) {
-        int64_t wait_ns = step->wait_ns;
-
-        input_key(input->vm, step->key, step->down);
-        g_free(step);
-        if (wait_ns > 0) {
-            vm_timer_set(&input->typing, vm_clock_ns(input->vm) + wait_ns);
-            return;
-        }
-    }
+    return key < INPUT_KEYS_MAX && vm->input->down[key];
 }
 
-static void add_step(Input *input, unsigned key, bool down, int64_t wait_ns)
+unsigned input_leds(Vm *vm)
 {
-    KeyStep *step = g_new(KeyStep, 1);
+    const InputHandler *keyboard = input_keyboard(vm->input);
 
-    *step = (KeyStep){ key, down, wait_ns };
-    g_queue_push_tail(&input->steps, step);
-}
-
-bool input_type_keys(Vm *vm, const unsigned *keys, size_t n, int64_t hold_ns)
-{
-    Input *input = vm->input;
-
-    if (n > MAX_STEPS / 2 || input->steps.length + 2 * n > MAX_STEPS) {
-        return false;
-    }
-    for (size_t i = 0; i < n; i++) {
-        add_step(input, keys[i], true, i + 1 == n ? hold_ns : 0);
-    }
-    for (size_t i = n; i-- > 0;) {
-        add_step(input, keys[i], false, i == 0 ? hold_ns : 0);
-    }
-    if (!vm_timer_is_set(&input->typing)) {
-        vm_timer_set(&input->typing, vm_clock_ns(vm));
-    }
-    return true;
+    return keyboard != NULL && keyboard->leds != NULL ? keyboard->leds(keyboard->opaque) : 0;
 }
 
 /* ---- pointers ---- */
@@ -211,15 +179,14 @@ Input *input_new(Vm *vm)
 
     input->vm = vm;
     input->handlers = g_ptr_array_new();
-    g_queue_init(&input->steps);
-    vm_timer_init(&input->typing, vm, typing_fire, input);
+    vm->input = input;
+    input_typists_init(input);
     return input;
 }
 
 void input_free(Input *input)
 {
-    vm_timer_finish(&input->typing);
-    g_queue_clear_full(&input->steps, g_free);
+    input_typists_finish(input);
     g_ptr_array_unref(input->handlers);
     g_free(input);
 }

@@ -48,6 +48,9 @@ struct InputHandler {
     unsigned mask;                      /* of the kinds it takes */
     void (*event)(void *opaque, const InputEvent *event);
     void (*sync)(void *opaque);         /* may be NULL */
+    /* A keyboard's: codes the guest has not read yet, and its lights; NULL: not known. */
+    unsigned (*waiting)(void *opaque);
+    unsigned (*leds)(void *opaque);     /* INPUT_LED_… */
     void *opaque;
     /* the registry's */
     Input *input;                       /* NULL: not registered */
@@ -58,6 +61,8 @@ struct InputHandler {
 void input_register(Vm *vm, InputHandler *handler);
 void input_unregister(InputHandler *handler);
 void input_activate(InputHandler *handler);
+/* A keyboard's: the guest has read the last code that waited. */
+void input_drained(InputHandler *handler);
 
 /* ---- events ---- */
 
@@ -68,9 +73,49 @@ void input_sync(Vm *vm);
 /* Each with its sync. */
 void input_key(Vm *vm, unsigned key, bool down);
 void input_button(Vm *vm, InputButton button, bool down);
+bool input_reaches_guest(Vm *vm);                       /* the machine runs, or sleeps */
+/* The lights of the keyboard in use, as the guest has set them. */
+enum { INPUT_LED_SCROLL = 1, INPUT_LED_NUM = 2, INPUT_LED_CAPS = 4 };
+unsigned input_leds(Vm *vm);
+
+/* ---- typing ---- */
+
 /*
- * Presses them in order, holds, lets go in reverse, after what waits already; on the machine's
- * clock.  False: too much waits.
+ * Typists: those who press keys one after another and would be too fast for the guest.
+ *
+ * Steps wait in a typist's queue; each is taken when the guest has read all codes of the keyboard
+ * in use and the time the step before asked for has passed, on the machine's clock.  A guest that
+ * reads nothing for TYPIST_PATIENCE_NS loses what waits, and a reset ends all typing.
+ *
+ * A typist lets go only of keys that it holds, and a key that two hold is down until both let go.
+ */
+typedef struct InputTypist InputTypist;
+
+typedef enum TypistEnd { TYPIST_DONE, TYPIST_UNREAD, TYPIST_RESET } TypistEnd;
+
+typedef struct TypistOps {
+    /* A step's turn has come; it may press and let go of a few keys. */
+    void (*step)(void *opaque, uint32_t what, bool down);
+    /* Nothing waits any more and the guest has read it, or what waited was lost; may be NULL. */
+    void (*ended)(void *opaque, TypistEnd end);
+} TypistOps;
+
+#define TYPIST_STEPS_MAX    (512 * 1024)
+#define TYPIST_PATIENCE_NS  (10 * NS_PER_SEC)
+
+InputTypist *input_typist_new(Vm *vm, const TypistOps *ops, void *opaque);
+void input_typist_free(InputTypist *typist);            /* what waits is lost; lets go of all keys */
+/* Waits that long after it at least.  False: too much waits. */
+bool input_typist_add(InputTypist *typist, uint32_t what, bool down, int64_t wait_ns);
+size_t input_typist_waiting(const InputTypist *typist);     /* steps */
+bool input_typist_is_idle(const InputTypist *typist);   /* and the guest has read them all */
+void input_typist_hold(InputTypist *typist, unsigned key, bool down);   /* now, with its sync */
+bool input_is_held(Vm *vm, unsigned key);               /* by any typist */
+bool input_is_down(Vm *vm, unsigned key);               /* as the guest was told */
+
+/*
+ * sendkey: presses them in order, holds, lets go in reverse, after what waits already.  False: too
+ * much waits.
  */
 bool input_type_keys(Vm *vm, const unsigned *keys, size_t n, int64_t hold_ns);
 

@@ -42,6 +42,9 @@ uint8_t ps2_read(Device *dev)
         port->last = queue_take(&port->replies);
     } else if (port->events.count > 0) {
         port->last = queue_take(&port->events);
+        if (port->events.count == 0) {
+            input_drained(&port->input);
+        }
     }
     ps2_port_update(port);
     return port->last;
@@ -84,6 +87,12 @@ bool ps2_report(Ps2Port *port, const uint8_t *bytes, size_t n)
 void ps2_drop_events(Ps2Port *port)
 {
     port->events.count = 0;
+    input_drained(&port->input);
+}
+
+unsigned ps2_waiting(void *opaque)
+{
+    return ((const Ps2Port *)opaque)->events.count;
 }
 
 void ps2_port_reset(Ps2Port *port)

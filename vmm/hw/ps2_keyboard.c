@@ -37,7 +37,6 @@ typedef struct Keyboard {
     Ps2Port port;
     /* wiring */
     VmTimer repeat;
-    InputHandler input;
     /* guest-visible state */
     bool scan_enabled;
     uint8_t scancode_set;
@@ -193,6 +192,12 @@ static void kbd_input(void *opaque, const InputEvent *event)
     ps2_key_event(opaque, event->code, event->value != 0);
 }
 
+/* Bit 0 is Scroll Lock, 1 Num Lock, 2 Caps Lock: as the core has them. */
+static unsigned kbd_leds(void *opaque)
+{
+    return ((const Keyboard *)opaque)->leds;
+}
+
 /* ---- commands ---- */
 
 static void set_defaults(Keyboard *kbd)
@@ -346,9 +351,11 @@ static bool kbd_realize(Device *dev, GError **error)
     Keyboard *kbd = DEVICE_CAST(dev, Keyboard);
 
     vm_timer_init(&kbd->repeat, dev->vm, repeat_fire, kbd);
-    kbd->input = (InputHandler){ .name = "QEMU PS/2 Keyboard", .mask = INPUT_MASK(INPUT_KEY),
-                                 .event = kbd_input, .opaque = dev };
-    input_register(dev->vm, &kbd->input);
+    kbd->port.input = (InputHandler){
+        .name = "QEMU PS/2 Keyboard", .mask = INPUT_MASK(INPUT_KEY), .event = kbd_input,
+        .waiting = ps2_waiting, .leds = kbd_leds, .opaque = kbd,
+    };
+    input_register(dev->vm, &kbd->port.input);
     return true;
 }
 
@@ -356,7 +363,7 @@ static void kbd_unrealize(Device *dev)
 {
     Keyboard *kbd = DEVICE_CAST(dev, Keyboard);
 
-    input_unregister(&kbd->input);
+    input_unregister(&kbd->port.input);
     vm_timer_finish(&kbd->repeat);
 }
 

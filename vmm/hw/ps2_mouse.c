@@ -33,7 +33,6 @@ enum { ID_PLAIN = 0, ID_WHEEL = 3, ID_EXPLORER = 4 };
 typedef struct Mouse {
     Ps2Port port;
     /* wiring: what came since the last input_sync(), and the buttons a person holds */
-    InputHandler input;
     int input_dx, input_dy, input_dz;
     unsigned input_buttons;
     /* guest-visible state */
@@ -328,17 +327,17 @@ static bool mouse_realize(Device *dev, GError **error)
 {
     Mouse *mouse = DEVICE_CAST(dev, Mouse);
 
-    mouse->input = (InputHandler){
+    mouse->port.input = (InputHandler){
         .name = "QEMU PS/2 Mouse", .mask = INPUT_MASK(INPUT_REL) | INPUT_MASK(INPUT_BUTTON),
         .event = mouse_input, .sync = mouse_sync, .opaque = mouse,
     };
-    input_register(dev->vm, &mouse->input);
+    input_register(dev->vm, &mouse->port.input);
     return true;
 }
 
 static void mouse_unrealize(Device *dev)
 {
-    input_unregister(&DEVICE_CAST(dev, Mouse)->input);
+    input_unregister(&DEVICE_CAST(dev, Mouse)->port.input);
 }
 
 static void mouse_reset(Device *dev)

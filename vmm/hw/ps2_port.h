@@ -1,6 +1,7 @@
 /* What a PS/2 keyboard and mouse have in common.  Only ps2*.c include this. */
 #pragma once
 
+#include "input.h"
 #include "ps2.h"
 
 #define PS2_ACK         0xfa
@@ -19,6 +20,7 @@ typedef struct Ps2Port {
     Device dev;
     /* wiring */
     IrqLine out;
+    InputHandler input;
     /* guest-visible state */
     Ps2Queue replies;                   /* to commands: read before events */
     Ps2Queue events;                    /* key codes, motion */
@@ -35,6 +37,7 @@ void ps2_reply(Ps2Port *port, uint8_t byte);
 /* All of it, or nothing when it does not fit. */
 bool ps2_report(Ps2Port *port, const uint8_t *bytes, size_t n);
 void ps2_drop_events(Ps2Port *port);
+unsigned ps2_waiting(void *opaque);     /* bytes of events; for an InputHandler */
 
 /* What the two types do with a byte from the controller. */
 void ps2_kbd_command(Ps2Port *port, uint8_t byte);

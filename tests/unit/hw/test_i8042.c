@@ -30,6 +30,7 @@ static void expect_bytes(const char *name, const char *hex)
 
     while (full() && got->len < 200) {
         g_string_append_printf(got, "%s%02x", got->len > 0 ? " " : "", in8(0x60));
+        advance_ns(0);                          /* who types waits for the guest to read */
     }
     ck_assert_msg(strcmp(got->str, hex) == 0, "%s: '%s' for '%s'", name, got->str, hex);
 }

@@ -17,6 +17,8 @@
 #define USAGE_MODIFIERS 0xe0            /* left Ctrl; then Shift, Alt, GUI, and the right ones */
 #define BREAK           0x80            /* of a set 1 code */
 
+enum { LED_NUM = 1, LED_CAPS = 2, LED_SCROLL = 4 };     /* HID 1.11, appendix B.1 */
+
 typedef struct UsbKeyboard {
     UsbHid hid;
     /* guest-visible state */
@@ -28,53 +30,17 @@ typedef struct UsbKeyboard {
     int32_t keys;
 } UsbKeyboard;
 
-/*
- * Usages of page 7 by set 1 code (HID Usage Tables 1.12, chapter 10; Microsoft, "USB HID to PS/2
- * Scan Code Translation Table").
- */
-static const uint8_t plain_usages[0x80] = {
-    [0x01] = 0x29, 0x1e, 0x1f, 0x20, 0x21, 0x22, 0x23,                  /* Esc, 1 … */
-    [0x08] = 0x24, 0x25, 0x26, 0x27, 0x2d, 0x2e, 0x2a, 0x2b,            /* 7 … Tab */
-    [0x10] = 0x14, 0x1a, 0x08, 0x15, 0x17, 0x1c, 0x18, 0x0c,            /* Q … I */
-    [0x18] = 0x12, 0x13, 0x2f, 0x30, 0x28, 0xe0, 0x04, 0x16,            /* O … S */
-    [0x20] = 0x07, 0x09, 0x0a, 0x0b, 0x0d, 0x0e, 0x0f, 0x33,            /* D … ; */
-    [0x28] = 0x34, 0x35, 0xe1, 0x31, 0x1d, 0x1b, 0x06, 0x19,            /* ' … V */
-    [0x30] = 0x05, 0x11, 0x10, 0x36, 0x37, 0x38, 0xe5, 0x55,            /* B … keypad * */
-    [0x38] = 0xe2, 0x2c, 0x39, 0x3a, 0x3b, 0x3c, 0x3d, 0x3e,            /* Alt … F5 */
-    [0x40] = 0x3f, 0x40, 0x41, 0x42, 0x43, 0x53, 0x47, 0x5f,            /* F6 … keypad 7 */
-    [0x48] = 0x60, 0x61, 0x56, 0x5c, 0x5d, 0x5e, 0x57, 0x59,            /* keypad 8 … 1 */
-    [0x50] = 0x5a, 0x5b, 0x62, 0x63, 0x46, 0x00, 0x64, 0x44,            /* keypad 2 … F11 */
-    [0x58] = 0x45, 0x67,                                                /* F12, keypad = */
-    [0x70] = 0x88, 0x91, 0x90, 0x87,                            /* Japanese and Korean keys */
-    [0x77] = 0x93, 0x92, 0x8a, 0x00, 0x8b, 0x00, 0x89, 0x85,
-};
-
-static const struct { uint8_t set1, usage; } grey_usages[] = {          /* after e0 */
-    { 0x08, 0x7a }, { 0x0a, 0x7d }, { 0x17, 0x7b }, { 0x18, 0x7c }, { 0x1c, 0x58 },
-    { 0x1d, 0xe4 }, { 0x20, 0x7f }, { 0x2e, 0x81 }, { 0x30, 0x80 }, { 0x35, 0x54 },
-    { 0x37, 0x46 }, { 0x38, 0xe6 }, { 0x3b, 0x75 }, { 0x47, 0x4a }, { 0x48, 0x52 },
-    { 0x49, 0x4b }, { 0x4b, 0x50 }, { 0x4d, 0x4f }, { 0x4f, 0x4d }, { 0x50, 0x51 },
-    { 0x51, 0x4e }, { 0x52, 0x49 }, { 0x53, 0x4c }, { 0x5b, 0xe3 }, { 0x5c, 0xe7 },
-    { 0x5d, 0x65 }, { 0x5e, 0x66 }, { 0x65, 0x7e }, { 0x68, 0x78 },
-};
 #define PAUSE_PREFIX    0xe1
-#define PAUSE_USAGE     0x48
 
 /* 0: the keyboard has no such key. */
 static uint8_t usage_of(uint8_t prefix, uint8_t code)
 {
-    if (prefix == PAUSE_PREFIX) {
-        return PAUSE_USAGE;
+    const KeyInfo *info = key_info(key_from_set1(prefix << 8 | code));
+
+    if (info == NULL && prefix == 0) {
+        info = key_info(key_from_set1(code | BREAK));       /* Hangul and Hanja have bit 7 set */
     }
-    if (prefix == 0) {
-        return plain_usages[code];
-    }
-    for (size_t i = 0; i < G_N_ELEMENTS(grey_usages); i++) {
-        if (grey_usages[i].set1 == code) {
-            return grey_usages[i].usage;
-        }
-    }
-    return 0;
+    return info != NULL ? info->usage : 0;
 }
 
 /* ---- keys held ---- */
@@ -163,6 +129,9 @@ static unsigned keyboard_report(UsbHid *hid, uint8_t out[HID_REPORT_MAX])
 
     if (kbd->n > 0) {
         take_key(kbd);
+        if (kbd->n == 0) {
+            input_drained(&hid->input);
+        }
     }
     memset(out, 0, HID_REPORT_MAX);
     out[0] = kbd->modifiers;
@@ -183,6 +152,19 @@ static bool keyboard_output(UsbHid *hid, const uint8_t *data, unsigned len)
     return true;
 }
 
+static unsigned keyboard_waiting(void *opaque)
+{
+    return ((const UsbKeyboard *)opaque)->n;
+}
+
+static unsigned keyboard_leds(void *opaque)
+{
+    uint8_t leds = ((const UsbKeyboard *)opaque)->leds;
+
+    return (leds & LED_NUM ? INPUT_LED_NUM : 0) | (leds & LED_CAPS ? INPUT_LED_CAPS : 0) |
+           (leds & LED_SCROLL ? INPUT_LED_SCROLL : 0);
+}
+
 static void keyboard_forget(UsbHid *hid)
 {
     UsbKeyboard *kbd = (UsbKeyboard *)hid;
@@ -193,6 +175,7 @@ static void keyboard_forget(UsbHid *hid)
     kbd->keys = 0;
     kbd->modifiers = 0;
     kbd->leds = 0;
+    input_drained(&hid->input);
 }
 
 /* ---- state ---- */
@@ -247,8 +230,10 @@ static bool keyboard_realize(Device *dev, GError **error)
     if (!hid_check(&kbd->hid, error)) {
         return false;
     }
-    kbd->hid.input = (InputHandler){ .name = "QEMU HID Keyboard", .mask = INPUT_MASK(INPUT_KEY),
-                                     .event = keyboard_input, .opaque = kbd };
+    kbd->hid.input = (InputHandler){
+        .name = "QEMU HID Keyboard", .mask = INPUT_MASK(INPUT_KEY), .event = keyboard_input,
+        .waiting = keyboard_waiting, .leds = keyboard_leds, .opaque = kbd,
+    };
     input_register(dev->vm, &kbd->hid.input);
     input_activate(&kbd->hid.input);
     return true;

@@ -1,0 +1,249 @@
+/* Typists: queues of key steps, taken at the pace the guest reads its keyboard. */
+#include "input_impl.h"
+#include "vm_core.h"
+
+typedef struct Step {
+    uint32_t what;
+    bool down;
+    int64_t wait_ns;                    /* before the step after this one */
+} Step;
+
+struct InputTypist {
+    Input *input;
+    const TypistOps *ops;
+    void *opaque;
+    GArray *steps;                      /* Step, those before `taken` are over */
+    guint taken;
+    bool active;                        /* steps wait, or the guest has not read the last */
+    int64_t ready_ns;                   /* when the next step may be taken */
+    int64_t taken_ns;                   /* when the last one was */
+    VmTimer timer;
+    bool held[INPUT_KEYS_MAX];
+};
+
+size_t input_typist_waiting(const InputTypist *typist)
+{
+    return typist->steps->len - typist->taken;
+}
+
+bool input_typist_is_idle(const InputTypist *typist)
+{
+    return !typist->active;
+}
+
+/* ---- keys held ---- */
+
+void input_typist_hold(InputTypist *typist, unsigned key, bool down)
+{
+    Input *input = typist->input;
+    bool was_held;
+
+    if (key >= INPUT_KEYS_MAX || typist->held[key] == down) {
+        return;
+    }
+    was_held = input->holders[key] > 0;
+    typist->held[key] = down;
+    input->holders[key] += down ? 1 : -1;
+    if (was_held != (input->holders[key] > 0)) {
+        input_key(input->vm, key, down);
+    }
+}
+
+static void let_go(InputTypist *typist)
+{
+    for (unsigned key = 0; key < INPUT_KEYS_MAX; key++) {
+        input_typist_hold(typist, key, false);
+    }
+}
+
+bool input_is_held(Vm *vm, unsigned key)
+{
+    return key < INPUT_KEYS_MAX && vm->input->holders[key] > 0;
+}
+
+/* ---- steps ---- */
+
+static void end(InputTypist *typist, TypistEnd how)
+{
+    g_array_set_size(typist->steps, 0);
+    typist->taken = 0;
+    typist->active = false;
+    vm_timer_set(&typist->timer, VM_TIMER_OFF);
+    if (how != TYPIST_DONE) {
+        let_go(typist);
+    }
+    if (typist->ops->ended != NULL) {
+        typist->ops->ended(typist->opaque, how);
+    }
+}
+
+static void take_step(InputTypist *typist, int64_t now)
+{
+    Step step = g_array_index(typist->steps, Step, typist->taken);
+
+    if (++typist->taken == typist->steps->len) {
+        g_array_set_size(typist->steps, 0);
+        typist->taken = 0;
+    }
+    typist->taken_ns = now;
+    typist->ready_ns = now + step.wait_ns;
+    typist->ops->step(typist->opaque, step.what, step.down);
+}
+
+static bool guest_has_read(const Input *input)
+{
+    const InputHandler *keyboard = input_keyboard(input);
+
+    return keyboard == NULL || keyboard->waiting == NULL ||
+           keyboard->waiting(keyboard->opaque) == 0;
+}
+
+/* Whatever can be done now, and the timer for the rest. */
+static void run(void *opaque)
+{
+    InputTypist *typist = opaque;
+    Vm *vm = typist->input->vm;
+
+    while (typist->active) {
+        int64_t now = vm_clock_ns(vm);
+
+        if (!input_reaches_guest(vm)) {
+            vm_timer_set(&typist->timer, now);          /* with the clock */
+            return;
+        }
+        if (!guest_has_read(typist->input)) {
+            if (now < typist->taken_ns + TYPIST_PATIENCE_NS) {
+                vm_timer_set(&typist->timer, typist->taken_ns + TYPIST_PATIENCE_NS);
+                return;
+            }
+            end(typist, TYPIST_UNREAD);
+            return;
+        }
+        if (now < typist->ready_ns) {
+            vm_timer_set(&typist->timer, typist->ready_ns);
+            return;
+        }
+        if (input_typist_waiting(typist) == 0) {
+            end(typist, TYPIST_DONE);
+            return;
+        }
+        take_step(typist, now);
+    }
+}
+
+bool input_typist_add(InputTypist *typist, uint32_t what, bool down, int64_t wait_ns)
+{
+    Step step = { what, down, wait_ns };
+
+    if (input_typist_waiting(typist) >= TYPIST_STEPS_MAX) {
+        return false;
+    }
+    if (typist->taken > TYPIST_STEPS_MAX) {
+        g_array_remove_range(typist->steps, 0, typist->taken);
+        typist->taken = 0;
+    }
+    g_array_append_val(typist->steps, step);
+    if (!typist->active) {
+        typist->active = true;
+        typist->taken_ns = vm_clock_ns(typist->input->vm);
+        run(typist);
+    }
+    return true;
+}
+
+void input_typists_look(Input *input)
+{
+    for (guint i = 0; i < input->typists->len; i++) {
+        InputTypist *typist = g_ptr_array_index(input->typists, i);
+
+        /* Later: this may be in the middle of a step. */
+        if (typist->active) {
+            vm_timer_set(&typist->timer, MAX(vm_clock_ns(input->vm), typist->ready_ns));
+        }
+    }
+}
+
+/* ---- life of one ---- */
+
+InputTypist *input_typist_new(Vm *vm, const TypistOps *ops, void *opaque)
+{
+    InputTypist *typist = g_new0(InputTypist, 1);
+
+    typist->input = vm->input;
+    typist->ops = ops;
+    typist->opaque = opaque;
+    typist->steps = g_array_new(FALSE, FALSE, sizeof(Step));
+    vm_timer_init(&typist->timer, vm, run, typist);
+    g_ptr_array_add(vm->input->typists, typist);
+    return typist;
+}
+
+void input_typist_free(InputTypist *typist)
+{
+    if (typist != NULL) {
+        let_go(typist);
+        g_ptr_array_remove(typist->input->typists, typist);
+        vm_timer_finish(&typist->timer);
+        g_array_unref(typist->steps);
+        g_free(typist);
+    }
+}
+
+/* ---- sendkey ---- */
+
+static void sendkey_step(void *opaque, uint32_t key, bool down)
+{
+    Input *input = opaque;
+
+    input_typist_hold(input->sendkey, key, down);
+}
+
+static const TypistOps sendkey_ops = { .step = sendkey_step };
+
+#define SENDKEY_STEPS_MAX 1024
+
+bool input_type_keys(Vm *vm, const unsigned *keys, size_t n, int64_t hold_ns)
+{
+    InputTypist *typist = vm->input->sendkey;
+
+    if (n > SENDKEY_STEPS_MAX / 2 ||
+        input_typist_waiting(typist) + 2 * n > SENDKEY_STEPS_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        input_typist_add(typist, keys[i], true, i + 1 == n ? hold_ns : 0);
+    }
+    for (size_t i = n; i-- > 0;) {
+        input_typist_add(typist, keys[i], false, i == 0 ? hold_ns : 0);
+    }
+    return true;
+}
+
+/* ---- all of them ---- */
+
+static void on_vm_event(Vm *vm, const VmEvent *event, void *opaque)
+{
+    Input *input = opaque;
+
+    for (guint i = input->typists->len; event->kind == VM_EVENT_RESET && i-- > 0;) {
+        InputTypist *typist = g_ptr_array_index(input->typists, i);
+
+        if (typist->active) {
+            end(typist, TYPIST_RESET);
+        }
+    }
+}
+
+void input_typists_init(Input *input)
+{
+    input->typists = g_ptr_array_new();
+    input->sendkey = input_typist_new(input->vm, &sendkey_ops, input);
+    vm_subscribe(input->vm, on_vm_event, input);
+}
+
+void input_typists_finish(Input *input)
+{
+    vm_unsubscribe(input->vm, on_vm_event, input);
+    input_typist_free(input->sendkey);
+    g_ptr_array_unref(input->typists);
+}
