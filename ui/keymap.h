@@ -21,6 +21,7 @@ enum { KEYMAP_SHIFT = 1, KEYMAP_ALTGR = 2 };    /* levels: bits of KeyStroke.mod
 typedef struct KeyStroke {
     unsigned key;                       /* of keys.h */
     unsigned modifiers;                 /* KEYMAP_… held while it is pressed */
+    bool letter;                        /* Caps Lock turns KEYMAP_SHIFT around */
 } KeyStroke;
 
 /* NULL: no such layout, the error names the nearest. */

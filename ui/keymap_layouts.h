@@ -1,0 +1,41 @@
+/*
+ * The layouts: QEMU's name for each, and X's for the layout an installer sets up under that name
+ * (XKB configuration database).  A row each; keymap_generate.c reads it at build time and keymap.c
+ * afterwards.
+ */
+
+/* LAYOUT(name, identifier, XKB layout, XKB variant), by name */
+LAYOUT("ar", ar, "ara", "")
+LAYOUT("bepo", bepo, "fr", "bepo")
+LAYOUT("cz", cz, "cz", "")
+LAYOUT("da", da, "dk", "")
+LAYOUT("de", de, "de", "")
+LAYOUT("de-ch", de_ch, "ch", "")
+LAYOUT("en-gb", en_gb, "gb", "")
+LAYOUT("en-us", en_us, "us", "")
+LAYOUT("es", es, "es", "")
+LAYOUT("et", et, "ee", "")
+LAYOUT("fi", fi, "fi", "")
+LAYOUT("fo", fo, "fo", "")
+LAYOUT("fr", fr, "fr", "")
+LAYOUT("fr-be", fr_be, "be", "")
+LAYOUT("fr-ca", fr_ca, "ca", "")
+LAYOUT("fr-ch", fr_ch, "ch", "fr")
+LAYOUT("hr", hr, "hr", "")
+LAYOUT("hu", hu, "hu", "")
+LAYOUT("is", is, "is", "")
+LAYOUT("it", it, "it", "")
+LAYOUT("ja", ja, "jp", "")
+LAYOUT("lt", lt, "lt", "")
+LAYOUT("lv", lv, "lv", "")
+LAYOUT("mk", mk, "mk", "")
+LAYOUT("nl", nl, "nl", "")
+LAYOUT("no", no, "no", "")
+LAYOUT("pl", pl, "pl", "")
+LAYOUT("pt", pt, "pt", "")
+LAYOUT("pt-br", pt_br, "br", "")
+LAYOUT("ru", ru, "ru", "")
+LAYOUT("sl", sl, "si", "")
+LAYOUT("sv", sv, "se", "")
+LAYOUT("th", th, "th", "")
+LAYOUT("tr", tr, "tr", "")
