@@ -6,6 +6,7 @@
 #include "option_row.h"
 #include "rhea_error.h"
 #include "vm.h"
+#include "vm_vga.h"
 
 static bool list_chardevs(Options *options)
 {
@@ -121,6 +122,7 @@ const Option device_options[] = {
       "device" },
     { "global", "DRIVER.PROPERTY=VALUE", "default of a device property", opt_global,
       "global" },
+    { "vga", "MODEL", "the display adapter, std unless told ('help' lists them)", opt_vga },
     { "object", "TYPE,id=ID[,PROP=VALUE]…",
       "an object that devices and back ends refer to ('help' lists them)", opt_object,
       "object" },

@@ -63,36 +63,10 @@ static bool opt_balloon(Options *options, const char *arg, GError **error)
     return true;
 }
 
-/* ---- -vga ---- */
-
-static const struct { const char *name, *type; } vga_models[] = {
-    { "none", NULL }, { "std", "VGA" },
-};
-
-static bool opt_vga(Options *options, const char *arg, GError **error)
-{
-    for (size_t i = 0; i < G_N_ELEMENTS(vga_models); i++) {
-        if (g_str_equal(arg, vga_models[i].name)) {
-            if (vga_models[i].type != NULL) {
-                options_later(options, OPTION_STAGE_DEVICE, "vga", vga_models[i].type,
-                              option_make_device);
-            }
-            return true;
-        }
-    }
-    set_error(error, "there is no display adapter '%s': 'std' or 'none'", arg);
-    return false;
-}
-
 const Option historic_options[] = {
     { "no-hpet", NULL, "-machine hpet=off", opt_no_hpet },
     { "no-acpi", NULL, "-machine acpi=off", opt_no_acpi },
     { "realtime", "mlock=on|off", "-overcommit mem-lock=on|off", opt_realtime },
     { "balloon", "virtio|none", "-device virtio-balloon", opt_balloon },
-    {}
-};
-
-const Option absent_options[] = {
-    { "vga", "std|none", "the display adapter", opt_vga },
     {}
 };

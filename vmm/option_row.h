@@ -17,7 +17,7 @@ struct Option {
 };
 
 extern const Option machine_options[], boot_options[], device_options[], monitor_options[],
-    run_options[], net_options[], historic_options[], absent_options[], usb_options[],
+    run_options[], net_options[], historic_options[], usb_options[],
     block_options[];
 
 extern const KeyField boot_fields[];

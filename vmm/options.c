@@ -52,12 +52,11 @@ static struct { const char *title; const Option *options; } sections[] = {
     { "Displays", no_options },
     { "Running", run_options },
     { "Old spellings", historic_options },
-    { NULL, absent_options },                   /* known, to be refused well; not in -help */
 };
 
 void options_set_displays(const Option *rows)
 {
-    for (size_t i = 0; sections[i].title != NULL; i++) {
+    for (size_t i = 0; i < G_N_ELEMENTS(sections); i++) {
         if (g_str_equal(sections[i].title, "Displays")) {
             sections[i].options = rows;
         }
@@ -156,7 +155,7 @@ bool options_group(unsigned n, OptionGroup *group)
 
 bool options_row(unsigned n, OptionRow *row)
 {
-    for (size_t i = 0; sections[i].title != NULL; i++) {
+    for (size_t i = 0; i < G_N_ELEMENTS(sections); i++) {
         for (const Option *option = sections[i].options; option->name != NULL; option++) {
             if (n-- == 0) {
                 *row = (OptionRow){ sections[i].title, option->name, option->arg, option->help,
@@ -243,11 +242,27 @@ bool options_share_terminal(const Options *options)
             (options->monitors->len == 0 && options->mons->len == 0));
 }
 
+bool options_name_device(const Options *options, const char *const *drivers)
+{
+    const GPtrArray *list = options->stages[OPTION_STAGE_DEVICE];
+
+    for (guint i = 0; i < list->len; i++) {
+        const LateOption *late = g_ptr_array_index(list, i);
+        g_autoptr(KeyVal) kv = keyval_parse_either(late->text, "driver", NULL);
+        const char *driver = kv != NULL ? keyval_get(kv, "driver") : NULL;
+
+        if (driver != NULL && g_strv_contains(drivers, driver)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 char *options_help(void)
 {
     GString *out = g_string_new("usage: rhea [options]\n");
 
-    for (size_t i = 0; sections[i].title != NULL; i++) {
+    for (size_t i = 0; i < G_N_ELEMENTS(sections); i++) {
         g_string_append_printf(out, "\n%s:\n", sections[i].title);
         for (const Option *option = sections[i].options; option->name != NULL; option++) {
             g_autofree char *left =

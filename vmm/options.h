@@ -53,6 +53,8 @@ typedef struct Options {
     GPtrArray *globals;                 /* "driver.property=value" */
     bool nographic, daemonize, has_display;
     bool has_net;                       /* -netdev, -nic or -net: no default NIC */
+    bool has_vga;                       /* -vga */
+    const char *vga;                    /* its device type; NULL: none */
     char *pidfile, *log_items, *log_file;
     bool done;                          /* -help, -version, -device help …: printed, leave with 0 */
 } Options;
@@ -80,6 +82,9 @@ void options_later(Options *options, OptionStage stage, const char *option, cons
 
 /* -nographic with something left to put on the terminal: a serial port or a monitor. */
 bool options_share_terminal(const Options *options);
+
+/* Whether a -device names one of the drivers. */
+bool options_name_device(const Options *options, const char *const *drivers);
 
 /* One option per line with its help, from the rows. New string. */
 char *options_help(void);

@@ -13,6 +13,7 @@
 #include "options.h"
 #include "vm_block.h"
 #include "vm_net.h"
+#include "vm_vga.h"
 
 static Vm machine;
 static AccelChoice choice;
@@ -316,7 +317,8 @@ static bool build(Vm *vm, Options *options, GError **error)
            run_stage(vm, options, OPTION_STAGE_CHARDEV, error) &&
            run_stage(vm, options, OPTION_STAGE_BLOCK, error) &&
            run_stage(vm, options, OPTION_STAGE_NET, error) && vm->board->build(vm, error) &&
-           vm_make_nics(vm, options, error) && vm_make_ide_drives(vm, options, error) &&
+           vm_make_vga(vm, options, error) && vm_make_nics(vm, options, error) &&
+           vm_make_ide_drives(vm, options, error) &&
            each_late(vm, options->serials, make_serial, error) &&
            each_late(vm, options->debugcons, make_debugcon, error) &&
            run_stage(vm, options, OPTION_STAGE_DEVICE, error) &&

@@ -81,18 +81,8 @@ static bool make_ide(Vm *vm, BlockBackend *blk, const BlockDriveInfo *info, GErr
 static bool has_own_drives(const Options *options)
 {
     static const char *const drives[] = { "ide-cd", "ide-hd", "scsi-cd", "scsi-hd", NULL };
-    const GPtrArray *list = options->stages[OPTION_STAGE_DEVICE];
 
-    for (guint i = 0; i < list->len; i++) {
-        const LateOption *late = g_ptr_array_index(list, i);
-        g_autoptr(KeyVal) kv = keyval_parse_either(late->text, "driver", NULL);
-        const char *driver = kv != NULL ? keyval_get(kv, "driver") : NULL;
-
-        if (driver != NULL && g_strv_contains(drives, driver)) {
-            return true;
-        }
-    }
-    return false;
+    return options_name_device(options, drives);
 }
 
 static BlockBackend *drive_at(const char *interface, int bus, int unit)
