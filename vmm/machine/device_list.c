@@ -1,5 +1,7 @@
 /* Every device type there is, by the name of its file. */
 #include "apic.h"
+#include "bochs_display.h"
+#include "cirrus_pci.h"
 #include "debugcon.h"
 #include "debugexit.h"
 #include "e1000.h"
@@ -34,6 +36,8 @@
 
 const DeviceType *const device_types[] = {
     &apic_type,
+    &bochs_display_type,
+    &cirrus_pci_type,
     &e1000_type,
     &fw_cfg_io_type,
     &hpet_type,

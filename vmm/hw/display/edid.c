@@ -5,8 +5,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define DEFAULT_WIDTH       1280
-#define DEFAULT_HEIGHT      800
 #define DEFAULT_MHZ         60000
 #define TIMING_MAX          4095        /* a detailed timing has 12 bits for a size */
 #define CLOCK_MAX_10KHZ     65535
@@ -135,8 +133,8 @@ static void put_limits(uint8_t *out)
 
 void edid_make(uint8_t out[EDID_BYTES], const EdidWish *wish)
 {
-    unsigned width = MIN(wish->width != 0 ? wish->width : DEFAULT_WIDTH, TIMING_MAX);
-    unsigned height = MIN(wish->height != 0 ? wish->height : DEFAULT_HEIGHT, TIMING_MAX);
+    unsigned width = MIN(wish->width != 0 ? wish->width : EDID_WIDTH, TIMING_MAX);
+    unsigned height = MIN(wish->height != 0 ? wish->height : EDID_HEIGHT, TIMING_MAX);
     uint32_t mhz = CLAMP(wish->refresh_mhz != 0 ? wish->refresh_mhz : DEFAULT_MHZ, 1000, 500000);
     uint8_t sum = 0;
 

@@ -6,10 +6,10 @@
 
 #include <stdint.h>
 
-enum { EDID_BYTES = 128 };
+enum { EDID_BYTES = 128, EDID_WIDTH = 1280, EDID_HEIGHT = 800 };
 
 typedef struct EdidWish {
-    uint32_t width, height;             /* preferred; 0: 1280 by 800 */
+    uint32_t width, height;             /* preferred; 0: the two above */
     uint32_t width_max, height_max;     /* largest of the others; 0: any */
     uint32_t refresh_mhz;               /* frames in 1000 seconds; 0: 60 Hz */
 } EdidWish;

@@ -10,8 +10,8 @@
 
 #include "rhea_error.h"
 
-#define MEMORY_MIB_MIN  UINT64_C(1)
-#define MEMORY_MIB_MAX  UINT64_C(256)
+#define MEMORY_MIN      (UINT64_C(1) << 20)
+#define MEMORY_MAX      (UINT64_C(256) << 20)
 
 /* ---- attribute controller: index and data take turns on 3c0 ---- */
 
@@ -41,19 +41,19 @@ static uint8_t attr_read(const Vga *vga)
 
 /* ---- colors: three bytes to an entry ---- */
 
-static void dac_write(Vga *vga, uint8_t value)
+void vga_color_write(Vga *vga, uint8_t *table, unsigned bits, uint8_t value)
 {
     vga->dac_cache[vga->dac_sub] = value;
     if (++vga->dac_sub == 3) {
-        memcpy(&vga->dac[vga->dac_write * 3], vga->dac_cache, 3);
+        memcpy(&table[(vga->dac_write & ((1u << bits) - 1)) * 3], vga->dac_cache, 3);
         vga->dac_sub = 0;
         vga->dac_write++;
     }
 }
 
-static uint8_t dac_read(Vga *vga)
+uint8_t vga_color_read(Vga *vga, const uint8_t *table, unsigned bits)
 {
-    uint8_t value = vga->dac[vga->dac_read * 3 + vga->dac_sub];
+    uint8_t value = table[(vga->dac_read & ((1u << bits) - 1)) * 3 + vga->dac_sub];
 
     if (++vga->dac_sub == 3) {
         vga->dac_sub = 0;
@@ -64,12 +64,12 @@ static uint8_t dac_read(Vga *vga)
 
 /* ---- sequencer, graphics controller, CRT controller ---- */
 
-static void seq_write(Vga *vga, uint8_t value)
+void vga_seq_write(Vga *vga, unsigned index, uint8_t value)
 {
     static const uint8_t masks[SEQ_COUNT] = { 0x03, 0x3d, 0x0f, 0x3f, 0x0e };
 
-    vga->seq[vga->seq_index] = value & masks[vga->seq_index];
-    vga->font_written |= vga->seq_index == SEQ_FONT;
+    vga->seq[index] = value & masks[index];
+    vga->font_written |= index == SEQ_FONT;
 }
 
 static void gfx_write(Vga *vga, uint8_t value)
@@ -95,12 +95,11 @@ static void crtc_write(Vga *vga, uint8_t value)
 
 /* ---- ports ---- */
 
-/* Which of 3b4/3b5/3ba and 3d4/3d5/3da answer. */
-static bool is_other_half(const Vga *vga, unsigned port)
+bool vga_port_answers(const Vga *vga, unsigned port)
 {
     bool color_port = port >= 0x3d0, mono_port = port < 0x3c0;
 
-    return vga->misc & MISC_COLOR ? mono_port : color_port;
+    return vga->misc & MISC_COLOR ? !mono_port : !color_port;
 }
 
 static uint8_t status1_read(Vga *vga)
@@ -112,7 +111,7 @@ static uint8_t status1_read(Vga *vga)
 
 uint8_t vga_port_read(Vga *vga, unsigned port)
 {
-    if (is_other_half(vga, port)) {
+    if (!vga_port_answers(vga, port)) {
         return 0xff;
     }
     switch (port) {
@@ -133,7 +132,7 @@ uint8_t vga_port_read(Vga *vga, unsigned port)
     case 0x3c8:
         return vga->dac_write;
     case 0x3c9:
-        return dac_read(vga);
+        return vga_color_read(vga, vga->dac, 8);
     case 0x3ca:
         return vga->feature;
     case 0x3cc:
@@ -157,7 +156,7 @@ uint8_t vga_port_read(Vga *vga, unsigned port)
 
 void vga_port_write(Vga *vga, unsigned port, uint8_t value)
 {
-    if (is_other_half(vga, port)) {
+    if (!vga_port_answers(vga, port)) {
         return;
     }
     switch (port) {
@@ -171,7 +170,7 @@ void vga_port_write(Vga *vga, unsigned port, uint8_t value)
         vga->seq_index = value & (SEQ_COUNT - 1);
         break;
     case 0x3c5:
-        seq_write(vga, value);
+        vga_seq_write(vga, vga->seq_index, value);
         break;
     case 0x3c6:
         vga->dac_mask = value;
@@ -187,7 +186,7 @@ void vga_port_write(Vga *vga, unsigned port, uint8_t value)
         vga->dac_state = 0;
         break;
     case 0x3c9:
-        dac_write(vga, value);
+        vga_color_write(vga, vga->dac, 8, value);
         break;
     case 0x3ce:
         vga->gfx_index = value & (GFX_COUNT - 1);
@@ -287,10 +286,13 @@ static bool vga_loaded(void *opaque, GError **error)
     return true;
 }
 
+#define FIRST_BYTES(f, n) \
+    { .name = #f, .kind = STATE_KIND_BYTES, .offset = offsetof(Vga, f), .size = (n), .count = 1 }
+
 static const StateField vga_fields[] = {
     STATE_BYTES(Vga, latch),
-    STATE_UINT8(Vga, seq_index), STATE_BYTES(Vga, seq),
-    STATE_UINT8(Vga, gfx_index), STATE_BYTES(Vga, gfx),
+    STATE_UINT8(Vga, seq_index), FIRST_BYTES(seq, SEQ_COUNT),
+    STATE_UINT8(Vga, gfx_index), FIRST_BYTES(gfx, GFX_COUNT),
     STATE_UINT8(Vga, attr_index), STATE_BYTES(Vga, attr), STATE_INT32(Vga, attr_is_data),
     STATE_UINT8(Vga, crtc_index), STATE_BYTES(Vga, crtc),
     STATE_UINT8(Vga, misc), STATE_UINT8(Vga, feature), STATE_UINT8(Vga, status1),
@@ -306,7 +308,7 @@ const StateDesc vga_state = { .name = "vga", .version = 2, .fields = vga_fields,
 
 /* ---- lifecycle ---- */
 
-static void add_ports(Vga *vga, MemRegion *bus_io)
+void vga_map(Vga *vga, MemRegion *bus_mem, MemRegion *bus_io)
 {
     static const MemOps dispi_ops = { dispi_read, dispi_write, .min_size = 2, .max_size = 2 };
 
@@ -317,25 +319,25 @@ static void add_ports(Vga *vga, MemRegion *bus_io)
     }
     mem_region_init_io(&vga->ports[3], &vga->dev->obj, "vbe", 4, &dispi_ops, vga);
     mem_region_add(bus_io, 0x1ce, &vga->ports[3]);
+    mem_region_init_io(&vga->window, &vga->dev->obj, "vga-lowmem", 0x20000, &window_ops, vga);
+    mem_region_add_priority(bus_mem, 0xa0000, &vga->window, 1);
 }
 
-bool vga_realize(Vga *vga, Device *dev, MemRegion *bus_mem, MemRegion *bus_io, bool with_ports,
+const VgaChip vga_chip = { .vram_name = "vga.vram" };
+
+bool vga_realize(Vga *vga, Device *dev, const VgaChip *chip, uint64_t memory_bytes,
                  const ConsoleOps *ops, GError **error)
 {
     vga->dev = dev;
-    vga->vram_size = MEMORY_MIB_MIN << 20;
-    while (vga->vram_size >> 20 < MIN(vga->memory_mb, MEMORY_MIB_MAX)) {
+    vga->chip = chip;
+    vga->vram_size = MEMORY_MIN;
+    while (vga->vram_size < MIN(memory_bytes, MEMORY_MAX)) {
         vga->vram_size *= 2;
     }
-    if (!mem_region_init_ram(&vga->vram, &dev->obj, "vga.vram", vga->vram_size, error)) {
+    if (!mem_region_init_ram(&vga->vram, &dev->obj, chip->vram_name, vga->vram_size, error)) {
         return false;
     }
     ram_dirty_start(vga->vram.ram, DIRTY_DISPLAY);
-    mem_region_init_io(&vga->window, &dev->obj, "vga-lowmem", 0x20000, &window_ops, vga);
-    mem_region_add_priority(bus_mem, 0xa0000, &vga->window, 1);
-    if (with_ports) {
-        add_ports(vga, bus_io);
-    }
     vga->console = console_new(dev, 0, ops, vga);
     return true;
 }

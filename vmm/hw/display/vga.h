@@ -10,6 +10,9 @@
  *
  *   vga.c        registers on ports 3b0–3df      vga_memory.c   the window at a0000
  *   vbe.c        dispi's registers               vga_draw.c     what the monitor shows
+ *   vga_mmio.c   registers in memory, of cards that have them there
+ *
+ * A chip that is more than this has a VgaChip and files of its own: cirrus.h.
  */
 #pragma once
 
@@ -17,7 +20,8 @@
 #include "vm_core.h"
 
 /* ---- registers ---- */
-enum { SEQ_RESET, SEQ_CLOCK, SEQ_PLANE_MASK, SEQ_FONT, SEQ_MEMORY, SEQ_COUNT = 8 };
+enum { SEQ_RESET, SEQ_CLOCK, SEQ_PLANE_MASK, SEQ_FONT, SEQ_MEMORY, SEQ_COUNT = 8,
+       SEQ_ROOM = 256 };                    /* as many as there may be in larger chips */
 #define SEQ_CLOCK_8_DOTS        0x01
 #define SEQ_CLOCK_HALF          0x08        /* every dot twice */
 #define SEQ_CLOCK_SCREEN_OFF    0x20
@@ -25,7 +29,7 @@ enum { SEQ_RESET, SEQ_CLOCK, SEQ_PLANE_MASK, SEQ_FONT, SEQ_MEMORY, SEQ_COUNT = 8
 #define SEQ_MEMORY_CHAIN4       0x08
 
 enum { GFX_SET, GFX_SET_ENABLE, GFX_COMPARE, GFX_LOGIC, GFX_READ_PLANE, GFX_MODE, GFX_MISC,
-       GFX_CARE, GFX_BIT_MASK, GFX_COUNT = 16 };
+       GFX_CARE, GFX_BIT_MASK, GFX_COUNT = 16, GFX_ROOM = 256 };
 #define GFX_MODE_WRITE          0x03
 #define GFX_MODE_READ_COMPARE   0x08
 #define GFX_MODE_ODD_EVEN       0x10
@@ -57,13 +61,42 @@ enum { VBE_ID, VBE_XRES, VBE_YRES, VBE_BPP, VBE_ENABLE, VBE_BANK, VBE_VIRT_WIDTH
 #define VBE_ENABLE_LFB          0x40
 #define VBE_ENABLE_KEEP_MEMORY  0x80
 
+typedef struct Vga Vga;
 typedef struct VgaShown VgaShown;           /* vga_draw.c: what the surface shows now */
 
-typedef struct Vga {
+/* What of memory is on the screen. */
+typedef struct VgaScan {
+    uint32_t start, line_bytes;
+    uint32_t height;                        /* scan lines */
+    uint32_t bits;                          /* a pixel's: 8, 15, 16, 24, 32; 0: VGA's own forms */
+} VgaScan;
+
+/* A pointer the chip lays over its pictures; compared as bytes, so cleared before it is filled. */
+typedef struct VgaPointer {
+    uint32_t size;                          /* dots a side, at most 64; 0: none is shown */
+    uint32_t x, y;
+    uint32_t at, bytes;                     /* its pattern in memory */
+    uint32_t colors[2];                     /* 0x00RRGGBB */
+} VgaPointer;
+
+/* How a chip differs from a VGA. */
+typedef struct VgaChip {
+    const char *vram_name;
+    bool only_linear;                       /* it shows dispi's linear modes and nothing else */
+    void (*scan)(const Vga *vga, VgaScan *scan);            /* changes what is different; or NULL */
+    void (*pointer)(const Vga *vga, VgaPointer *pointer);   /* NULL: the chip has none */
+    /* A row of dots: where the screen's color is inverted and where the pointer's is shown; the */
+    /* first dot is the top bit.  Dots in neither are the screen's, in both the second color. */
+    void (*pointer_row)(const Vga *vga, const VgaPointer *pointer, unsigned row, uint64_t *invert,
+                        uint64_t *paint);
+} VgaChip;
+
+struct Vga {
     /* configuration */
     uint32_t memory_mb;
     /* wiring */
     Device *dev;
+    const VgaChip *chip;
     Console *console;
     MemRegion vram, window;
     MemRegion ports[4];
@@ -73,26 +106,37 @@ typedef struct Vga {
     /* guest-visible state */
     uint8_t latch[4];
     uint8_t misc, feature, status1;
-    uint8_t seq_index, seq[SEQ_COUNT];
-    uint8_t gfx_index, gfx[GFX_COUNT];
+    uint8_t seq_index, seq[SEQ_ROOM];
+    uint8_t gfx_index, gfx[GFX_ROOM];
     uint8_t crtc_index, crtc[CRTC_COUNT];
     uint8_t attr_index, attr[ATTR_COUNT];
     int32_t attr_is_data;                   /* the flip-flop of port 3c0 */
     uint8_t dac_mask, dac_state, dac_sub, dac_read, dac_write, dac_cache[3], dac[768];
     uint16_t vbe_index, vbe[VBE_COUNT];
-} Vga;
+};
 
 extern const StateDesc vga_state;           /* embed it in the card's */
 
-/* `bus_mem`, `bus_io`: where the card's bus decodes. */
-bool vga_realize(Vga *vga, Device *dev, MemRegion *bus_mem, MemRegion *bus_io, bool with_ports,
+extern const VgaChip vga_chip;              /* the plain one */
+
+/* Memory, up to a power of two, and a screen, whose opaque is the Vga. */
+bool vga_realize(Vga *vga, Device *dev, const VgaChip *chip, uint64_t memory_bytes,
                  const ConsoleOps *ops, GError **error);
+/* A VGA's ports and window where the card's bus decodes. */
+void vga_map(Vga *vga, MemRegion *bus_mem, MemRegion *bus_io);
 void vga_unrealize(Vga *vga);               /* also after half a realize */
 void vga_reset(Vga *vga);
 
 /* A port by its number, 3b0 to 3df; for cards that have them in memory as well. */
 uint8_t vga_port_read(Vga *vga, unsigned port);
 void vga_port_write(Vga *vga, unsigned port, uint8_t value);
+void vga_seq_write(Vga *vga, unsigned index, uint8_t value);     /* index < SEQ_COUNT */
+/* Of 3b4/3b5/3ba and 3d4/3d5/3da, only one half answers. */
+bool vga_port_answers(const Vga *vga, unsigned port);
+/* Port 3c9 with a table of colors, of 1 << bits entries. */
+uint8_t vga_color_read(Vga *vga, const uint8_t *table, unsigned bits);
+void vga_color_write(Vga *vga, uint8_t *table, unsigned bits, uint8_t value);
+uint32_t vga_color(const uint8_t color[3], bool eight_bits);    /* as 0x00RRGGBB */
 
 uint8_t vga_memory_read(Vga *vga, uint32_t offset);         /* offset from a0000 */
 void vga_memory_write(Vga *vga, uint32_t offset, uint8_t value);

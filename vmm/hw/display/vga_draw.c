@@ -17,7 +17,7 @@
 #define FONT_ROWS           32                      /* bytes of a character in plane 2 */
 
 typedef enum PictureKind {
-    PICTURE_BLANK, PICTURE_TEXT, PICTURE_PLANES, PICTURE_CGA, PICTURE_256, PICTURE_VBE
+    PICTURE_BLANK, PICTURE_TEXT, PICTURE_PLANES, PICTURE_CGA, PICTURE_256, PICTURE_LINEAR
 } PictureKind;
 
 /* All that tells how memory becomes a picture; compared as bytes, so cleared before it is filled. */
@@ -28,7 +28,7 @@ typedef struct Picture {
     uint32_t repeat;                    /* scan lines a line is shown on */
     uint32_t twice;                     /* a row of dots is shown on 1 << twice scan lines */
     uint32_t line_compare;              /* the scan line at which memory begins again at 0 */
-    uint32_t bits;                      /* VBE: 8, 15, 16, 24, 32 */
+    uint32_t bits;                      /* linear: 8, 15, 16, 24, 32 */
     uint32_t doubled;                   /* each dot twice */
     uint32_t row_bits[2];               /* address bits that are the row's number's; 0: none */
     uint32_t cell_width, cell_height, columns, rows;        /* text */
@@ -43,6 +43,7 @@ typedef struct Picture {
 
 struct VgaShown {
     Picture picture;
+    VgaPointer pointer;
     bool valid;
     uint32_t *cells;                    /* text: code, attribute and the flags above */
     unsigned n_cells;
@@ -53,27 +54,23 @@ struct VgaShown {
 
 /* ---- the registers' meaning ---- */
 
-static uint32_t dac_color(const Vga *vga, unsigned n)
+uint32_t vga_color(const uint8_t c[3], bool eight_bits)
 {
-    const uint8_t *c = &vga->dac[n * 3];
     uint32_t rgb = 0;
 
     for (unsigned i = 0; i < 3; i++) {
-        uint8_t v = c[i];
-
-        if (!(vbe_is_on(vga) && vga->vbe[VBE_ENABLE] & VBE_ENABLE_8BIT_DAC)) {
-            v = (v & 0x3f) << 2 | (v & 0x3f) >> 4;
-        }
-        rgb = rgb << 8 | v;
+        rgb = rgb << 8 | (eight_bits ? c[i] : (c[i] & 0x3f) << 2 | (c[i] & 0x3f) >> 4);
     }
     return rgb;
 }
 
 static void find_colors(const Vga *vga, Picture *p)
 {
+    bool eight_bits = vbe_is_on(vga) && vga->vbe[VBE_ENABLE] & VBE_ENABLE_8BIT_DAC;
+
     p->dac_mask = vga->dac_mask;
     for (unsigned i = 0; i < 256; i++) {
-        p->colors[i] = dac_color(vga, i & vga->dac_mask);
+        p->colors[i] = vga_color(&vga->dac[(i & vga->dac_mask) * 3], eight_bits);
     }
     for (unsigned i = 0; i < 16; i++) {
         unsigned n = vga->attr[i];
@@ -97,11 +94,20 @@ static void find_scan(const Vga *vga, Picture *p)
 {
     const uint8_t *crtc = vga->crtc;
 
-    p->start = (crtc[CRTC_START_LOW] | crtc[CRTC_START_HIGH] << 8) * 4;
-    p->line_bytes = crtc[CRTC_OFFSET] * 8;
+    VgaScan scan = {
+        .start = (crtc[CRTC_START_LOW] | crtc[CRTC_START_HIGH] << 8) * 4,
+        .line_bytes = crtc[CRTC_OFFSET] * 8, .height = vertical_end(vga),
+    };
+
+    if (vga->chip->scan != NULL) {
+        vga->chip->scan(vga, &scan);
+    }
+    p->start = scan.start;
+    p->line_bytes = scan.line_bytes;
+    p->height = scan.height;
+    p->bits = scan.bits;
     p->line_compare = crtc[CRTC_LINE_COMPARE] | (crtc[CRTC_OVERFLOW] & 0x10) << 4 |
                       (crtc[CRTC_MAX_SCAN] & 0x40) << 3;
-    p->height = vertical_end(vga);
     p->doubled = (vga->seq[SEQ_CLOCK] & SEQ_CLOCK_HALF) != 0;
     p->repeat = (crtc[CRTC_MAX_SCAN] & 0x1f) + 1;
 }
@@ -134,7 +140,7 @@ static void find_graphics(const Vga *vga, Picture *p)
 {
     static const PictureKind kinds[4] = { PICTURE_PLANES, PICTURE_CGA, PICTURE_256, PICTURE_256 };
 
-    p->kind = kinds[vga->gfx[GFX_MODE] >> 5 & 3];
+    p->kind = p->bits != 0 ? PICTURE_LINEAR : kinds[vga->gfx[GFX_MODE] >> 5 & 3];
     p->width = (vga->crtc[CRTC_H_END] + 1) * 8u << p->doubled;
     for (unsigned i = 0; i < 2; i++) {          /* memory address bits 13 and 14 */
         unsigned shift = vga->crtc[CRTC_MODE] & CRTC_MODE_BYTES ? 15 : 14;
@@ -148,7 +154,7 @@ static void find_graphics(const Vga *vga, Picture *p)
 static void find_vbe(const Vga *vga, Picture *p)
 {
     p->bits = vga->vbe[VBE_BPP];
-    p->kind = p->bits == 4 ? PICTURE_PLANES : PICTURE_VBE;
+    p->kind = p->bits == 4 ? PICTURE_PLANES : PICTURE_LINEAR;
     p->width = vga->vbe[VBE_XRES];
     p->height = vga->vbe[VBE_YRES];
     p->repeat = 1;
@@ -164,10 +170,15 @@ static bool is_blank(const Vga *vga)
 
 static void look(const Vga *vga, Picture *p)
 {
+    bool blank = is_blank(vga);
+
     memset(p, 0, sizeof(*p));
     find_colors(vga, p);
     if (vbe_is_on(vga)) {
         find_vbe(vga, p);
+        blank |= vga->chip->only_linear && vga->vbe[VBE_BPP] < 15;
+    } else if (vga->chip->only_linear) {
+        blank = true;
     } else {
         find_scan(vga, p);
         if (vga->gfx[GFX_MISC] & GFX_MISC_GRAPHICS) {
@@ -176,7 +187,7 @@ static void look(const Vga *vga, Picture *p)
             find_text(vga, p);
         }
     }
-    if (is_blank(vga)) {                        /* black, as large as what was there */
+    if (blank) {                                /* black, as large as what was there */
         const Surface *surface = console_surface(vga->console);
 
         p->kind = PICTURE_BLANK;
@@ -302,7 +313,7 @@ static uint32_t scale(unsigned value, unsigned bits)
     return bits == 5 ? value << 3 | value >> 2 : value << 2 | value >> 4;
 }
 
-static void draw_vbe(const Picture *p, const uint8_t *bytes, uint32_t *out, unsigned n)
+static void draw_linear(const Picture *p, const uint8_t *bytes, uint32_t *out, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
         uint32_t v;
@@ -336,7 +347,7 @@ static uint32_t bytes_of(const Picture *p, unsigned n)
     switch (p->kind) {
     case PICTURE_256:
         return (n + 1) / 2;
-    case PICTURE_VBE:
+    case PICTURE_LINEAR:
         return n * (p->bits == 15 ? 16 : p->bits) / 8;
     default:
         return (n + 7) / 8 * 4;
@@ -347,7 +358,7 @@ static void draw_pixels(const Picture *p, const uint8_t *bytes, uint32_t *out)
 {
     static void (*const draw[])(const Picture *p, const uint8_t *bytes, uint32_t *out, unsigned n) = {
         [PICTURE_PLANES] = draw_planes, [PICTURE_CGA] = draw_cga, [PICTURE_256] = draw_256,
-        [PICTURE_VBE] = draw_vbe,
+        [PICTURE_LINEAR] = draw_linear,
     };
     unsigned n = p->width >> p->doubled;
 
@@ -355,6 +366,39 @@ static void draw_pixels(const Picture *p, const uint8_t *bytes, uint32_t *out)
     if (p->doubled) {
         for (unsigned i = p->width; i-- > 0;) {
             out[i] = out[i / 2];
+        }
+    }
+}
+
+/* ---- the chip's pointer ---- */
+
+static bool is_below(const VgaPointer *pointer, unsigned y)
+{
+    return y >= pointer->y && y - pointer->y < pointer->size;
+}
+
+static void find_pointer(const Vga *vga, VgaPointer *pointer)
+{
+    memset(pointer, 0, sizeof(*pointer));
+    if (vga->chip->pointer != NULL) {
+        vga->chip->pointer(vga, pointer);
+    }
+}
+
+static void draw_pointer(const Vga *vga, const VgaPointer *pointer, unsigned y, uint32_t *line)
+{
+    unsigned width = vga->shown->picture.width;
+    uint64_t invert, paint;
+
+    vga->chip->pointer_row(vga, pointer, y - pointer->y, &invert, &paint);
+    for (unsigned i = 0; i < pointer->size && pointer->x + i < width; i++) {
+        uint32_t *dot = &line[pointer->x + i];
+        unsigned kind = (invert >> (63 - i) & 1) | (paint >> (63 - i) & 1) << 1;
+
+        if (kind == 1) {
+            *dot ^= 0xffffff;
+        } else if (kind > 1) {
+            *dot = pointer->colors[kind - 2];
         }
     }
 }
@@ -377,19 +421,26 @@ static void draw_graphics(Vga *vga, bool all)
     VgaShown *shown = vga->shown;
     const Picture *p = &shown->picture;
     uint32_t len = bytes_of(p, p->width >> p->doubled), last = 0;
+    VgaPointer was = shown->pointer, *is = &shown->pointer;
     Damage damage = { 0 };
-    bool have = false;
+    bool have = false, moved;
 
+    find_pointer(vga, is);
+    moved = memcmp(&was, is, sizeof(was)) != 0 || (is->size > 0 && is_dirty(vga, is->at, is->bytes));
     for (unsigned y = 0; y < p->height; y++) {
         uint32_t at = line_address(p, y);
 
-        if (!all && !is_dirty(vga, at, len)) {
+        if (!all && !is_dirty(vga, at, len) && !(moved && (is_below(&was, y) || is_below(is, y)))) {
             continue;
         }
         if (!have || at != last) {
             draw_pixels(p, memory_at(vga, at, len), shown->line);
             have = true;
             last = at;
+        }
+        if (is_below(is, y)) {
+            draw_pointer(vga, is, y, shown->line);
+            have = false;
         }
         put_line(vga, &damage, y, shown->line);
     }

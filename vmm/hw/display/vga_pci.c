@@ -1,84 +1,29 @@
 /*
  * VGA: the Bochs card, a VGA with dispi on PCI.
  *
- * BAR 0 is the memory; BAR 2 has the registers in memory: EDID at 0, ports 3c0 to 3df at 400h, dispi
- * at 500h, and at 600h the byte order, which is little-endian here and stays so.
+ * BAR 0 is the memory, BAR 2 has the registers in memory (vga_mmio.h).
  */
 #include "vga_pci.h"
 
-#include <string.h>
-
-#include "edid.h"
 #include "pci.h"
-#include "vga.h"
-
-enum { MMIO_SIZE = 0x1000, MMIO_PORTS = 0x400, MMIO_DISPI = 0x500, MMIO_EXTENDED = 0x600,
-       EXTENDED_BYTES = 8, EXTENDED_ORDER = 4 };
-#define ORDER_LITTLE    0x1e1e1e1e
+#include "vga_mmio.h"
 
 typedef struct VgaPci {
     PciDevice pci;
     /* configuration */
-    EdidWish edid;
-    bool has_edid, mmio_on, extended;
+    bool mmio_on;
     /* wiring */
-    MemRegion mmio;
+    VgaMmio mmio;
     Vga vga;                            /* its state is guest-visible, too */
 } VgaPci;
-
-/* ---- registers in memory ---- */
-
-static uint64_t mmio_read(void *opaque, uint64_t offset, unsigned size)
-{
-    VgaPci *card = opaque;
-
-    if (offset < EDID_BYTES) {
-        uint8_t edid[EDID_BYTES];
-
-        edid_make(edid, &card->edid);
-        return card->has_edid ? edid[offset] : 0;
-    }
-    if (offset >= MMIO_PORTS && offset < MMIO_PORTS + 0x20) {
-        return vga_port_read(&card->vga, 0x3c0 + offset - MMIO_PORTS);
-    }
-    if (offset >= MMIO_DISPI && offset < MMIO_DISPI + (VBE_COUNT + 1) * 2) {
-        unsigned at = offset - MMIO_DISPI;
-
-        return vbe_read(&card->vga, at / 2) >> at % 2 * 8 & (size == 1 ? 0xff : 0xffff);
-    }
-    if (card->extended && offset >= MMIO_EXTENDED && offset < MMIO_EXTENDED + EXTENDED_BYTES) {
-        unsigned at = offset - MMIO_EXTENDED;
-
-        return (at < EXTENDED_ORDER ? EXTENDED_BYTES : ORDER_LITTLE) >> at % 4 * 8;
-    }
-    return 0;
-}
-
-static void mmio_write(void *opaque, uint64_t offset, uint64_t value, unsigned size)
-{
-    VgaPci *card = opaque;
-
-    if (offset >= MMIO_PORTS && offset < MMIO_PORTS + 0x20) {
-        vga_port_write(&card->vga, 0x3c0 + offset - MMIO_PORTS, value);
-        if (size == 2 && offset + 1 < MMIO_PORTS + 0x20) {
-            vga_port_write(&card->vga, 0x3c1 + offset - MMIO_PORTS, value >> 8);
-        }
-    } else if (offset >= MMIO_DISPI && offset < MMIO_DISPI + VBE_COUNT * 2 && size == 2) {
-        vbe_write(&card->vga, (offset - MMIO_DISPI) / 2, value);
-    }
-}
-
-static const MemOps mmio_ops = { mmio_read, mmio_write, .min_size = 1, .max_size = 2 };
 
 /* ---- the screen ---- */
 
 static void wish(void *opaque, unsigned width, unsigned height)
 {
     Vga *vga = opaque;
-    VgaPci *card = DEVICE_CAST(vga->dev, VgaPci);
 
-    card->edid.width = width;
-    card->edid.height = height;
+    vga_mmio_wish(&DEVICE_CAST(vga->dev, VgaPci)->mmio, width, height);
 }
 
 static const ConsoleOps console_ops = {
@@ -97,15 +42,9 @@ static const StateDesc vga_pci_state = { .name = "vga", .version = 2, .fields = 
 static const Property vga_pci_props[] = {
     PROP_UINT32(VgaPci, vga.memory_mb, .name = "vgamem_mb", .def = 16, .help = "memory, in MiB"),
     PROP_BOOL(VgaPci, mmio_on, .name = "mmio", .def = true, .help = "registers in memory, too"),
-    PROP_BOOL(VgaPci, extended, .name = "qemu-extended-regs", .def = true,
+    PROP_BOOL(VgaPci, mmio.has_order, .name = "qemu-extended-regs", .def = true,
               .help = "byte order among them"),
-    PROP_BOOL(VgaPci, has_edid, .name = "edid", .def = true, .help = "the monitor tells its sizes"),
-    PROP_UINT32(VgaPci, edid.width, .name = "xres", .help = "width the monitor likes best"),
-    PROP_UINT32(VgaPci, edid.height, .name = "yres", .help = "height the monitor likes best"),
-    PROP_UINT32(VgaPci, edid.width_max, .name = "xmax", .help = "largest width it offers"),
-    PROP_UINT32(VgaPci, edid.height_max, .name = "ymax", .help = "largest height it offers"),
-    PROP_UINT32(VgaPci, edid.refresh_mhz, .name = "refresh_rate",
-                .help = "of the mode it likes best, in mHz"),
+    PROPS_VGA_EDID(VgaPci, mmio),
     {}
 };
 
@@ -116,13 +55,16 @@ static bool vga_pci_realize(Device *dev, GError **error)
     VgaPci *card = DEVICE_CAST(dev, VgaPci);
     PciBus *bus = card->pci.pci_bus;
 
-    if (!vga_realize(&card->vga, dev, bus->mem, bus->io, true, &console_ops, error)) {
+    if (!vga_realize(&card->vga, dev, &vga_chip, (uint64_t)card->vga.memory_mb << 20, &console_ops,
+                     error)) {
         return false;
     }
+    vga_map(&card->vga, bus->mem, bus->io);
     pci_register_bar(&card->pci, 0, PCI_BAR_MEM | PCI_BAR_PREFETCH, &card->vga.vram);
     if (card->mmio_on) {
-        mem_region_init_io(&card->mmio, &dev->obj, "vga.mmio", MMIO_SIZE, &mmio_ops, card);
-        pci_register_bar(&card->pci, 2, PCI_BAR_MEM, &card->mmio);
+        card->mmio.has_ports = true;
+        vga_mmio_init(&card->mmio, &card->vga, "vga.mmio");
+        pci_register_bar(&card->pci, 2, PCI_BAR_MEM, &card->mmio.region);
     }
     return true;
 }
@@ -131,9 +73,7 @@ static void vga_pci_unrealize(Device *dev)
 {
     VgaPci *card = DEVICE_CAST(dev, VgaPci);
 
-    if (card->mmio.ops != NULL) {
-        mem_region_finish(&card->mmio);
-    }
+    vga_mmio_finish(&card->mmio);
     vga_unrealize(&card->vga);
 }
 
