@@ -1,10 +1,9 @@
 /*
  * What VNC viewers share: one picture of a console, encoded for each of them by libvncserver.
  *
- * The picture is a copy the main thread brings up to date when the console changes; the library's
- * threads, one pair per viewer, encode from it without the machine lock and wait for slow viewers
- * there.  It lies in a reserved range of addresses that never moves, so that an encoder that is
- * still at work when the guest changes its mode reads old or new pixels and nothing else.
+ * The picture is a copy the main thread brings up to date when the console changes; a thread for
+ * each viewer encodes from it without the machine lock, and waits for a slow viewer there.  A mode of
+ * another size is another picture: a thread that is still at work reads the old one to its end.
  *
  * Functions: main thread, machine lock held, where nothing else is said.
  */
@@ -30,6 +29,7 @@ typedef struct VncScreenConfig {
     bool need_password;                 /* VncAuth; check_password() decides */
     unsigned viewers_max;               /* -vnc connections= */
     int64_t key_delay_ns;
+    bool one_console;                   /* -vnc display=: the hot keys show no other */
 } VncScreenConfig;
 
 typedef struct VncScreenOps {

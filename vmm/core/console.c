@@ -312,9 +312,11 @@ bool console_text(Console *console, ConsoleText *text)
     return console->ops->text != NULL && console->ops->text(console->opaque, text);
 }
 
-void console_wish(Console *console, unsigned width, unsigned height)
+bool console_wish(Console *console, unsigned width, unsigned height)
 {
-    if (console->ops->wish != NULL) {
-        console->ops->wish(console->opaque, width, height);
+    if (console->ops->wish == NULL) {
+        return false;
     }
+    console->ops->wish(console->opaque, width, height);
+    return true;
 }

@@ -98,7 +98,7 @@ Surface *console_surface(Console *console);                     /* borrowed */
 void console_refresh(Console *console);
 void console_invalidate(Console *console);
 bool console_text(Console *console, ConsoleText *text);
-void console_wish(Console *console, unsigned width, unsigned height);
+bool console_wish(Console *console, unsigned width, unsigned height);   /* false: it cannot tell */
 
 /* ---- watchers ---- */
 typedef struct ConsoleWatcher {
