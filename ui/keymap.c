@@ -159,6 +159,23 @@ bool keymap_symbol(const Keymap *map, uint32_t keysym, KeyStroke *stroke)
     return true;
 }
 
+uint32_t keymap_keysym(const Keymap *map, unsigned key, unsigned modifiers)
+{
+    const KeyInfo *info = key_info(key);
+
+    for (size_t i = 0; info != NULL && i < map->n; i++) {
+        if (map->rows[i].set1 == info->set1 && map->rows[i].modifiers == modifiers) {
+            return map->rows[i].keysym;
+        }
+    }
+    for (size_t i = 0; info != NULL && i < G_N_ELEMENTS(functions); i++) {
+        if (strcmp(functions[i].key, info->name) == 0) {
+            return functions[i].keysym;
+        }
+    }
+    return 0;
+}
+
 /* ---- dead keys ---- */
 
 static bool find_dead(const Keymap *map, uint32_t combining, KeyStroke *stroke)

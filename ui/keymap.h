@@ -29,6 +29,8 @@ const Keymap *keymap_find(const char *name, GError **error);
 const char *const *keymap_names(void);                          /* NULL-terminated, sorted */
 /* The stroke that gives the symbol; false: no single key does. */
 bool keymap_symbol(const Keymap *map, uint32_t keysym, KeyStroke *stroke);
+/* The symbol a key gives with those modifiers; 0: none that is known. */
+uint32_t keymap_keysym(const Keymap *map, unsigned key, unsigned modifiers);
 /*
  * The strokes that give the character, a dead key and its letter at most; 0: it cannot be typed in
  * this layout.  Line feed is Return, tab and backspace are theirs.
