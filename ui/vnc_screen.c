@@ -413,7 +413,7 @@ VncViewer *vnc_screen_add(VncScreen *screen, int fd, bool websocket, bool truste
         close(fd);
         return NULL;
     }
-    viewer = vnc_viewer_new(screen, fd, trusted, tag, screen->picture);
+    viewer = vnc_viewer_new(screen, fd, websocket, trusted, tag, screen->picture);
     if (viewer != NULL) {
         vnc_viewer_set_absolute(viewer, screen->absolute);
         g_ptr_array_add(screen->viewers, viewer);

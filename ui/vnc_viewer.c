@@ -147,6 +147,18 @@ static rfbScreenInfoPtr screen_copy(void)
     return copy;
 }
 
+/* The stream messages come on; -1: no descriptor is left. */
+static int stream_open(VncViewer *viewer)
+{
+    int stream = -1;
+
+    if (!viewer->in_browser) {
+        return fcntl(viewer->fd, F_DUPFD_CLOEXEC, 0);
+    }
+    viewer->websocket = vnc_websocket_new(viewer->fd, &stream);
+    return stream;
+}
+
 /*
  * The library's record of a client.  It would wait for a WebSocket handshake or one of TLS before
  * it speaks; so it gets a socket on which the answer of an ordinary viewer lies ready, and the real
@@ -154,7 +166,7 @@ static rfbScreenInfoPtr screen_copy(void)
  */
 static bool client_make(VncViewer *viewer)
 {
-    int pair[2];
+    int pair[2], stream;
 
     viewer->rfb = screen_copy();
     if (viewer->rfb == NULL || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
@@ -166,8 +178,13 @@ static bool client_make(VncViewer *viewer)
         close(pair[0]);
     }
     close(pair[1]);
-    return viewer->client != NULL && rfbSetNonBlocking(viewer->fd) &&
-           dup3(viewer->fd, pair[0], O_CLOEXEC) == pair[0];
+    stream = viewer->client != NULL ? stream_open(viewer) : -1;
+    if (stream < 0) {
+        return false;
+    }
+    dup3(stream, pair[0], O_CLOEXEC);
+    close(stream);
+    return rfbSetNonBlocking(pair[0]);
 }
 
 static void client_free(VncViewer *viewer)
@@ -235,6 +252,9 @@ static gpointer viewer_main(gpointer opaque)
         serve(viewer);
     }
     client_free(viewer);
+    if (viewer->websocket != NULL) {
+        vnc_websocket_free(viewer->websocket);
+    }
     shutdown(viewer->fd, SHUT_RDWR);
     vnc_screen_ended(viewer);
     return NULL;
@@ -250,7 +270,8 @@ static void set_up_socket(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));    /* fails on what is not TCP */
 }
 
-VncViewer *vnc_viewer_new(VncScreen *screen, int fd, bool trusted, void *tag, Surface *picture)
+VncViewer *vnc_viewer_new(VncScreen *screen, int fd, bool websocket, bool trusted, void *tag,
+                          Surface *picture)
 {
     const VncScreenConfig *config = vnc_screen_config(screen);
     int event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -262,7 +283,7 @@ VncViewer *vnc_viewer_new(VncScreen *screen, int fd, bool trusted, void *tag, Su
     }
     viewer = g_new(VncViewer, 1);
     *viewer = (VncViewer){
-        .screen = screen, .tag = tag, .trusted = trusted, .fd = fd,
+        .screen = screen, .tag = tag, .in_browser = websocket, .trusted = trusted, .fd = fd,
         .keyboard = keyboard_new(vnc_screen_vm(screen), config->keymap, config->key_delay_ns),
         .pointer.vm = vnc_screen_vm(screen),
         .wake = event, .picture = surface_ref(picture),

@@ -21,6 +21,7 @@
 #include "pointer.h"
 #include "vnc_screen.h"
 #include "vnc_tiles.h"
+#include "vnc_websocket.h"
 
 /* What a viewer has yet to be told. */
 enum {
@@ -39,7 +40,7 @@ typedef enum VncEncoding {
 struct VncViewer {
     VncScreen *screen;
     void *tag;
-    bool trusted;
+    bool in_browser, trusted;
     int fd;                             /* open until the viewer is freed */
     GThread *thread;
 
@@ -63,6 +64,7 @@ struct VncViewer {
     /* its thread */
     rfbScreenInfoPtr rfb;
     rfbClientPtr client;
+    VncWebsocket *websocket;            /* NULL: it is not in a browser */
     Surface *shown;                     /* a reference to the picture being encoded */
     VncTiles *sending;
     GArray *rects;                      /* ConsoleRect: of the update under way */
@@ -78,7 +80,8 @@ struct VncViewer {
 
 /* ---- vnc_viewer.c ---- */
 /* Takes fd.  The thread starts at once.  NULL: no descriptor is left. */
-VncViewer *vnc_viewer_new(VncScreen *screen, int fd, bool trusted, void *tag, Surface *picture);
+VncViewer *vnc_viewer_new(VncScreen *screen, int fd, bool websocket, bool trusted, void *tag,
+                          Surface *picture);
 void vnc_viewer_free(VncViewer *viewer);                /* its thread has ended */
 /* Main thread: what changed in the picture. */
 void vnc_viewer_damage(VncViewer *viewer, const VncTiles *changed);
