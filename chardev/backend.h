@@ -1,5 +1,6 @@
 /*
- * What a character device's back end is made of; for the files of chardev/ only.
+ * What a character device's back end is made of; for the files of chardev/, and for back ends that
+ * stand elsewhere and are handed in by chardev_add_type().
  *
  * A back end is a ChardevType row: its options and a few functions.  The common part (this
  * struct, chardev.c, char_io.c) owns the label, the front end, the queue of unsent output, the

@@ -1,26 +1,47 @@
 /* From the text of -chardev, -serial, -monitor and -qmp to a back end and its checked options. */
 #include "char_opts.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "backend.h"
 #include "sizes.h"
 
-static const ChardevType *const types[] = {
+static const ChardevType *const own_types[] = {
     &chardev_null_type, &chardev_socket_type, &chardev_udp_type, &chardev_stdio_type,
     &chardev_file_type, &chardev_pipe_type, &chardev_pty_type, &chardev_ringbuf_type,
     &chardev_memory_type, &chardev_serial_type,
 };
 
-static const char *const type_names[] = {
-    "null", "socket", "udp", "stdio", "file", "pipe", "pty", "ringbuf", "memory", "serial",
-    NULL
-};
-G_STATIC_ASSERT(G_N_ELEMENTS(type_names) == G_N_ELEMENTS(types) + 1);
+/* Those and the ones of chardev_add_type(), and their names with a NULL at the end. */
+static GPtrArray *types, *type_names;
+
+static void list_type(const ChardevType *type)
+{
+    g_ptr_array_add(types, (gpointer)type);
+    g_ptr_array_insert(type_names, type_names->len - 1, (gpointer)type->name);
+}
+
+static void list_types(void)
+{
+    if (types == NULL) {
+        types = g_ptr_array_new();
+        type_names = g_ptr_array_new();
+        g_ptr_array_add(type_names, NULL);
+        for (size_t i = 0; i < G_N_ELEMENTS(own_types); i++) {
+            list_type(own_types[i]);
+        }
+    }
+}
+
+void chardev_add_type(const ChardevType *type)
+{
+    list_types();
+    list_type(type);
+}
 
 /* Known to QEMU's users and absent here; the text says what is missing. */
 static const struct { const char *name, *why; } absent[] = {
-    { "vc", "there is no display to show it on" },
     { "parallel", "host parallel ports are not supported" },
     { "parport", "host parallel ports are not supported" },
     { "msmouse", "serial mice are not supported" },
@@ -41,7 +62,8 @@ static const CharOption common_options[] = {
 
 const char *const *chardev_backend_names(void)
 {
-    return type_names;
+    list_types();
+    return (const char *const *)type_names->pdata;
 }
 
 static const ChardevType *type_find(const char *name, GError **error)
@@ -51,9 +73,12 @@ static const ChardevType *type_find(const char *name, GError **error)
     if (g_str_equal(name, "tty")) {
         name = "serial";                                /* its older name */
     }
-    for (size_t i = 0; i < G_N_ELEMENTS(types); i++) {
-        if (g_str_equal(types[i]->name, name)) {
-            return types[i];
+    list_types();
+    for (guint i = 0; i < types->len; i++) {
+        const ChardevType *type = g_ptr_array_index(types, i);
+
+        if (g_str_equal(type->name, name)) {
+            return type;
         }
     }
     for (size_t i = 0; i < G_N_ELEMENTS(absent); i++) {
@@ -63,7 +88,7 @@ static const ChardevType *type_find(const char *name, GError **error)
         }
     }
     set_error(error, "'%s' is not a valid char driver name", name);
-    near = nearest_name(name, type_names, G_N_ELEMENTS(types));
+    near = nearest_name(name, chardev_backend_names(), types->len);
     error_suggest(error, near);
     return NULL;
 }
@@ -428,6 +453,26 @@ static bool legacy_device(CharOpts *opts, const char *text, GError **error)
     return char_opts_set(opts, "path", path, error);
 }
 
+/* vc:WIDTHxHEIGHT in pixels, vc:COLUMNSCxROWSC in characters. */
+static bool legacy_vc(CharOpts *opts, const char *text, GError **error)
+{
+    char width[6], height[6];
+    int end = -1;                           /* behind what matched, if all of it did */
+
+    if (sscanf(text, "%5[0-9]x%5[0-9]%n", width, height, &end) == 2 && text[end] == '\0') {
+        return char_opts_set(opts, "width", width, error) &&
+               char_opts_set(opts, "height", height, error);
+    }
+    end = -1;
+    if (sscanf(text, "%5[0-9]Cx%5[0-9]C%n", width, height, &end) == 2 && end >= 0 &&
+        text[end] == '\0') {
+        return char_opts_set(opts, "cols", width, error) &&
+               char_opts_set(opts, "rows", height, error);
+    }
+    set_error(error, "'%s' is not a size: expected WIDTHxHEIGHT in pixels, or COLUMNSCxROWSC", text);
+    return false;
+}
+
 typedef struct LegacyWord {
     const char *prefix;                     /* a whole word where `set` is NULL */
     const char *type;
@@ -438,7 +483,7 @@ static const LegacyWord legacy_words[] = {
     { "null", "null" }, { "pty", "pty" }, { "stdio", "stdio" }, { "ringbuf", "ringbuf" },
     { "msmouse", "msmouse" }, { "wctablet", "wctablet" }, { "braille", "braille" },
     { "testdev", "testdev" }, { "vc", "vc" },
-    { "vc:", "vc", legacy_path },
+    { "vc:", "vc", legacy_vc },
     { "tcp:", "socket", legacy_tcp },
     { "telnet:", "socket", legacy_telnet },
     { "websocket:", "socket", legacy_websocket },

@@ -107,6 +107,11 @@ const GPtrArray *chardev_list(void);                        /* Chardev *, newest
 void chardev_info(Chardev *chr, ChardevInfo *info);
 const char *chardev_label(const Chardev *chr);
 void chardev_close_all(void);                               /* restores terminals */
+/*
+ * One more kind of back end, for those this folder cannot see (ui's text consoles).  Before anything
+ * is parsed; kept.
+ */
+void chardev_add_type(const ChardevType *type);
 /* Names of back ends, NULL-terminated, for -chardev help and completion. */
 const char *const *chardev_backend_names(void);
 /* One mux key ahead: Ctrl-a by default (-echr). */

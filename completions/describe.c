@@ -16,6 +16,7 @@
 #include "options.h"
 #include "qmp_api.h"
 #include "qmp_dispatch.h"
+#include "text_console.h"
 #include "user_object.h"
 #include "vm.h"
 
@@ -321,6 +322,7 @@ int main(void)
     device_types_set(device_types);
     user_object_types_set(object_types);
     options_set_displays(display_options);
+    chardev_add_type(&chardev_vc);
     add_text(all, "version", RHEA_VERSION);
     describe_options(all);
     describe_machines(all);

@@ -105,6 +105,7 @@ static void put_socket(Fill *fill, const QmpChardevSocket *data)
     put_bool(fill, "telnet", data->has_telnet, data->telnet);
     put_bool(fill, "websocket", data->has_websocket, data->websocket);
     put_number(fill, "reconnect", data->has_reconnect, data->reconnect);
+    put(fill, "tls-creds", data->tls_creds);
 }
 
 static void put_udp(Fill *fill, const QmpChardevUdp *data)
@@ -120,6 +121,14 @@ static void put_udp(Fill *fill, const QmpChardevUdp *data)
         put(fill, "localaddr", data->local->u.inet.data->host);
         put(fill, "localport", data->local->u.inet.data->port);
     }
+}
+
+static void put_vc(Fill *fill, const QmpChardevVC *data)
+{
+    put_number(fill, "width", data->has_width, data->width);
+    put_number(fill, "height", data->has_height, data->height);
+    put_number(fill, "cols", data->has_cols, data->cols);
+    put_number(fill, "rows", data->has_rows, data->rows);
 }
 
 static void put_log(Fill *fill, const char *logfile, bool has_append, bool append)
@@ -162,6 +171,10 @@ static void put_backend(Fill *fill, const QmpChardevBackend *backend)
         put_number(fill, "size", backend->u.ringbuf.data->has_size,
                    backend->u.ringbuf.data->size);
         PUT_LOG(fill, backend->u.ringbuf.data);
+        break;
+    case QMP_CHARDEV_BACKEND_KIND_VC:
+        put_vc(fill, backend->u.vc.data);
+        PUT_LOG(fill, backend->u.vc.data);
         break;
     case QMP_CHARDEV_BACKEND_KIND_PTY:
     case QMP_CHARDEV_BACKEND_KIND_NULL:

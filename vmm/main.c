@@ -16,6 +16,7 @@
 #include "net.h"
 #include "options.h"
 #include "qmp.h"
+#include "text_console.h"
 #include "vm.h"
 
 static char *pidfile_path;
@@ -134,6 +135,7 @@ int main(int argc, char **argv)
 
     report_set_program(program);
     options_set_displays(display_options);
+    chardev_add_type(&chardev_vc);
     if (!options_parse(options, argc, argv, &error)) {
         return fail(error);
     }

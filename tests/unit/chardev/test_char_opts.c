@@ -37,7 +37,8 @@ static const struct { const char *text, *message; } bad[] = {
     { "null,id=1c", "Parameter 'id' expects an identifier*" },
     { "bogus,id=c", "'bogus' is not a valid char driver name" },
     { "sockt,id=c", "'sockt' is not a valid char driver name\nDid you mean 'socket'?" },
-    { "vc,id=c", "no character device 'vc': *" },
+    { "vc,id=c", "'vc' is not a valid char driver name*" },          /* nobody has brought it */
+    { "parallel,id=c", "no character device 'parallel': *" },
     { "null,id=c,foo=1", "Invalid parameter 'foo'*" },
     { "socket,id=c,pth=/x", "Invalid parameter 'pth'\nDid you mean 'path'?" },
     { "socket,id=c,path=/x,server=maybe", "Parameter 'server' expects 'on' or 'off'" },
@@ -58,6 +59,12 @@ START_TEST(bad_option_text_row)
 }
 END_TEST
 
+static const CharOption screen_options[] = {
+    { "width", CHAR_OPTION_NUMBER }, { "height", CHAR_OPTION_NUMBER },
+    { "cols", CHAR_OPTION_NUMBER }, { "rows", CHAR_OPTION_NUMBER }, {}
+};
+static const ChardevType brought = { .name = "vc", .options = screen_options };
+
 static const struct { const char *word, *type, *name, *value; } legacy[] = {
     { "stdio", "stdio", NULL, NULL },
     { "mon:stdio", "stdio", "mux", "on" },
@@ -71,12 +78,18 @@ static const struct { const char *word, *type, *name, *value; } legacy[] = {
     { "udp::5", "udp", "port", "5" },
     { "file:a,b", "file", "path", "a,b" },
     { "pipe:/p", "pipe", "path", "/p" },
+    { "vc", "vc", NULL, NULL },
+    { "vc:800x600", "vc", "width", "800" },
+    { "vc:800x600", "vc", "height", "600" },
+    { "mon:vc:80Cx24C", "vc", "rows", "24" },
 };
 
 START_TEST(legacy_row)
 {
-    g_autoptr(CharOpts) opts = char_opts_from_legacy("c", legacy[_i].word, NULL);
+    g_autoptr(CharOpts) opts = NULL;
 
+    chardev_add_type(&brought);
+    opts = char_opts_from_legacy("c", legacy[_i].word, NULL);
     ck_assert_ptr_nonnull(opts);
     ck_assert_str_eq(opts->type->name, legacy[_i].type);
     if (legacy[_i].name != NULL) {
@@ -87,8 +100,11 @@ END_TEST
 
 static const struct { const char *word, *message; } bad_legacy[] = {
     { "bogus", "'bogus' is not a valid char driver" },
-    { "vc", "no character device 'vc'*" },
-    { "vc:80Cx24C", "no character device 'vc'*" },
+    { "vc:", "'' is not a size*" },
+    { "vc:80x", "'80x' is not a size*" },
+    { "vc:80x25C", "'80x25C' is not a size*" },
+    { "vc:80Cx24C ", "'80Cx24C ' is not a size*" },
+    { "vc:123456x1", "'123456x1' is not a size*" },
     { "tn3270:127.0.0.1:5,server", "*tn3270*not supported*" },
     { "tcp:nowhere", "'nowhere' is not an address*" },
     { "tcp:a:5,servr=on", "Invalid parameter 'servr'\nDid you mean 'server'?" },
@@ -99,6 +115,7 @@ START_TEST(bad_legacy_row)
 {
     g_autoptr(GError) error = NULL;
 
+    chardev_add_type(&brought);
     ck_assert_ptr_null(char_opts_from_legacy("c", bad_legacy[_i].word, &error));
     ck_assert_msg(g_pattern_match_simple(bad_legacy[_i].message, error->message), "got: %s",
                   error->message);
