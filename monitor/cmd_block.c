@@ -1,6 +1,7 @@
 /* Commands about drives and their media. */
 #include "block_driver.h"
 #include "candidates.h"
+#include "cmd_vnc.h"
 #include "qmp_api.h"
 
 /* ---- candidates ---- */
@@ -51,6 +52,9 @@ static bool cmd_change(Monitor *mon, const CmdValues *args, GError **error)
     const char *mode = cmd_text(args, "mode");
     int index = mode != NULL ? qmp_enum_index(qmp_blockdev_change_read_only_mode_names, mode) : 0;
 
+    if (g_str_equal(change.device, "vnc")) {
+        return monitor_change_vnc(mon, change.filename, change.format, error);
+    }
     if (index < 0) {
         set_error(error, "invalid parameter value: %s", mode);
         return false;

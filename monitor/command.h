@@ -35,6 +35,8 @@ typedef struct Monitor {
     unsigned watch_ms;
     const GPtrArray *history;           /* char *, lines typed; NULL: none kept */
     CharFrontend *fe;                   /* its device: progress, descriptors; NULL: it has none */
+    const char *question;               /* set by monitor_ask() */
+    bool (*answer)(struct Monitor *mon, const char *text, GError **error);
 } Monitor;
 
 /* Where a command's text ends, however much memory it was asked to show. */
@@ -53,6 +55,13 @@ typedef enum MonitorStyle {
 } MonitorStyle;
 void monitor_print_styled(Monitor *mon, MonitorStyle style, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
+/*
+ * The next line typed is no command but the answer, and not shown; `question` is a constant.  False:
+ * nobody is there to answer.
+ */
+bool monitor_ask(Monitor *mon, const char *question,
+                 bool (*answer)(Monitor *mon, const char *text, GError **error));
+void monitor_run_answer(Monitor *mon, const char *text);        /* text NULL: there was none */
 X86Cpu *monitor_cpu(Monitor *mon);      /* NULL: the machine has none */
 /*
  * Lines for whoever sits at a monitor, at a time of their own ("stopped at break point 1"): a line
@@ -140,6 +149,7 @@ extern const Command monitor_console_commands[], monitor_json_commands[], monito
 extern const Command monitor_dump_commands[], info_dump_topics[], monitor_fd_commands[];
 extern const Command monitor_input_commands[], info_input_topics[], monitor_ui_commands[];
 extern const Command monitor_block_commands[], info_block_topics[];
+extern const Command monitor_vnc_commands[], info_vnc_topics[];
 extern const Command monitor_net_commands[], info_net_topics[];
 extern const Command monitor_symbol_commands[], info_symbol_topics[];
 extern const Command monitor_virtio_commands[], info_virtio_topics[];

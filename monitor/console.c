@@ -12,6 +12,7 @@
 
 #define HISTORY_MAX     64                  /* lines `info history` and the arrow keys go back */
 #define INPUT_MAX       4096
+#define ANSWER_MAX      255
 #define LATE_MAX        65536               /* bytes that wait for a prompt; older ones go */
 
 #define PAGE_PROMPT     "\033[7m--More--\033[27m (space, Enter, q)"
@@ -28,6 +29,7 @@ typedef enum ConsoleMode {
     MODE_EDIT,                              /* the line editor */
     MODE_PAGE,                              /* a page is full */
     MODE_WATCH,                             /* a line is repainted until a key comes */
+    MODE_ANSWER,                            /* the line is the answer to a question */
 } ConsoleMode;
 
 typedef struct Console {
@@ -45,6 +47,7 @@ typedef struct Console {
     size_t sent;                            /* of which the device has had room for this much */
     size_t page_end;                        /* and that may be sent up to here; or PAGE_END_NONE */
     GString *late;                          /* of monitor_async_print(), for the next prompt */
+    GString *answer;                        /* typed so far, in MODE_ANSWER */
     guint watch_timer;                      /* 0: none */
     ScreenView watched;
 } Console;
@@ -100,6 +103,12 @@ static void console_next(Console *con)
         return;
     }
     console_flush_late(con);
+    if (con->mon.question != NULL) {
+        con->mode = MODE_ANSWER;
+        g_string_truncate(con->answer, 0);
+        console_write(con, con->mon.question, strlen(con->mon.question));
+        return;
+    }
     con->mode = MODE_EDIT;
     con->ops->prompt(con->editor);
 }
@@ -347,6 +356,36 @@ static void watch_byte(Console *con, uint8_t byte)
     console_drain(con);
 }
 
+/* ---- answers ---- */
+
+static void answer_end(Console *con, bool given)
+{
+    const char *line_end = con->terminal ? "\n" : "\r\n";
+
+    console_write(con, line_end, strlen(line_end));
+    con->mode = MODE_BUSY;
+    monitor_run_answer(&con->mon, given ? con->answer->str : NULL);
+    explicit_bzero(con->answer->str, con->answer->len);
+    g_string_truncate(con->answer, 0);
+    console_take_output(con);
+    console_drain(con);
+}
+
+static void answer_byte(Console *con, uint8_t byte)
+{
+    if (byte == '\r' || byte == '\n' || byte == 0x03 || byte == 0x04) {
+        answer_end(con, byte == '\r' || byte == '\n');
+    } else if (byte == '\b' || byte == 0x7f) {
+        if (con->answer->len > 0) {
+            g_string_truncate(con->answer, con->answer->len - 1);
+            console_write(con, "\b \b", 3);
+        }
+    } else if (byte >= ' ' && con->answer->len < ANSWER_MAX) {
+        g_string_append_c(con->answer, byte);
+        console_write(con, "*", 1);
+    }
+}
+
 /* ---- bytes typed ---- */
 
 static void edit_byte(Console *con, uint8_t byte)
@@ -356,6 +395,7 @@ static void edit_byte(Console *con, uint8_t byte)
 
 static void (*const mode_byte[])(Console *con, uint8_t byte) = {
     [MODE_EDIT] = edit_byte, [MODE_PAGE] = page_byte, [MODE_WATCH] = watch_byte,
+    [MODE_ANSWER] = answer_byte,
 };
 
 /*
@@ -424,6 +464,8 @@ static void console_forget(Console *con)
     watch_end(con);
     con->mode = MODE_BUSY;
     con->greeted = false;
+    con->mon.question = NULL;
+    g_string_truncate(con->answer, 0);
     console_settings(con);
     g_byte_array_set_size(con->input, 0);
     g_string_truncate(con->late, 0);
@@ -438,7 +480,7 @@ static void console_lose_focus(Console *con)
     con->mode = MODE_BUSY;
     if (mode == MODE_EDIT) {
         con->ops->leave(con->editor);
-    } else if (mode == MODE_PAGE) {
+    } else if (mode == MODE_PAGE || mode == MODE_ANSWER) {
         console_write(con, "\r\n", 2);
     } else {
         watch_end(con);
@@ -502,6 +544,7 @@ bool hmp_monitor_new(const char *label, GError **error)
     con->unsent = g_string_new(NULL);
     con->page_end = PAGE_END_NONE;
     con->late = g_string_new(NULL);
+    con->answer = g_string_new(NULL);
     con->mon.history = con->history;
     con->mon.fe = &con->fe;
     con->mon.interactive = true;

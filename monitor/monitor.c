@@ -17,6 +17,7 @@ static const Command *const command_tables[] = {
     monitor_qom_commands,
     monitor_input_commands,
     monitor_ui_commands,
+    monitor_vnc_commands,
     monitor_block_commands,
     monitor_net_commands,
     monitor_symbol_commands,
@@ -35,6 +36,7 @@ static const Command *const topic_tables[] = {
     info_virtio_topics,
     info_dump_topics,
     info_input_topics,
+    info_vnc_topics,
 };
 
 /* ---- the list of all ---- */
@@ -309,6 +311,28 @@ void monitor_run_line(Monitor *mon, const char *line)
         unknown(mon, monitor_topics(), "info ", name + strlen("info "));
     } else if (*name != '\0' || *rest != '\0') {
         unknown(mon, monitor_commands(), "", *name != '\0' ? name : "/");
+    }
+}
+
+bool monitor_ask(Monitor *mon, const char *question,
+                 bool (*answer)(Monitor *mon, const char *text, GError **error))
+{
+    if (mon->interactive) {
+        mon->question = question;
+        mon->answer = answer;
+    }
+    return mon->interactive;
+}
+
+void monitor_run_answer(Monitor *mon, const char *text)
+{
+    bool (*answer)(Monitor *mon, const char *text, GError **error) = mon->answer;
+    g_autoptr(GError) error = NULL;
+
+    mon->question = NULL;
+    mon->answer = NULL;
+    if (text != NULL && !answer(mon, text, &error)) {
+        print_error(mon, "Error: ", error->message);
     }
 }
 

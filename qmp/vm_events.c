@@ -180,4 +180,5 @@ static void on_vm_event(Vm *vm, const VmEvent *event, void *opaque)
 void qmp_vm_events_start(Vm *vm)
 {
     vm_subscribe(vm, on_vm_event, NULL);
+    qmp_vnc_events_start();
 }

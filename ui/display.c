@@ -4,15 +4,31 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "keymap.h"
 #include "rhea_error.h"
+#include "vnc.h"
+
+static char *layout;                        /* of -k; NULL: not said */
+static bool full_screen;
 
 static const DisplayType *const types[] = {
+#ifdef HAVE_VNC
+    &display_vnc,
+#endif
+#ifdef HAVE_SDL
+    &display_sdl,
+#endif
     NULL
 };
 
 const char *display_layout(void)
 {
-    return "en-us";
+    return layout != NULL ? layout : "en-us";
+}
+
+bool display_full_screen(void)
+{
+    return full_screen;
 }
 
 void displays_close(void)
@@ -99,6 +115,35 @@ static bool opt_display(Options *options, const char *arg, GError **error)
     return true;
 }
 
+static bool opt_full_screen(Options *options, const char *arg, GError **error)
+{
+    full_screen = true;
+    return true;
+}
+
+static bool opt_vnc(Options *options, const char *arg, GError **error)
+{
+    options_later(options, OPTION_STAGE_DISPLAY, "vnc", arg, vnc_open);
+    options->has_display = true;
+    return true;
+}
+
+static bool opt_layout(Options *options, const char *arg, GError **error)
+{
+    if (option_wants_help(arg)) {
+        for (const char *const *name = keymap_names(); *name != NULL; name++) {
+            printf("%s\n", *name);
+        }
+        options->done = true;
+        return true;
+    }
+    if (keymap_find(arg, error) == NULL) {
+        return false;
+    }
+    option_replace(&layout, arg);
+    return true;
+}
+
 static bool opt_absent(Options *options, const char *arg, GError **error)
 {
     set_error(error, "there is no such display here: '-display help' lists those there are");
@@ -108,6 +153,11 @@ static bool opt_absent(Options *options, const char *arg, GError **error)
 const Option display_options[] = {
     { "display", "TYPE[,KEY=VALUE…]", "show the screens: none, or of '-display help'",
       opt_display },
+    { "full-screen", NULL, "a window begins with the whole screen", opt_full_screen },
+    { "vnc", "HOST:DISPLAY[,KEY=VALUE…]", "a VNC server; also unix:PATH, none; several are possible",
+      opt_vnc, "vnc", vnc_fields },
+    { "k", "LAYOUT", "the guest's keyboard layout: 'en-us', 'de', …; '-k help' lists them",
+      opt_layout },
     { "spice", "OPTIONS", "refused: use -display", opt_absent },
     {}
 };

@@ -32,5 +32,6 @@ extern const DisplayType display_curses, display_sdl, display_vnc;
 extern const Option display_options[];
 /* Terminals are as they were, viewers and windows gone.  May be called twice. */
 void displays_close(void);
+bool display_full_screen(void);                                 /* -full-screen was given */
 /* The layout of -k, for displays and `type`; "en-us" unless told. */
 const char *display_layout(void);

@@ -35,6 +35,30 @@ STAGED_OPTION(opt_device_late, OPTION_STAGE_DEVICE, "device", option_make_device
 LATE_OPTION(opt_serial, serials, "serial")
 LATE_OPTION(opt_debugcon, debugcons, "debugcon")
 
+static GPtrArray *audiodevs;                /* char *, ids */
+
+bool option_audiodev_exists(const char *id)
+{
+    return audiodevs != NULL &&
+           g_ptr_array_find_with_equal_func(audiodevs, id, g_str_equal, NULL);
+}
+
+static bool add_audiodev(const char *id, GError **error)
+{
+    if (!object_check_id(id, error)) {
+        return false;
+    }
+    if (option_audiodev_exists(id)) {
+        set_error(error, "Duplicate ID '%s' for audiodev", id);
+        return false;
+    }
+    if (audiodevs == NULL) {
+        audiodevs = g_ptr_array_new_with_free_func(g_free);
+    }
+    g_ptr_array_add(audiodevs, g_strdup(id));
+    return true;
+}
+
 /* A sound back end.  No device makes sound, so the silent one is all there is. */
 static bool opt_audiodev(Options *options, const char *arg, GError **error)
 {
@@ -59,7 +83,7 @@ static bool opt_audiodev(Options *options, const char *arg, GError **error)
                   "only 'none'", driver);
         return false;
     }
-    return object_check_id(id, error);
+    return add_audiodev(id, error);
 }
 
 static bool opt_chardev(Options *options, const char *arg, GError **error)

@@ -23,6 +23,7 @@ extern const Option machine_options[], boot_options[], device_options[], monitor
 extern const KeyField boot_fields[];
 
 bool option_disk_image(Options *options, const char *file);         /* a bare file name */
+bool option_audiodev_exists(const char *id);                /* of an -audiodev */
 bool option_wants_help(const char *arg);                    /* "help" or "?" */
 void option_replace(char **field, const char *value);       /* with a copy, or NULL */
 void option_add_late(GPtrArray *list, const char *option, const char *text);    /* LateOption */
