@@ -50,6 +50,16 @@ static int wanted_family(const char *ipv4, const char *ipv6)
     return v6 ? AF_INET6 : AF_INET;
 }
 
+bool socket_port_check(const char *port, GError **error)
+{
+    if (port == NULL || *port == '\0' || port[strspn(port, "0123456789")] != '\0' ||
+        g_ascii_strtoull(port, NULL, 10) <= PORT_MAX) {
+        return true;                        /* a service's name is getaddrinfo()'s business */
+    }
+    set_error(error, "'%s' is no port: at most %d is expected", port, PORT_MAX);
+    return false;
+}
+
 bool socket_address_tcp(GArray *list, const char *host, const char *port, const char *ipv4,
                         const char *ipv6, bool passive, GError **error)
 {
@@ -57,8 +67,12 @@ bool socket_address_tcp(GArray *list, const char *host, const char *port, const 
                               .ai_flags = passive ? AI_PASSIVE : 0 };
     const char *name = host != NULL && *host != '\0' ? host : NULL;
     struct addrinfo *found;
-    int rc = getaddrinfo(name, port, &hints, &found);
+    int rc;
 
+    if (!socket_port_check(port, error)) {
+        return false;
+    }
+    rc = getaddrinfo(name, port, &hints, &found);
     if (rc != 0) {
         set_error(error, "address resolution failed for %s:%s: %s", host != NULL ? host : "", port,
                   gai_strerror(rc));
@@ -115,7 +129,7 @@ int socket_address_listen(const SocketAddress *address, unsigned last_port, GErr
     int fd = listen_at(&at);
 
     while (fd < 0 && errno == EADDRINUSE && at.addr.ss_family != AF_UNIX &&
-           ntohs(*port_field(&at)) < MIN(last_port, 65535)) {
+           ntohs(*port_field(&at)) < MIN(last_port, PORT_MAX)) {
         *port_field(&at) = htons(ntohs(*port_field(&at)) + 1);
         fd = listen_at(&at);
     }
@@ -124,6 +138,7 @@ int socket_address_listen(const SocketAddress *address, unsigned last_port, GErr
         g_autofree char *name = socket_address_format(address);
 
         set_errno_error(error, problem, "Failed to bind socket to %s", name);
+        errno = problem;
     }
     return fd;
 }
