@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "backend.h"
+#include "tty_owner.h"
 
 static Chardev *stdio_user;
 
@@ -136,6 +137,11 @@ static bool stdio_open(Chardev *chr, const CharOpts *opts, GError **error)
         set_error(error, "cannot use stdio by multiple character devices");
         return false;
     }
+    if (!tty_claim("the stdio character device", error)) {
+        error_add_hint(error, "-nographic and -serial stdio put it there; a display needs another "
+                       "place for them, '-serial null' or a socket.");
+        return false;
+    }
     in_fd = private_fd(STDIN_FILENO, O_RDONLY);
     chr->out_fd = private_fd(STDOUT_FILENO, O_WRONLY);
     stdio_user = chr;
@@ -156,6 +162,7 @@ static void stdio_close(Chardev *chr)
         return;
     }
     stdio_user = NULL;
+    tty_release();
     chardev_drain(chr);
     chardev_close_fds(chr);
     stdio_restore();

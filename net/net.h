@@ -64,6 +64,7 @@ struct NetClient {
     GQueue *queue;                          /* packets for the peer that could not take them */
     size_t queue_bytes;
     unsigned header_len;                    /* of the virtio_net_hdr both ends agreed on */
+    uint64_t sent_bytes, received_bytes;    /* as it sees it, since it was made */
     bool delivering;                        /* inside its receive() or net_send() */
     GPtrArray *filters;                     /* NetFilter *, NULL: none */
 };

@@ -95,6 +95,10 @@ static bool deliver(NetClient *sender, const struct iovec *iov, unsigned niov, s
     depth--;
     sender->delivering = was_sending;
     receiver->delivering = false;
+    if (taken != 0) {
+        sender->sent_bytes += len;
+        receiver->received_bytes += len;
+    }
     return taken != 0;
 }
 

@@ -15,7 +15,6 @@
 
 #define KEYS_MAX        256
 #define SYMBOLS_MAX     64              /* held at once */
-#define STEPS_MAX       8192            /* more keys of a viewer are lost */
 #define STROKE_NS       NS_PER_MS       /* a terminal's key is down and up for so long */
 #define SYMBOL          0x80000000u     /* in a step: a keysym, not a key */
 
@@ -47,6 +46,8 @@ struct Keyboard {
     SymbolList pressed;
     unsigned bent;                      /* 1 << MOD_…: not as its holders have it */
     bool altgr;                         /* a key that chooses a third level is down */
+    void (*drained)(void *opaque, bool lost);
+    void *drained_opaque;
 };
 
 /* ---- lists ---- */
@@ -274,6 +275,9 @@ static void typing_ended(void *opaque, TypistEnd how)
         keyboard->pressed.n = 0;
         keyboard->altgr = false;
     }
+    if (keyboard->drained != NULL) {
+        keyboard->drained(keyboard->drained_opaque, how != TYPIST_DONE);
+    }
 }
 
 static const TypistOps typist_ops = { .step = take_step, .ended = typing_ended };
@@ -290,7 +294,7 @@ static void add_step(Keyboard *keyboard, uint32_t what, bool down, int64_t least
 static bool takes_keys(const Keyboard *keyboard)
 {
     return keyboard->console != NULL && input_reaches_guest(keyboard->vm) &&
-           input_typist_waiting(keyboard->typist) < STEPS_MAX;
+           input_typist_waiting(keyboard->typist) < KEYBOARD_WAITING_MAX;
 }
 
 static bool is_text(const Keyboard *keyboard)
@@ -391,6 +395,17 @@ void keyboard_release_all(Keyboard *keyboard)
         let_go_of(keyboard, &keyboard->symbols.list[0], 0);
     }
     text_keyboard_release_all(keyboard->text);
+}
+
+size_t keyboard_waiting(const Keyboard *keyboard)
+{
+    return input_typist_waiting(keyboard->typist);
+}
+
+void keyboard_on_drained(Keyboard *keyboard, void (*fn)(void *opaque, bool lost), void *opaque)
+{
+    keyboard->drained = fn;
+    keyboard->drained_opaque = opaque;
 }
 
 unsigned keyboard_leds(Vm *vm)

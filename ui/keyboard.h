@@ -30,6 +30,14 @@ void keyboard_symbol(Keyboard *keyboard, uint32_t keysym, bool down);
 /* A symbol pressed and let go: terminals know no more.  ctrl, alt: with those keys held. */
 void keyboard_stroke(Keyboard *keyboard, uint32_t keysym, bool ctrl, bool alt);
 void keyboard_release_all(Keyboard *keyboard);
+/*
+ * What waits until the guest has read the keys before it; what comes when too much does is lost.
+ * Whoever has more to type than that goes on when `fn` says that nothing waits any more; lost: what
+ * waited did not reach the guest.
+ */
+enum { KEYBOARD_WAITING_MAX = 8192 };
+size_t keyboard_waiting(const Keyboard *keyboard);
+void keyboard_on_drained(Keyboard *keyboard, void (*fn)(void *opaque, bool lost), void *opaque);
 /* The guest's lights, KEYBOARD_LED_…: what its keyboard was told last. */
 enum { KEYBOARD_LED_SCROLL = 1, KEYBOARD_LED_NUM = 2, KEYBOARD_LED_CAPS = 4 };
 unsigned keyboard_leds(Vm *vm);

@@ -93,6 +93,15 @@ bool vm_send_keys(Vm *vm, const char *keys, unsigned hold_ms, GError **error);
 unsigned vm_key_number(const char *name);               /* for input.h; 0: no such key */
 const char *const *vm_key_names(void);                  /* NULL-terminated, for completion */
 
+/*
+ * What the machine has done so far (vm_load.c): processor time of its vCPUs' threads, bytes of its
+ * disks, and bytes as its NICs see them.  Less than before when a part has been unplugged.
+ */
+typedef struct VmLoad {
+    uint64_t cpu_ns, disk_read, disk_written, net_received, net_sent;
+} VmLoad;
+void vm_load(Vm *vm, VmLoad *load);
+
 /* The memory balloon (vm_virtio.c): what the guest is asked to get along with, and has. */
 bool vm_balloon(Vm *vm, uint64_t bytes, GError **error);
 bool vm_balloon_actual(Vm *vm, uint64_t *bytes, GError **error);
