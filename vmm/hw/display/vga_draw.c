@@ -163,22 +163,21 @@ static void find_vbe(const Vga *vga, Picture *p)
     p->start = vbe_start(vga);
 }
 
-static bool is_blank(const Vga *vga)
+/* A chip's own modes are shown with the screen off, too: so vgabios-cirrus.bin leaves them. */
+static bool is_blank(const Vga *vga, const Picture *p)
 {
-    return !(vga->attr_index & ATTR_INDEX_ENABLE) || vga->seq[SEQ_CLOCK] & SEQ_CLOCK_SCREEN_OFF;
+    bool off = !vbe_is_on(vga) && p->bits == 0 && vga->seq[SEQ_CLOCK] & SEQ_CLOCK_SCREEN_OFF;
+
+    return off || !(vga->attr_index & ATTR_INDEX_ENABLE) ||
+           (vga->chip->only_linear && (!vbe_is_on(vga) || p->bits < 15));
 }
 
 static void look(const Vga *vga, Picture *p)
 {
-    bool blank = is_blank(vga);
-
     memset(p, 0, sizeof(*p));
     find_colors(vga, p);
     if (vbe_is_on(vga)) {
         find_vbe(vga, p);
-        blank |= vga->chip->only_linear && vga->vbe[VBE_BPP] < 15;
-    } else if (vga->chip->only_linear) {
-        blank = true;
     } else {
         find_scan(vga, p);
         if (vga->gfx[GFX_MISC] & GFX_MISC_GRAPHICS) {
@@ -187,7 +186,7 @@ static void look(const Vga *vga, Picture *p)
             find_text(vga, p);
         }
     }
-    if (blank) {                                /* black, as large as what was there */
+    if (is_blank(vga, p)) {                     /* black, as large as what was there */
         const Surface *surface = console_surface(vga->console);
 
         p->kind = PICTURE_BLANK;
