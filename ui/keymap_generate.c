@@ -65,11 +65,11 @@ static bool is_wanted(xkb_keysym_t keysym)
            (keysym < FIRST_FUNCTION || (keysym & 0xff000000) == 0x01000000);
 }
 
-/* The key beside the left Shift is missing on many keyboards: it comes last. */
+/* The key beside the left Shift is missing on many keyboards: Shift with another is better. */
 static unsigned weight(const Row *row)
 {
-    return (row->modifiers & SHIFT ? 1 : 0) + (row->modifiers & ALTGR ? 2 : 0) +
-           (row->set1 == SET1_102ND ? 4 : 0);
+    return (row->modifiers & SHIFT ? 2 : 0) + (row->modifiers & ALTGR ? 4 : 0) +
+           (row->set1 == SET1_102ND ? 3 : 0);
 }
 
 static void add_row(Row *rows, size_t *n, const Row *row)

@@ -69,16 +69,60 @@ bool input_reaches_guest(Vm *vm)
     return vm_is_running(vm) || vm->run_state == RUN_STATE_SUSPENDED;
 }
 
+/* What the guest believes to be down. */
+static void note_down(Input *input, const InputEvent *event)
+{
+    if (event->kind == INPUT_KEY && event->code < INPUT_KEYS_MAX) {
+        input->down[event->code] = event->value != 0;
+        input->missed[event->code] = false;
+    } else if (event->kind == INPUT_BUTTON && event->code < INPUT_BUTTONS) {
+        unsigned bit = 1u << event->code;
+
+        input->buttons = event->value != 0 ? input->buttons | bit : input->buttons & ~bit;
+        input->missed_buttons &= ~bit;
+    }
+}
+
+/* Nothing may stay down for the guest because the machine stood when it was let go of. */
+static void note_missed(Input *input, const InputEvent *event)
+{
+    if (event->kind == INPUT_KEY && event->code < INPUT_KEYS_MAX) {
+        input->missed[event->code] = event->value == 0 && input->down[event->code];
+    } else if (event->kind == INPUT_BUTTON && event->code < INPUT_BUTTONS) {
+        unsigned bit = 1u << event->code;
+
+        input->missed_buttons = event->value == 0 ? input->missed_buttons | (input->buttons & bit)
+                                                  : input->missed_buttons & ~bit;
+    }
+}
+
 void input_send(Vm *vm, const InputEvent *event)
 {
     InputHandler *handler = find_handler(vm->input, INPUT_MASK(event->kind));
 
-    if (handler != NULL && input_reaches_guest(vm)) {
-        if (event->kind == INPUT_KEY && event->code < INPUT_KEYS_MAX) {
-            vm->input->down[event->code] = event->value != 0;
+    if (handler == NULL) {
+        return;
+    }
+    if (!input_reaches_guest(vm)) {
+        note_missed(vm->input, event);
+        return;
+    }
+    note_down(vm->input, event);
+    handler->pending = true;
+    handler->event(handler->opaque, event);
+}
+
+static void send_missed(Input *input)
+{
+    for (unsigned key = 0; key < INPUT_KEYS_MAX; key++) {
+        if (input->missed[key]) {
+            input_key(input->vm, key, false);
         }
-        handler->pending = true;
-        handler->event(handler->opaque, event);
+    }
+    for (unsigned button = 0; button < INPUT_BUTTONS; button++) {
+        if (input->missed_buttons >> button & 1) {
+            input_button(input->vm, button, false);
+        }
     }
 }
 
@@ -173,6 +217,15 @@ void input_foreach_pointer(Vm *vm, InputPointerFn fn, void *opaque)
 
 /* ---- life ---- */
 
+static void on_vm_event(Vm *vm, const VmEvent *event, void *opaque)
+{
+    if (event->kind == VM_EVENT_RESUME) {
+        send_missed(opaque);
+    } else if (event->kind == VM_EVENT_RESET) {
+        input_typists_reset(opaque);
+    }
+}
+
 Input *input_new(Vm *vm)
 {
     Input *input = g_new0(Input, 1);
@@ -181,11 +234,13 @@ Input *input_new(Vm *vm)
     input->handlers = g_ptr_array_new();
     vm->input = input;
     input_typists_init(input);
+    vm_subscribe(vm, on_vm_event, input);
     return input;
 }
 
 void input_free(Input *input)
 {
+    vm_unsubscribe(input->vm, on_vm_event, input);
     input_typists_finish(input);
     g_ptr_array_unref(input->handlers);
     g_free(input);

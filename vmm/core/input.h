@@ -8,7 +8,8 @@
  * use it.
  *
  * Displays, monitors and QMP send events with input_send() and end each group that belongs together
- * with input_sync().  Nothing arrives while the machine stands, as no hardware would see it.
+ * with input_sync().  Nothing arrives while the machine stands, as no hardware would see it; what
+ * was let go of meanwhile is up when it goes on.
  * Machine lock; handlers are called on the thread that sends.
  */
 #pragma once

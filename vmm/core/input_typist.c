@@ -36,15 +36,13 @@ bool input_typist_is_idle(const InputTypist *typist)
 void input_typist_hold(InputTypist *typist, unsigned key, bool down)
 {
     Input *input = typist->input;
-    bool was_held;
 
     if (key >= INPUT_KEYS_MAX || typist->held[key] == down) {
         return;
     }
-    was_held = input->holders[key] > 0;
     typist->held[key] = down;
     input->holders[key] += down ? 1 : -1;
-    if (was_held != (input->holders[key] > 0)) {
+    if (input->holders[key] == down && input->down[key] != down) {      /* the first, the last */
         input_key(input->vm, key, down);
     }
 }
@@ -221,11 +219,9 @@ bool input_type_keys(Vm *vm, const unsigned *keys, size_t n, int64_t hold_ns)
 
 /* ---- all of them ---- */
 
-static void on_vm_event(Vm *vm, const VmEvent *event, void *opaque)
+void input_typists_reset(Input *input)
 {
-    Input *input = opaque;
-
-    for (guint i = input->typists->len; event->kind == VM_EVENT_RESET && i-- > 0;) {
+    for (guint i = input->typists->len; i-- > 0;) {
         InputTypist *typist = g_ptr_array_index(input->typists, i);
 
         if (typist->active) {
@@ -238,12 +234,10 @@ void input_typists_init(Input *input)
 {
     input->typists = g_ptr_array_new();
     input->sendkey = input_typist_new(input->vm, &sendkey_ops, input);
-    vm_subscribe(input->vm, on_vm_event, input);
 }
 
 void input_typists_finish(Input *input)
 {
-    vm_unsubscribe(input->vm, on_vm_event, input);
     input_typist_free(input->sendkey);
     g_ptr_array_unref(input->typists);
 }
