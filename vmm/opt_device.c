@@ -33,6 +33,7 @@ bool option_make_device(Vm *vm, const char *text, GError **error)
 STAGED_OPTION(opt_chardev_late, OPTION_STAGE_CHARDEV, "chardev", make_chardev)
 STAGED_OPTION(opt_device_late, OPTION_STAGE_DEVICE, "device", option_make_device)
 LATE_OPTION(opt_serial, serials, "serial")
+LATE_OPTION(opt_parallel, parallels, "parallel")
 LATE_OPTION(opt_debugcon, debugcons, "debugcon")
 
 static GPtrArray *audiodevs;                /* char *, ids */
@@ -154,6 +155,7 @@ const Option device_options[] = {
     { "chardev", "BACKEND,id=ID[,OPT=VALUE]…", "a character device ('help' lists them)",
       opt_chardev, "chardev" },
     { "serial", "DEV", "a serial port on this character device", opt_serial },
+    { "parallel", "DEV", "a parallel port on this character device", opt_parallel },
     { "audiodev", "none,id=ID", "a sound back end; there is no device that makes sound",
       opt_audiodev },
     { "debugcon", "DEV", "the debug console, port 0xe9, on this character device", opt_debugcon },

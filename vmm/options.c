@@ -77,8 +77,8 @@ static void late_free(gpointer data)
 Options *options_new(void)
 {
     Options *options = g_new0(Options, 1);
-    GPtrArray **late[] = { &options->serials, &options->monitors, &options->mons,
-                           &options->debugcons };
+    GPtrArray **late[] = { &options->serials, &options->parallels, &options->monitors,
+                           &options->mons, &options->debugcons };
 
     for (size_t i = 0; i < G_N_ELEMENTS(late); i++) {
         *late[i] = g_ptr_array_new_with_free_func(late_free);
@@ -98,7 +98,7 @@ Options *options_new(void)
 
 void options_free(Options *options)
 {
-    GPtrArray *lists[] = { options->serials, options->monitors, options->mons,
+    GPtrArray *lists[] = { options->serials, options->parallels, options->monitors, options->mons,
                            options->debugcons, options->accels, options->globals };
 
     for (size_t i = 0; i < G_N_ELEMENTS(lists); i++) {
@@ -235,11 +235,22 @@ bool options_parse(Options *options, int argc, char **argv, GError **error)
     return true;
 }
 
+bool options_has_monitor(const Options *options)
+{
+    for (guint i = 0; i < options->serials->len; i++) {
+        const LateOption *late = g_ptr_array_index(options->serials, i);
+
+        if (g_str_has_prefix(late->text, "mon:")) {
+            return true;
+        }
+    }
+    return options->monitors->len > 0 || options->mons->len > 0;
+}
+
 bool options_share_terminal(const Options *options)
 {
     return options->nographic && !options->config.nodefaults &&
-           (options->serials->len == 0 ||
-            (options->monitors->len == 0 && options->mons->len == 0));
+           (options->serials->len == 0 || !options_has_monitor(options));
 }
 
 bool options_name_device(const Options *options, const char *const *drivers)

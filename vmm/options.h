@@ -49,7 +49,7 @@ typedef struct Options {
     char *machine;                      /* name; NULL: the default board */
     GPtrArray *accels;                  /* char *, in order; "kvm:tcg" taken apart */
     GPtrArray *stages[OPTION_STAGES];   /* LateOption */
-    GPtrArray *serials, *monitors, *mons, *debugcons;       /* LateOption */
+    GPtrArray *serials, *parallels, *monitors, *mons, *debugcons;       /* LateOption */
     GPtrArray *globals;                 /* "driver.property=value" */
     bool nographic, daemonize, has_display;
     bool has_net;                       /* -netdev, -nic or -net: no default NIC */
@@ -80,6 +80,8 @@ bool options_apply(Options *options, const char *name, const char *arg, GError *
 void options_later(Options *options, OptionStage stage, const char *option, const char *text,
                    OptionFn fn);
 
+/* A monitor was asked for, by whichever option: there is none by default then. */
+bool options_has_monitor(const Options *options);
 /* -nographic with something left to put on the terminal: a serial port or a monitor. */
 bool options_share_terminal(const Options *options);
 

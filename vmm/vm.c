@@ -161,35 +161,62 @@ static bool make_serial(Vm *vm, const LateOption *late, guint n, GError **error)
     return make_char_device(vm, "isa-serial", label, late->text, "index", index, error);
 }
 
+static bool make_parallel(Vm *vm, const LateOption *late, guint n, GError **error)
+{
+    g_autofree char *label = g_strdup_printf("parallel%u", n);
+    g_autofree char *index = g_strdup_printf("%u", n);
+
+    return make_char_device(vm, "isa-parallel", label, late->text, "index", index, error);
+}
+
 static bool make_debugcon(Vm *vm, const LateOption *late, guint n, GError **error)
 {
     return make_char_device(vm, "isa-debugcon", "debugcon", late->text, NULL, NULL, error);
 }
 
+#define DEFAULT_VC  "vc:80Cx24C"
+
+static void add_default(GPtrArray *list, const char *option, const char *text)
+{
+    LateOption *late = g_new0(LateOption, 1);
+
+    late->text = g_strdup(text);
+    late->place = g_strdup_printf("by default, -%s %s", option, text);
+    g_ptr_array_add(list, late);
+}
+
 /*
  * What is there when nothing was asked for: with -nographic, serial port and monitor on the
- * terminal.
+ * terminal; where displays show consoles, one for the monitor and for each port.
  */
-static void add_defaults(Options *options)
+static void add_defaults(const Vm *vm, Options *options)
 {
-    bool serial = options->serials->len == 0 && !options->config.nodefaults;
-    bool monitor =
-        options->monitors->len == 0 && options->mons->len == 0 && !options->config.nodefaults;
-    LateOption *late;
+    static const char *const serial_devices[] = { "isa-serial", NULL };
+    static const char *const parallel_devices[] = { "isa-parallel", NULL };
+    bool has_ports = vm->board->default_cpu != NULL;            /* the empty board has none */
+    bool serial = has_ports && options->serials->len == 0 &&
+                  !options_name_device(options, serial_devices);
+    bool parallel = has_ports && options->parallels->len == 0 &&
+                    !options_name_device(options, parallel_devices);
+    bool monitor = !options_has_monitor(options);
 
-    if (!options->nographic) {
+    if (vm->config.nodefaults) {
         return;
     }
-    if (serial) {
-        late = g_new0(LateOption, 1);
-        late->text = g_strdup(monitor ? "mon:stdio" : "stdio");
-        late->place = g_strdup_printf("-nographic: -serial %s", late->text);
-        g_ptr_array_add(options->serials, late);
-    } else if (monitor) {
-        late = g_new0(LateOption, 1);
-        late->text = g_strdup("stdio");
-        late->place = g_strdup("-nographic: -monitor stdio");
-        g_ptr_array_add(options->monitors, late);
+    if (options->nographic && serial) {
+        add_default(options->serials, "serial", monitor ? "mon:stdio" : "stdio");
+    } else if (options->nographic && monitor) {
+        add_default(options->monitors, "monitor", "stdio");
+    } else if (!options->nographic && options->stages[OPTION_STAGE_DISPLAY]->len > 0) {
+        if (monitor) {
+            add_default(options->monitors, "monitor", DEFAULT_VC);
+        }
+        if (serial) {
+            add_default(options->serials, "serial", DEFAULT_VC);
+        }
+        if (parallel) {
+            add_default(options->parallels, "parallel", DEFAULT_VC);
+        }
     }
 }
 
@@ -308,18 +335,23 @@ static bool settle_memory(Vm *vm, GError **error)
     return true;
 }
 
-static bool build(Vm *vm, Options *options, GError **error)
+static bool build(Vm *vm, Options *options, GPtrArray *monitors, GError **error)
 {
-    return start_log(options, error) && choose_board(vm, options->machine, error) &&
-           check_limits(vm, error) && set_globals(options, error) &&
+    if (!start_log(options, error) || !choose_board(vm, options->machine, error)) {
+        return false;
+    }
+    add_defaults(vm, options);
+    return check_limits(vm, error) && set_globals(options, error) &&
            start_engine(vm, options, error) &&
            run_stage(vm, options, OPTION_STAGE_OBJECT, error) && settle_memory(vm, error) &&
            run_stage(vm, options, OPTION_STAGE_CHARDEV, error) &&
+           collect_monitors(options, monitors, error) &&
            run_stage(vm, options, OPTION_STAGE_BLOCK, error) &&
            run_stage(vm, options, OPTION_STAGE_NET, error) && vm->board->build(vm, error) &&
            vm_make_vga(vm, options, error) && vm_make_nics(vm, options, error) &&
            vm_make_ide_drives(vm, options, error) &&
            each_late(vm, options->serials, make_serial, error) &&
+           each_late(vm, options->parallels, make_parallel, error) &&
            each_late(vm, options->debugcons, make_debugcon, error) &&
            run_stage(vm, options, OPTION_STAGE_DEVICE, error) &&
            vm_make_virtio_drives(vm, error) && vcpus_create(vm, error);
@@ -332,18 +364,15 @@ bool vm_create(Vm *vm, Options *options, GPtrArray **monitors, GError **error)
     vm_core_init(vm, g_main_context_default(), device_types);
     vm->config = options->config;
     memset(&options->config, 0, sizeof(options->config));
-    options->config.nodefaults = vm->config.nodefaults;
-    add_defaults(options);
     *monitors = g_ptr_array_new_with_free_func(monitor_spec_free);
     mem_transaction_begin();
-    ok = build(vm, options, error);
+    ok = build(vm, options, *monitors, error);
     mem_transaction_commit();
     if (ok && vm->config.mem_lock && mlockall(MCL_CURRENT | MCL_FUTURE) < 0) {
         set_errno_error(error, errno, "-overcommit mem-lock=on: cannot lock the memory");
         ok = false;
     }
-    if (!ok || (vm->board->finish != NULL && !vm->board->finish(vm, error)) ||
-        !collect_monitors(options, *monitors, error)) {
+    if (!ok || (vm->board->finish != NULL && !vm->board->finish(vm, error))) {
         return false;
     }
     device_globals_check();
