@@ -1,8 +1,9 @@
 /*
  * A stream socket, TCP or UNIX: a server that takes one client at a time, or a client that may come
- * back after losing its peer.  The bytes go as they are, or as telnet or WebSocket has them.
+ * back after losing its peer.  The bytes go as they are, or as telnet or WebSocket has them; TCP's
+ * may go through TLS below that.
  *
- * Left out: TLS, tn3270, and the client's side of WebSocket; asking for them is refused.
+ * Left out: tls-authz, tn3270, and the client's side of WebSocket; asking for them is refused.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +23,7 @@
 #include "passed_fd.h"
 #include "socket_address.h"
 #include "stream_codec.h"
+#include "tls_session.h"
 
 /* Descriptors that one piece of input can bring; the kernel closes what finds no room. */
 enum { FDS_MAX = 16 };
@@ -35,17 +37,22 @@ typedef struct CharSocket {
     char *unlink_path;                      /* the listening socket's file, ours to remove */
     GArray *addresses;                      /* SocketAddress, tried in turn */
     const StreamCodecType *codec_type;      /* NULL: plain bytes */
+    TlsCreds *tls_creds;                    /* NULL: no TLS */
+    char *tls_host;                         /* client: whom the server's certificate must name */
     /* where it stands: at most one of the sources is there */
     int listen_fd, fd;                      /* -1: none */
     guint address;                          /* the one being tried */
     GSource *source;                        /* a client arrives, a connect ends, try again */
     StreamCodec *codec;                     /* of this connection; changed under write_lock */
+    TlsSession *tls;                        /* of this connection; gone only without out_fd */
+    bool tls_warned;                        /* the last handshake failed, and that was said */
     int fds[FDS_MAX];                       /* came with the bytes, oldest first; where input() runs */
     unsigned n_fds;
 } CharSocket;
 
 static void socket_listen(CharSocket *sock);
 static void socket_connect(CharSocket *sock);
+static void socket_lost(CharSocket *sock);
 
 static void stop_source(CharSocket *sock)
 {
@@ -91,6 +98,48 @@ static void start_codec(CharSocket *sock)
     }
 }
 
+static void socket_ready(CharSocket *sock)
+{
+    chardev_set_output(&sock->chr, sock->fd);
+    chardev_watch_input(&sock->chr, sock->fd);
+    start_codec(sock);
+    chardev_set_open(&sock->chr, sock->codec == NULL || sock->codec->ready);
+}
+
+/* A peer that fails again and again is worth one line. */
+static void tls_failed(CharSocket *sock, const GError *error)
+{
+    if (!sock->tls_warned) {
+        report_warning("chardev '%s': %s: %s", sock->chr.label, sock->text, error->message);
+    }
+    sock->tls_warned = true;
+    socket_lost(sock);
+}
+
+static void tls_done(void *opaque, const GError *error)
+{
+    CharSocket *sock = opaque;
+
+    if (error != NULL) {
+        tls_failed(sock, error);
+        return;
+    }
+    sock->tls_warned = false;
+    socket_ready(sock);
+}
+
+static void start_tls(CharSocket *sock)
+{
+    g_autoptr(GError) error = NULL;
+
+    sock->tls = tls_session_new(sock->tls_creds, sock->fd, sock->tls_host, &error);
+    if (sock->tls == NULL) {
+        tls_failed(sock, error);
+        return;
+    }
+    tls_session_start(sock->tls, tls_done, sock);
+}
+
 static void socket_connected(CharSocket *sock, int fd)
 {
     int on = 1;
@@ -103,10 +152,11 @@ static void socket_connected(CharSocket *sock, int fd)
     }
     sock->fd = fd;
     yank_set_fd(sock->chr.yank, fd);
-    chardev_set_output(&sock->chr, fd);
-    chardev_watch_input(&sock->chr, fd);
-    start_codec(sock);
-    chardev_set_open(&sock->chr, sock->codec == NULL || sock->codec->ready);
+    if (sock->tls_creds != NULL) {
+        start_tls(sock);
+    } else {
+        socket_ready(sock);
+    }
 }
 
 /* ---- descriptors of the peer (unix(7), SCM_RIGHTS) ---- */
@@ -131,7 +181,17 @@ static void keep_fds(CharSocket *sock, struct msghdr *msg)
     }
 }
 
-static ssize_t socket_read(CharSocket *sock, uint8_t *buf, size_t room)
+/* As recv() and send() have it: -1 and errno. */
+static ssize_t tls_result(ssize_t rc)
+{
+    if (rc < 0) {
+        errno = rc == TLS_AGAIN ? EAGAIN : EPROTO;
+        return -1;
+    }
+    return rc;
+}
+
+static ssize_t receive_with_fds(CharSocket *sock, uint8_t *buf, size_t room)
 {
     char control[CMSG_SPACE(FDS_MAX * sizeof(int))] __attribute__((aligned(8)));
     struct iovec piece = { buf, room };
@@ -143,6 +203,20 @@ static ssize_t socket_read(CharSocket *sock, uint8_t *buf, size_t room)
         keep_fds(sock, &msg);
     }
     return got;
+}
+
+static ssize_t socket_read(CharSocket *sock, uint8_t *buf, size_t room)
+{
+    return sock->tls != NULL ? tls_result(tls_session_read(sock->tls, buf, room, NULL))
+                             : receive_with_fds(sock, buf, room);
+}
+
+static bool socket_pending(Chardev *chr)
+{
+    CharSocket *sock = (CharSocket *)chr;
+
+    return sock->tls != NULL && chr->in_fd >= 0 && chardev_can_deliver(chr) > 0 &&
+           tls_session_pending(sock->tls) > 0;
 }
 
 static int socket_take_fd(Chardev *chr)
@@ -160,8 +234,14 @@ static int socket_take_fd(Chardev *chr)
 
 static void socket_disconnect(CharSocket *sock)
 {
+    bool ready = sock->chr.out_fd >= 0;
+
     chardev_watch_input(&sock->chr, -1);
     chardev_set_output(&sock->chr, -1);
+    if (sock->tls != NULL && ready) {
+        tls_session_bye(sock->tls);
+    }
+    g_clear_pointer(&sock->tls, tls_session_free);
     drop_fds(sock);
     yank_set_fd(sock->chr.yank, -1);
     if (sock->fd >= 0) {
@@ -193,6 +273,12 @@ static void socket_hangup(Chardev *chr)
     socket_lost((CharSocket *)chr);
 }
 
+static ssize_t send_some(CharSocket *sock, const uint8_t *buf, size_t len)
+{
+    return sock->tls != NULL ? tls_result(tls_session_write(sock->tls, buf, len, NULL))
+                             : send(sock->fd, buf, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 static size_t socket_write(Chardev *chr, const uint8_t *buf, size_t len)
 {
     size_t done = 0;
@@ -201,10 +287,10 @@ static size_t socket_write(Chardev *chr, const uint8_t *buf, size_t len)
         return len;
     }
     while (done < len) {
-        ssize_t put = send(chr->out_fd, buf + done, len - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t put = send_some((CharSocket *)chr, buf + done, len - done);
 
         if (put >= 0) {
-            done += put;
+            done += MIN((size_t)put, len - done);
         } else if (errno == EAGAIN) {
             break;
         } else if (errno != EINTR) {
@@ -336,8 +422,13 @@ static bool socket_serve(CharSocket *sock, bool wait, GError **error)
 static bool open_server(CharSocket *sock, const CharOpts *opts, GError **error)
 {
     const SocketAddress *address = &g_array_index(sock->addresses, SocketAddress, 0);
-    unsigned last_port = char_opts_number(opts, "to", 0);
+    uint64_t last_port = char_opts_number(opts, "to", 0);
 
+    if (last_port > PORT_MAX) {
+        set_error(error, "'to=%s' is no port: at most %d is expected",
+                  char_opts_string(opts, "to"), PORT_MAX);
+        return false;
+    }
     sock->listen_fd = socket_address_listen(address, last_port, error);
     if (sock->listen_fd < 0) {
         return false;
@@ -446,6 +537,31 @@ static bool choose_codec(CharSocket *sock, const CharOpts *opts, GError **error)
     return true;
 }
 
+/* tls-creds=: for TCP alone, whose peers may be anywhere. */
+static bool choose_tls(CharSocket *sock, const CharOpts *opts, GError **error)
+{
+    const char *id = char_opts_string(opts, "tls-creds"), *host = char_opts_string(opts, "host");
+
+    if (id == NULL) {
+        return true;
+    }
+    sock->tls_creds = tls_creds_find(id, sock->server ? TLS_ENDPOINT_SERVER : TLS_ENDPOINT_CLIENT,
+                                     error);
+    if (sock->tls_creds == NULL) {
+        return false;
+    }
+    if (char_opts_string(opts, "path") != NULL) {
+        set_error(error, "'tls_creds' option is incompatible with 'unix' address type");
+        return false;
+    }
+    if (!sock->server && char_opts_string(opts, "fd") != NULL) {
+        set_error(error, "'tls_creds' option is incompatible with 'fd' address type as client");
+        return false;
+    }
+    sock->tls_host = g_strdup(host != NULL && *host != '\0' ? host : "localhost");
+    return true;
+}
+
 static bool options_agree(const CharOpts *opts, GError **error)
 {
     bool server = char_opts_bool(opts, "server", false);
@@ -456,8 +572,9 @@ static bool options_agree(const CharOpts *opts, GError **error)
 
     if (char_opts_bool(opts, "tn3270", false)) {
         set_error(error, "chardev: socket: tn3270 is not supported");
-    } else if (char_opts_string(opts, "tls-creds") != NULL) {
-        set_error(error, "chardev: socket: TLS is not supported");
+    } else if (char_opts_string(opts, "tls-authz") != NULL) {
+        set_error(error, "chardev: socket: tls-authz is not supported: there are no authz "
+                  "objects");
     } else if (given != 1) {
         set_error(error, "chardev: socket: exactly one of 'path', 'fd' or 'host' and 'port' is "
                   "needed");
@@ -549,7 +666,8 @@ static bool socket_open(Chardev *chr, const CharOpts *opts, GError **error)
     sock->reconnect_s = MIN(char_opts_number(opts, "reconnect", 0), 86400);
     sock->addresses = g_array_new(FALSE, TRUE, sizeof(SocketAddress));
     chr->yank = yank_add(YANK_CHARDEV, chr->label);
-    if (!options_agree(opts, error) || !choose_codec(sock, opts, error)) {
+    if (!options_agree(opts, error) || !choose_codec(sock, opts, error) ||
+        !choose_tls(sock, opts, error)) {
         return false;
     }
     if (char_opts_string(opts, "fd") != NULL) {
@@ -579,6 +697,8 @@ static void socket_close(Chardev *chr)
     yank_remove(chr->yank);
     g_free(sock->unlink_path);
     g_free(sock->text);
+    tls_creds_unref(sock->tls_creds);
+    g_free(sock->tls_host);
     g_array_unref(sock->addresses);
 }
 
@@ -617,7 +737,8 @@ static const CharOption socket_options[] = {
     { "telnet", CHAR_OPTION_BOOL, "speak the telnet protocol" },
     { "websocket", CHAR_OPTION_BOOL, "server: speak the WebSocket protocol" },
     { "tn3270", CHAR_OPTION_BOOL, "not supported" },
-    { "tls-creds", CHAR_OPTION_STRING, "not supported" },
+    { "tls-creds", CHAR_OPTION_STRING, "TCP: speak TLS with these credentials" },
+    { "tls-authz", CHAR_OPTION_STRING, "not supported" },
     {}
 };
 
@@ -625,6 +746,6 @@ const ChardevType chardev_socket_type = {
     .name = "socket", .options = socket_options, .size = sizeof(CharSocket),
     .open = socket_open, .close = socket_close, .write = socket_write, .encode = socket_encode,
     .input = socket_input, .input_can_move = socket_input_can_move, .take_fd = socket_take_fd,
-    .handshaking = socket_handshaking, .hangup = socket_hangup,
+    .pending = socket_pending, .handshaking = socket_handshaking, .hangup = socket_hangup,
     .filename = socket_filename,
 };

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "backend.h"
+#include "socket_address.h"
 
 typedef struct CharUdp {
     Chardev chr;
@@ -61,6 +62,9 @@ static bool udp_open(Chardev *chr, const CharOpts *opts, GError **error)
 
     if (port == NULL || *port == '\0') {
         set_error(error, "chardev: udp: remote port not specified");
+        return false;
+    }
+    if (!socket_port_check(port, error) || !socket_port_check(local_port, error)) {
         return false;
     }
     peer = udp_resolve(host != NULL ? host : "localhost", port, family, 0, error);

@@ -58,7 +58,7 @@ DIFFERENT = [
      r'blockdev-snapshot-internal-sync) is missing', 'no bitmaps, backups or internal snapshots'),
     (r'chardev-(add|change)\.backend\.type=(braille|console|dbus|msmouse|mux|parallel|qemu-vdagent|spiceport|'
      r'spicevmc|testdev|vc|wctablet) is missing', 'no such back end; a mux is made with mux=on'),
-    (r'chardev-(add|change)\.backend/socket\.data\.(tls-authz|tls-creds|tn3270) is missing', 'no TLS, no 3270'),
+    (r'chardev-(add|change)\.backend/socket\.data\.(tls-authz|tn3270) is missing', 'no authz objects, no 3270'),
     (SOCKET + r'(\.type=vsock|/inet\.(data\.)?(keep-alive|mptcp)) is missing', 'no such setting'),
     (r'netdev_add\.type=(bridge|l2tpv3|netmap|nic|none|vde|vhost-user|vhost-vdpa) is missing', 'no such back end'),
     (r'netdev_add/tap\.(br|fds|helper|poll-us|queues|vhostfds?|vhostforce) is missing', 'one queue, no vhost'),
@@ -67,7 +67,7 @@ DIFFERENT = [
      r'(kdump-(lzo|snappy|zlib)|win-dmp) is missing', 'ELF alone'),
     (r'object-add\.qom-type=(authz-.*|can-.*|colo-compare|cryptodev-.*|dbus-vmstate|filter-(buffer|mirror|'
      r'redirector|replay|rewriter)|input-(barrier|linux)|main-loop|memory-backend-epc|pef-guest|pr-manager-helper|'
-     r'qtest|rng-egd|s390-pv-guest|secret_keyring|sev-guest|thread-context|throttle-group|tls-.*|x-.*) is missing',
+     r'qtest|rng-egd|s390-pv-guest|secret_keyring|sev-guest|thread-context|throttle-group|tls-cipher-suites|x-.*) is missing',
      'no such object'),
     (r'object-add/.*\.(file|netdev|mem-path|size) is optional', 'properties tell of themselves when they are missing'),
     (r'object-add/filter-dump\.(insert is string, not enum|status is enum, not string)', 'as -object has them'),
@@ -79,6 +79,8 @@ DIFFERENT = [
     (r'(query-yank returns|yank\.instances)\[\]\.type=migration is missing', 'no migration yet'),
     (r'(query-cpus-fast returns\[\]\.target|query-target returns\.arch)=.* is missing', 'x86_64 alone'),
     (r'x-query-virtio-status returns\.vhost-dev is missing', 'no vhost'),
+    (r'(expire|set)_password\.protocol=spice is missing', 'no spice'),
+    (r'display-update/vnc\.addresses\[\](\.type=vsock|/inet\.(keep-alive|mptcp)) is missing', 'no such setting'),
     (r'GUEST_(PANICKED|CRASHLOADED)\.info is missing', 'only Hyper-V and s390 guests say more'),
 ]
 

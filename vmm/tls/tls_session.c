@@ -71,7 +71,7 @@ TlsSession *tls_session_new(TlsCreds *creds, int fd, const char *host, GError **
 
     session->creds = tls_creds_ref(creds);
     session->fd = fd;
-    session->host = g_strdup(host);
+    session->host = creds->endpoint == TLS_ENDPOINT_CLIENT ? g_strdup(host) : NULL;
     g_mutex_init(&session->lock);
     rc = session_setup(session);
     if (rc < 0) {

@@ -36,6 +36,7 @@ const char *tls_x509_problem(unsigned status)
         { GNUTLS_CERT_REVOKED, "The certificate has been revoked" },
         { GNUTLS_CERT_SIGNER_NOT_FOUND, "The certificate hasn't got a known issuer" },
         { GNUTLS_CERT_SIGNER_NOT_CA, "The certificate's issuer is not a CA" },
+        { GNUTLS_CERT_SIGNATURE_FAILURE, "The certificate's signature is not its issuer's" },
         { GNUTLS_CERT_INSECURE_ALGORITHM, "The certificate uses an insecure algorithm" },
         { GNUTLS_CERT_EXPIRED, "The certificate has expired" },
         { GNUTLS_CERT_NOT_ACTIVATED, "The certificate is not yet active" },
@@ -233,8 +234,9 @@ static bool load_trust(gnutls_certificate_credentials_t x509, const char *ca_pat
 {
     int rc = gnutls_certificate_set_x509_trust_file(x509, ca_path, GNUTLS_X509_FMT_PEM);
 
-    if (rc < 0) {
-        set_error(error, "Cannot load CA certificate '%s': %s", ca_path, gnutls_strerror(rc));
+    if (rc <= 0) {
+        set_error(error, "Cannot load CA certificate '%s': %s", ca_path,
+                  gnutls_strerror(rc < 0 ? rc : GNUTLS_E_NO_CERTIFICATE_FOUND));
         return false;
     }
     if (!tls_file_exists(crl_path)) {
