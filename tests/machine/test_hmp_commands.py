@@ -54,6 +54,17 @@ COMMANDS = {
     'screendump': ([('screendump {folder}/screen.png -f png', ''), ('screendump {folder}/screen.ppm video0 0', '')],
                    [('screendump', EXPECTED), ('screendump x -f gif', r"Error: there is no format 'gif': .*\n"),
                     ('screendump x videoo', r"Error: Device 'videoo' not found\n(Did.*\n)?")]),
+    'set_password': ([('set_password vnc x -d locked', ''), ('set_password vnc x -d locked keep', '')],
+                     [('set_password vnc', EXPECTED), ('set_password bogus x', r'Error: invalid parameter value: bogus\n'),
+                      ('set_password vnc x', r"Error: Could not set password\nVNC server 'default' asks for none: .*\n"),
+                      ('set_password vnc x disconnect', r"Error: Invalid parameter 'connected'\n.*\n"),
+                      ('set_password vnc x keap', r"Error: invalid parameter value: keap\nDid you mean 'keep'\?\n"),
+                      ('set_password vnc x -d nosuch', r"Error: Could not set password\n.*'nosuch'\.\n")]),
+    'expire_password': ([('expire_password vnc now', ''), ('expire_password vnc never -d locked', ''),
+                         ('expire_password vnc +60', '')],
+                        [('expire_password vnc', EXPECTED),
+                         ('expire_password bogus now', r'Error: invalid parameter value: bogus\n'),
+                         ('expire_password vnc soon', r"Error: Parameter 'time' does not accept value 'soon'\n.*\n")]),
     'log': ([('log unimp,guest_errors', ''), ('log none', '')],
             [('log', EXPECTED), ('log guest_erors', r"(?s)Log items .*guest_errors.*")]),
     'logfile': ([('logfile {folder}/log', '')],
@@ -158,7 +169,9 @@ COMMANDS = {
     'eject': ([('eject cd0', '')], [('eject', EXPECTED), ('eject -x cd0', r'eject: unsupported option -x\n' + TRY),
                                     ('eject cd00', r"Error: Device 'cd00' not found\nDid you mean 'cd0'\?\n")]),
     'change': ([('change cd0 {folder}/iso raw', '')],
-               [('change', EXPECTED), ('change cd0', EXPECTED),
+               [('change', EXPECTED), ('change cd0', EXPECTED), ('change vnc', EXPECTED),
+                ('change vnc bogus', r"Expected 'password' after 'vnc'\n"),
+                ('change vnc password x', r'Error: Could not set password\n.*password=on\.\n'),
                 ('change cd0 {folder}/iso raww', r"(?s)Error: .*Did you mean 'raw'\?\n"),
                 ('change cd0 {folder}/iso raw read-onyl', r"Error: .*\nDid you mean 'read-only'\?\n")]),
     'block_resize': ([('block_resize disk0 2M', '')],
@@ -212,6 +225,7 @@ TOPICS = {
     'kvm': ([('', r'kvm support: disabled\n')], []),
     'jit': ([('', r'(?s)Translation buffer state:\n.*')], []),
     'memory_size_summary': ([('', r'base memory: 67108864\nplugged memory: 0\n')], []),
+    'vnc': ([('', r'(?s)locked:\n  Server: :{folder}/locked \(unix\)\n    Auth: vnc \(Sub: none\)\ndefault:\n.*')], []),
     'chardev': ([('', r'(?s).*rb0: filename=ringbuf\n.*')], []),
     'history': ([('', r'')], []),
     'numa': ([('', r'0 nodes\n')], []),
@@ -276,7 +290,9 @@ def machine(tmp_path_factory):
                  '-usb', '-device', 'usb-tablet,id=tablet',
                  '-drive', 'if=none,id=disk0,format=raw,file=%s' % (folder / 'disk'),
                  '-device', 'virtio-blk-pci,drive=disk0,id=vd0',
-                 '-drive', 'if=ide,media=cdrom,id=cd0', '-device', 'VGA,id=video0', hmp=True) as running:
+                 '-drive', 'if=ide,media=cdrom,id=cd0', '-device', 'VGA,id=video0',
+                 '-vnc', 'unix:%s' % (folder / 'vnc'), '-vnc', 'unix:%s,id=locked,password=on' % (folder / 'locked'),
+                 hmp=True) as running:
         running.test_folder = folder
         running.qmp.hmp('cont')
         running.qmp.hmp('stop')

@@ -29,6 +29,7 @@ FREE = {
     ('snapshot_blkdev', 'new-image-file'): 'a file',
     ('logfile', 'filename'): 'a file', ('memsave', 'file'): 'a file', ('pmemsave', 'file'): 'a file',
     ('change', 'filename'): 'a file', ('dump-guest-memory', 'filename'): 'a file', ('symbol-file', 'file'): 'a file',
+    ('set_password', 'password'): 'a secret',
     ('screendump', 'filename'): 'a file', ('screendump', 'head'): 'a number',
     ('i', 'addr'): 'a port', ('o', 'addr'): 'a port',
 }
@@ -37,7 +38,7 @@ FREE = {
 BEFORE = {
     ('qom-get', 'property'): 'nic0', ('qom-set', 'property'): 'nic0', ('set_link', 'up'): 'net1',
     ('chardev-change', 'args'): 'rb0', ('set', 'value'): 'pager', ('change', 'format'): 'cd0 x',
-    ('change', 'mode'): 'cd0 x raw',
+    ('change', 'mode'): 'cd0 x raw', ('expire_password', 'time'): 'vnc',
 }
 
 
@@ -47,7 +48,7 @@ def machine():
                  '-chardev', 'ringbuf,id=rb0', '-object', 'iothread,id=io0', '-netdev', 'user,id=net1',
                  '-device', 'e1000,netdev=net1,id=nic0', '-drive', 'if=ide,media=cdrom,id=cd0',
                  '-device', 'virtio-scsi-pci,id=scsi0', '-device', 'virtio-balloon-pci,id=balloon0',
-                 '-device', 'VGA,id=video0', hmp=True) as running:
+                 '-device', 'VGA,id=video0', '-vnc', '127.0.0.1:500,to=900', hmp=True) as running:
         yield running
 
 

@@ -28,6 +28,7 @@ SHAPES = {
     'version': [(r'^(7\.2\.\d+) ?\(?.*', r'\1 PACKAGE')],
     'jit': [(r'\d+(\.\d+)?', 'N'), (r'(?m)^TLB? (?!count|inval|flush).*\n', ''), (r'(?m)^(TB avg|cross|direct|TB hash).*\n', ''),
             (r'(?s)\n\[TCG profiler.*', ''), (r'(?m)^(TB|TLB|gen) .*', 'COUNTER'), (r'(COUNTER\n?)+', 'COUNTERS\n')],
+    'vnc': [(r':\d+ ', ':PORT ')],
     # features are in the order of their bits, without an explanation; QEMU has no name for the bus
     'virtio-status ' + DISK: [(r'(?m)^(\t|  unknown-features).*\n', ''), (r'bus_name: .*', 'bus_name: NAME')],
     # the blocks are those of our devices

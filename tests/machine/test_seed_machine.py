@@ -26,8 +26,11 @@ def qemu_is_7_2():
 pytestmark = pytest.mark.skipif(not qemu_is_7_2(), reason='QEMU 7.2 is not installed to compare with')
 
 
+VNC = '127.0.0.1:300,to=900'           # a port nobody has: these tests run side by side
+
+
 def arguments(folder):
-    """The machine an OpenStack of 2014 made, in today's spelling; no display."""
+    """The machine an OpenStack of 2014 made, in today's spelling."""
     cpu = ('SandyBridge,+erms,+smep,+fsgsbase,+pdpe1gb,+rdrand,+f16c,+dca,+pcid,+pdcm,+xtpr,+tm2,+est,'
            '+smx,+vmx,+ds_cpl,+monitor,+dtes64,+pbe,+tm,+ht,+ss,+acpi,+ds,+vme')
     return [
@@ -50,6 +53,7 @@ def arguments(folder):
         '-chardev', 'file,id=charserial0,path=%s/console.log' % folder,
         '-device', 'isa-serial,chardev=charserial0,id=serial0', '-chardev', 'pty,id=charserial1',
         '-device', 'isa-serial,chardev=charserial1,id=serial1', '-device', 'usb-tablet,id=input0',
+        '-vnc', VNC, '-k', 'en-us', '-device', 'cirrus-vga,id=video0,bus=pci.0,addr=0x2',
         '-device', 'virtio-balloon-pci,id=balloon0,bus=pci.0,addr=0x5',
     ]
 
@@ -242,9 +246,11 @@ def test_the_original_spelling_starts(tmp_path):
     args = arguments(tmp_path)
     for today, then in HISTORIC:
         args = [arg.replace(today, then) if today in arg else arg for arg in args]
+    args[args.index(VNC)] = '0.0.0.0:12'
     args[args.index('-cpu') + 1] = args[args.index('-cpu') + 1].replace('+vmx', '+vmx,+osxsave')
     with Machine(*args) as machine:
         assert 'virtio-disk0' in machine.qmp.hmp('info qtree')
+        assert 'Server: 0.0.0.0:5912 (ipv4)' in machine.qmp.hmp('info vnc')
         warnings = machine.errors()
-    for word in ('pc-i440fx-trusty', '-realtime', 'osxsave'):
+    for word in ('pc-i440fx-trusty', '-realtime', 'osxsave', '-vnc 0.0.0.0:12'):
         assert word in warnings, warnings

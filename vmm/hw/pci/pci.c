@@ -390,7 +390,10 @@ static bool pci_load_rom(PciDevice *dev, GError **error)
     while (size < len) {
         size <<= 1;
     }
-    g_autofree char *name = g_strdup_printf("%s.rom", dev->dev.type->name);
+    const DeviceType *type = dev->dev.type;
+    /* as QEMU calls it: after what is saved of the device, if anything is */
+    g_autofree char *name =
+        g_strdup_printf("%s.rom", type->state != NULL ? type->state->name : type->name);
     if (!mem_region_init_rom(&dev->rom_region, &dev->dev.obj, name, size, error)) {
         return false;
     }
