@@ -12,6 +12,9 @@ static char *layout;                        /* of -k; NULL: not said */
 static bool full_screen;
 
 static const DisplayType *const types[] = {
+#ifdef HAVE_CURSES
+    &display_curses,
+#endif
 #ifdef HAVE_VNC
     &display_vnc,
 #endif
@@ -59,6 +62,21 @@ static bool open_display(Vm *vm, const char *text, GError **error)
     const char *opts;
 
     return find_type(text, &opts)->open(vm, opts, error);
+}
+
+bool displays_want_terminal(const Options *options)
+{
+    const GPtrArray *late = options->stages[OPTION_STAGE_DISPLAY];
+
+    for (guint i = 0; i < late->len; i++) {
+        const LateOption *option = g_ptr_array_index(late, i);
+
+        if (option->carry_out == open_display && (g_str_equal(option->text, "curses") ||
+                                                  g_str_has_prefix(option->text, "curses,"))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void print_types(void)

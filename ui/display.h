@@ -30,6 +30,8 @@ extern const DisplayType display_curses, display_sdl, display_vnc;
 
 /* Rows for options_set_displays(): -display, -vnc, -k …. */
 extern const Option display_options[];
+/* One of the displays asked for draws on the terminal. */
+bool displays_want_terminal(const Options *options);
 /* Terminals are as they were, viewers and windows gone.  May be called twice. */
 void displays_close(void);
 bool display_full_screen(void);                                 /* -full-screen was given */

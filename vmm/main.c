@@ -147,6 +147,10 @@ int main(int argc, char **argv)
             set_error(&error, "-nographic cannot be used with -daemonize");
             return fail(error);
         }
+        if (displays_want_terminal(options)) {
+            set_error(&error, "curses display cannot be used with -daemonize");
+            return fail(error);
+        }
         ready_fd = daemonize();
     }
     if (options->pidfile != NULL && !write_pidfile(options->pidfile, &error)) {
