@@ -230,22 +230,23 @@ bool vnc_auth_check(VncAuth *auth, const char *host, const char *service,
                     const uint8_t challenge[VNC_CHALLENGE_SIZE],
                     const uint8_t response[VNC_CHALLENGE_SIZE])
 {
-    const char *wrong = "too many answers wait already";
-    bool waited;
+    const char *wrong;
+    Guesser *guesser;
 
     g_mutex_lock(&auth->lock);
-    waited = wait_turn(auth, host);
-    if (waited) {
-        wrong = judge(auth, challenge, response);
-        if (wrong != NULL) {
-            guesser_failed(auth, host);
-        } else if (guesser_find(auth, host) != NULL && guesser_find(auth, host)->waiting == 0) {
-            guesser_forget(guesser_find(auth, host));
-        }
+    if (!wait_turn(auth, host)) {
+        g_mutex_unlock(&auth->lock);
+        return false;
     }
-    waited = waited || auth->closed;
+    wrong = judge(auth, challenge, response);
+    guesser = guesser_find(auth, host);
+    if (wrong != NULL) {
+        guesser_failed(auth, host);
+    } else if (guesser != NULL && guesser->waiting == 0) {
+        guesser_forget(guesser);
+    }
     g_mutex_unlock(&auth->lock);
-    if (wrong != NULL && waited) {
+    if (wrong != NULL) {
         report_warning("VNC server '%s': a viewer at %s%s%s was refused: %s", auth->server,
                        *host != '\0' ? host : "a UNIX socket", *service != '\0' ? ":" : "",
                        service, wrong);
