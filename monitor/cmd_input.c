@@ -1,5 +1,92 @@
-/* Moving the guest's mouse. */
+/* Using the guest's keyboard and mouse. */
 #include "command.h"
+#include "display.h"
+#include "keymap.h"
+#include "keys.h"
+#include "typing.h"
+
+/* ---- sendkey ---- */
+
+static void add_names(const char *const *names, GPtrArray *candidates)
+{
+    for (; *names != NULL; names++) {
+        g_ptr_array_add(candidates, g_strdup(*names));
+    }
+}
+
+static void complete_keys(Monitor *mon, GPtrArray *candidates)
+{
+    add_names(key_names(), candidates);
+}
+
+static const CmdArg sendkey_args[] = {
+    { .name = "keys", .kind = ARG_WORD, .help = "names joined by '-': ctrl-alt-f1",
+      .separators = "-", .complete = complete_keys },
+    { .name = "hold_ms", .kind = ARG_INT32, .optional = true,
+      .help = "how long they stay down (100)" },
+    {}
+};
+
+static bool cmd_sendkey(Monitor *mon, const CmdValues *args, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+
+    if (!typing_keys(mon->vm, cmd_text(args, "keys"), cmd_number(args, "hold_ms", 0), &why)) {
+        monitor_fail(mon, "%s\n", why->message);
+    }
+    return true;
+}
+
+/* ---- type ---- */
+
+static void complete_layouts(Monitor *mon, GPtrArray *candidates)
+{
+    add_names(keymap_names(), candidates);
+}
+
+static const CmdArg type_args[] = {
+    { .name = "layout", .kind = ARG_OPTION, .flag = 'l', .optional = true,
+      .help = "keyboard layout the guest has loaded (that of -k)", .complete = complete_layouts,
+      .qmp = "layout" },
+    { .name = "text", .kind = ARG_REST,
+      .help = "the rest of the line; \\n is Return, \\t Tab, \\b Backspace, \\e Escape, \\\\ a "
+              "backslash", .qmp = "text" },
+    {}
+};
+
+/* NULL: an escape that is none. */
+static char *unescape(const char *text, GError **error)
+{
+    static const char escapes[] = "n\nt\tb\be\x1b\\\\";       /* pairs: as typed, as meant */
+    g_autoptr(GString) out = g_string_new(NULL);
+
+    for (; *text != '\0'; text++) {
+        const char *escape = escapes;
+
+        if (*text != '\\') {
+            g_string_append_c(out, *text);
+            continue;
+        }
+        text++;
+        while (*escape != '\0' && *escape != *text) {
+            escape += 2;
+        }
+        if (*escape == '\0') {
+            set_error(error, "'\\%.1s' is no escape: there are \\n, \\t, \\b, \\e and \\\\", text);
+            return NULL;
+        }
+        g_string_append_c(out, escape[1]);
+    }
+    return g_string_free(g_steal_pointer(&out), FALSE);
+}
+
+static bool cmd_type(Monitor *mon, const CmdValues *args, GError **error)
+{
+    const char *layout = cmd_given(args, "layout") ? cmd_text(args, "layout") : display_layout();
+    g_autofree char *text = unescape(cmd_text(args, "text"), error);
+
+    return text != NULL && typing_text(mon->vm, text, layout, NULL, NULL, error);
+}
 
 /* ---- mouse_move ---- */
 
@@ -100,6 +187,12 @@ static bool cmd_mouse_set(Monitor *mon, const CmdValues *args, GError **error)
 }
 
 const Command monitor_input_commands[] = {
+    { .name = "sendkey", .args = sendkey_args, .params = "keys [hold_ms]", .run = cmd_sendkey,
+      .help = "press keys on the guest's keyboard", .example = "sendkey ctrl-alt-delete",
+      .qmp = "send-key" },
+    { .name = "type", .args = type_args, .params = "[-l layout] text", .run = cmd_type,
+      .help = "type a text on the guest's keyboard, as fast as the guest reads it",
+      .example = "type root\\n", .qmp = "type" },
     { .name = "mouse_move", .args = move_args, .params = "dx dy [dz]", .run = cmd_mouse_move,
       .help = "move the guest's mouse", .example = "mouse_move 10 -5",
       .qmp = "input-send-event" },

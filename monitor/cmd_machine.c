@@ -101,31 +101,6 @@ static bool cmd_boot_set(Monitor *mon, const CmdValues *args, GError **error)
     return true;
 }
 
-static void complete_keys(Monitor *mon, GPtrArray *candidates)
-{
-    for (const char *const *name = vm_key_names(); *name != NULL; name++) {
-        g_ptr_array_add(candidates, g_strdup(*name));
-    }
-}
-
-static const CmdArg sendkey_args[] = {
-    { .name = "keys", .kind = ARG_WORD, .help = "names joined by '-': ctrl-alt-f1",
-      .separators = "-", .complete = complete_keys },
-    { .name = "hold_ms", .kind = ARG_INT32, .optional = true,
-      .help = "how long they stay down (100)" },
-    {}
-};
-
-static bool cmd_sendkey(Monitor *mon, const CmdValues *args, GError **error)
-{
-    g_autoptr(GError) why = NULL;
-
-    if (!vm_send_keys(mon->vm, cmd_text(args, "keys"), cmd_number(args, "hold_ms", 0), &why)) {
-        monitor_fail(mon, "%s\n", why->message);
-    }
-    return true;
-}
-
 /* ---- watchdog_action ---- */
 
 static const CmdArg watchdog_args[] = {
@@ -168,8 +143,5 @@ const Command monitor_machine_commands[] = {
     { .name = "watchdog_action", .args = watchdog_args, .run = cmd_watchdog_action,
       .params = "[reset|shutdown|poweroff|pause|debug|none]", .example = "watchdog_action pause",
       .help = "choose what a watchdog that ran out does", .qmp = "watchdog-set-action" },
-    { .name = "sendkey", .args = sendkey_args, .params = "keys [hold_ms]", .run = cmd_sendkey,
-      .help = "press keys on the guest's keyboard", .example = "sendkey ctrl-alt-delete",
-      .qmp = "send-key" },
     {}
 };

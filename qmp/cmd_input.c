@@ -1,7 +1,10 @@
 /* Commands that use the guest's keyboard and mouse. */
 #include <inttypes.h>
 
+#include "display.h"
+#include "keys.h"
 #include "qmp_api.h"
+#include "typing.h"
 #include "vm.h"
 
 #define HOLD_MS_MAX 60000
@@ -37,7 +40,35 @@ bool qmp_send_key(Vm *vm, const GPtrArray *keys, const int64_t *hold_time, GErro
             return false;
         }
     }
-    return text->len == 0 || vm_send_keys(vm, text->str, hold_time != NULL ? *hold_time : 0, error);
+    return text->len == 0 || typing_keys(vm, text->str, hold_time != NULL ? *hold_time : 0, error);
+}
+
+/* ---- type ---- */
+
+static void on_typed(void *opaque, const GError *error)
+{
+    if (error != NULL) {
+        qmp_pending_fail(opaque, error);
+    } else {
+        qmp_pending_return(opaque, NULL);
+    }
+}
+
+bool qmp_type(QmpSession *session, const char *text, const char *layout, const bool *wait,
+              GError **error)
+{
+    TypedFn done = wait == NULL || *wait ? on_typed : NULL;
+    QmpPending *pending = qmp_session_defer(session, NULL, NULL);
+
+    if (!typing_text(session->vm, text, layout != NULL ? layout : display_layout(), done, pending,
+                     error)) {
+        qmp_pending_drop(pending);
+        return false;
+    }
+    if (done == NULL) {
+        qmp_pending_return(pending, NULL);
+    }
+    return true;
 }
 
 /* ---- query-mice ---- */
@@ -70,7 +101,7 @@ static bool read_key(const QmpKeyValue *key, unsigned *number, GError **error)
     if (!append_key(text, key, error)) {
         return false;
     }
-    *number = vm_key_number(text->str);
+    *number = key_find(text->str);
     return true;                            /* a key nobody has reaches nobody */
 }
 

@@ -264,11 +264,11 @@ static void forget_keys(Curses *self)
     curses_thread_hold(self->thread, false);
 }
 
-static void on_drained(void *opaque, bool lost)
+static void on_drained(void *opaque, TypistEnd end)
 {
     Curses *self = opaque;
 
-    if (lost) {
+    if (end != TYPIST_DONE) {
         forget_keys(self);
     }
     press_waiting(self);

@@ -36,6 +36,7 @@ struct Keyboard {
     const Keymap *map, *latin;          /* latin: for symbols the layout does not have */
     int64_t hold_ns;
     Console *console;
+    bool for_guest;                     /* whatever the console */
     TextKeyboard *text;
     InputTypist *typist;
     unsigned mods[MODS], command_mods[5];       /* their keys; Ctrl, Alt and Meta */
@@ -46,7 +47,7 @@ struct Keyboard {
     SymbolList pressed;
     unsigned bent;                      /* 1 << MOD_…: not as its holders have it */
     bool altgr;                         /* a key that chooses a third level is down */
-    void (*drained)(void *opaque, bool lost);
+    void (*drained)(void *opaque, TypistEnd end);
     void *drained_opaque;
 };
 
@@ -276,7 +277,7 @@ static void typing_ended(void *opaque, TypistEnd how)
         keyboard->altgr = false;
     }
     if (keyboard->drained != NULL) {
-        keyboard->drained(keyboard->drained_opaque, how != TYPIST_DONE);
+        keyboard->drained(keyboard->drained_opaque, how);
     }
 }
 
@@ -293,7 +294,8 @@ static void add_step(Keyboard *keyboard, uint32_t what, bool down, int64_t least
 
 static bool takes_keys(const Keyboard *keyboard)
 {
-    return keyboard->console != NULL && input_reaches_guest(keyboard->vm) &&
+    return (keyboard->for_guest ||
+            (keyboard->console != NULL && input_reaches_guest(keyboard->vm))) &&
            input_typist_waiting(keyboard->typist) < KEYBOARD_WAITING_MAX;
 }
 
@@ -383,6 +385,16 @@ void keyboard_stroke(Keyboard *keyboard, uint32_t keysym, bool ctrl, bool alt)
     }
 }
 
+void keyboard_chord(Keyboard *keyboard, const unsigned *keys, size_t n, int64_t hold_ns)
+{
+    for (size_t i = 0; i < n; i++) {
+        add_step(keyboard, keys[i], true, i + 1 == n ? hold_ns : 0);
+    }
+    for (size_t i = n; i-- > 0;) {
+        add_step(keyboard, keys[i], false, i == 0 ? hold_ns : 0);
+    }
+}
+
 void keyboard_release_all(Keyboard *keyboard)
 {
     for (unsigned key = 0; key < KEYS_MAX; key++) {
@@ -402,7 +414,7 @@ size_t keyboard_waiting(const Keyboard *keyboard)
     return input_typist_waiting(keyboard->typist);
 }
 
-void keyboard_on_drained(Keyboard *keyboard, void (*fn)(void *opaque, bool lost), void *opaque)
+void keyboard_on_drained(Keyboard *keyboard, void (*fn)(void *opaque, TypistEnd end), void *opaque)
 {
     keyboard->drained = fn;
     keyboard->drained_opaque = opaque;
@@ -424,6 +436,12 @@ void keyboard_set_console(Keyboard *keyboard, Console *console)
     keyboard->console = console;
     text_keyboard_set_console(keyboard->text,
                               console != NULL && console_is_text(console) ? console : NULL);
+}
+
+void keyboard_set_guest(Keyboard *keyboard)
+{
+    keyboard_set_console(keyboard, NULL);
+    keyboard->for_guest = true;
 }
 
 Keyboard *keyboard_new(Vm *vm, const Keymap *map, int64_t hold_ns)

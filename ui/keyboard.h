@@ -11,6 +11,7 @@
 #pragma once
 
 #include "console.h"
+#include "input.h"
 #include "keymap.h"
 
 typedef struct Keyboard Keyboard;
@@ -19,6 +20,8 @@ typedef struct Keyboard Keyboard;
 Keyboard *keyboard_new(Vm *vm, const Keymap *map, int64_t hold_ns);
 void keyboard_free(Keyboard *keyboard);                         /* lets go of everything */
 void keyboard_set_console(Keyboard *keyboard, Console *console);    /* lets go; NULL: nowhere */
+/* Keys go to the guest whatever screens there are, and wait while it stands: nobody looks. */
+void keyboard_set_guest(Keyboard *keyboard);
 
 /*
  * Key of keys.h at its place, whatever it means; keysym as the viewer sees it, 0 if it does not
@@ -29,15 +32,18 @@ void keyboard_key(Keyboard *keyboard, unsigned key, uint32_t keysym, bool down);
 void keyboard_symbol(Keyboard *keyboard, uint32_t keysym, bool down);
 /* A symbol pressed and let go: terminals know no more.  ctrl, alt: with those keys held. */
 void keyboard_stroke(Keyboard *keyboard, uint32_t keysym, bool ctrl, bool alt);
+/* Keys pressed in order, held together, let go of in reverse and not pressed again for as long. */
+void keyboard_chord(Keyboard *keyboard, const unsigned *keys, size_t n, int64_t hold_ns);
 void keyboard_release_all(Keyboard *keyboard);
 /*
  * What waits until the guest has read the keys before it; what comes when too much does is lost.
- * Whoever has more to type than that goes on when `fn` says that nothing waits any more; lost: what
- * waited did not reach the guest.
+ * Whoever has more to type than that goes on when `fn` says that nothing waits any more, or why what
+ * waited did not reach the guest; it is called on the main loop and may free the keyboard.
  */
 enum { KEYBOARD_WAITING_MAX = 8192 };
 size_t keyboard_waiting(const Keyboard *keyboard);
-void keyboard_on_drained(Keyboard *keyboard, void (*fn)(void *opaque, bool lost), void *opaque);
+void keyboard_on_drained(Keyboard *keyboard, void (*fn)(void *opaque, TypistEnd end),
+                         void *opaque);
 /* The guest's lights, KEYBOARD_LED_…: what its keyboard was told last. */
 enum { KEYBOARD_LED_SCROLL = 1, KEYBOARD_LED_NUM = 2, KEYBOARD_LED_CAPS = 4 };
 unsigned keyboard_leds(Vm *vm);

@@ -88,11 +88,6 @@ typedef struct VmMemoryRange {
 } VmMemoryRange;
 void vm_memory_foreach(Vm *vm, void (*fn)(const VmMemoryRange *range, void *opaque), void *opaque);
 
-/* Key events by QEMU's key names ("ctrl-alt-delete"), for sendkey. hold_ms 0: 100 ms. */
-bool vm_send_keys(Vm *vm, const char *keys, unsigned hold_ms, GError **error);
-unsigned vm_key_number(const char *name);               /* for input.h; 0: no such key */
-const char *const *vm_key_names(void);                  /* NULL-terminated, for completion */
-
 /*
  * What the machine has done so far (vm_load.c): processor time of its vCPUs' threads, bytes of its
  * disks, and bytes as its NICs see them.  Less than before when a part has been unplugged.

@@ -7,7 +7,6 @@
 
 #include "epoch.h"
 #include "guest_dump.h"
-#include "keys.h"
 #include "machine.h"
 #include "mc146818.h"
 #include "passed_fd.h"
@@ -175,19 +174,4 @@ bool vm_cmd_boot_set(Vm *vm, const char *order, GError **error)
         return false;
     }
     return vm->board->set_boot_order(vm, order, error);
-}
-
-bool vm_send_keys(Vm *vm, const char *keys, unsigned hold_ms, GError **error)
-{
-    return keys_send(vm, keys, hold_ms, error);
-}
-
-unsigned vm_key_number(const char *name)
-{
-    return key_find(name);
-}
-
-const char *const *vm_key_names(void)
-{
-    return key_names();
 }

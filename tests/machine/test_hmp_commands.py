@@ -45,6 +45,10 @@ COMMANDS = {
     'sendkey': ([('sendkey ctrl-alt-delete', ''), ('sendkey a 50', '')],
                 [('sendkey', EXPECTED), ('sendkey ctrl-alt-delte', r"invalid parameter: delte\n"
                                                                    r"Did you mean 'delete'\?\n")]),
+    'type': ([('type root\\n', ''), ('type -l de z\\\\', '')],
+             [('type', EXPECTED), (r'type \q', r"Error: '\\q' is no escape: .*\n"),
+              ('type -l en-su x', r"Error: could not read keymap file: 'en-su'\nDid you mean 'en-us'\?\n"),
+              ('type é', r"Error: layout 'en-us' has no keys for 'é' \(U\+00E9\), character 1 of the text\n")]),
     'mouse_move': ([('mouse_move 1 2', ''), ('mouse_move 1 2 -1', '')],
                    [('mouse_move 1', EXPECTED), ('mouse_move x y', r'Error: .*\n')]),
     'mouse_button': ([('mouse_button 1', ''), ('mouse_button 0', '')], [('mouse_button', NO_EXPRESSION)]),

@@ -97,7 +97,10 @@ typedef enum TypistEnd { TYPIST_DONE, TYPIST_UNREAD, TYPIST_RESET } TypistEnd;
 typedef struct TypistOps {
     /* A step's turn has come; it may press and let go of a few keys. */
     void (*step)(void *opaque, uint32_t what, bool down);
-    /* Nothing waits any more and the guest has read it, or what waited was lost; may be NULL. */
+    /*
+     * Nothing waits any more and the guest has read it, or what waited was lost; may be NULL.  On
+     * the main loop, never from within a function of these; it may free the typist.
+     */
     void (*ended)(void *opaque, TypistEnd end);
 } TypistOps;
 
@@ -114,11 +117,6 @@ void input_typist_hold(InputTypist *typist, unsigned key, bool down);   /* now, 
 bool input_is_held(Vm *vm, unsigned key);               /* by any typist */
 bool input_is_down(Vm *vm, unsigned key);               /* as the guest was told */
 
-/*
- * sendkey: presses them in order, holds, lets go in reverse, after what waits already.  False: too
- * much waits.
- */
-bool input_type_keys(Vm *vm, const unsigned *keys, size_t n, int64_t hold_ns);
 
 /* ---- pointers ---- */
 

@@ -14,7 +14,6 @@ struct Input {
     unsigned buttons, missed_buttons;   /* the same, bits of 1 << InputButton */
     GPtrArray *typists;                 /* InputTypist * */
     unsigned holders[INPUT_KEYS_MAX];   /* typists that hold the key */
-    InputTypist *sendkey;
 };
 
 const InputHandler *input_keyboard(const Input *input);         /* in use; NULL: none */

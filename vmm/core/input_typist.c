@@ -96,10 +96,9 @@ static bool guest_has_read(const Input *input)
            keyboard->waiting(keyboard->opaque) == 0;
 }
 
-/* Whatever can be done now, and the timer for the rest. */
-static void run(void *opaque)
+/* Whatever can be done now, and the timer for the rest; ends only if `may_end`. */
+static void run(InputTypist *typist, bool may_end)
 {
-    InputTypist *typist = opaque;
     Vm *vm = typist->input->vm;
 
     while (typist->active) {
@@ -110,7 +109,7 @@ static void run(void *opaque)
             return;
         }
         if (!guest_has_read(typist->input)) {
-            if (now < typist->taken_ns + TYPIST_PATIENCE_NS) {
+            if (!may_end || now < typist->taken_ns + TYPIST_PATIENCE_NS) {
                 vm_timer_set(&typist->timer, typist->taken_ns + TYPIST_PATIENCE_NS);
                 return;
             }
@@ -121,12 +120,21 @@ static void run(void *opaque)
             vm_timer_set(&typist->timer, typist->ready_ns);
             return;
         }
-        if (input_typist_waiting(typist) == 0) {
+        if (input_typist_waiting(typist) > 0) {
+            take_step(typist, now);
+        } else if (may_end) {
             end(typist, TYPIST_DONE);
             return;
+        } else {
+            vm_timer_set(&typist->timer, now);
+            return;
         }
-        take_step(typist, now);
     }
+}
+
+static void on_timer(void *opaque)
+{
+    run(opaque, true);
 }
 
 bool input_typist_add(InputTypist *typist, uint32_t what, bool down, int64_t wait_ns)
@@ -144,8 +152,8 @@ bool input_typist_add(InputTypist *typist, uint32_t what, bool down, int64_t wai
     if (!typist->active) {
         typist->active = true;
         typist->taken_ns = vm_clock_ns(typist->input->vm);
-        run(typist);
     }
+    run(typist, false);
     return true;
 }
 
@@ -171,7 +179,7 @@ InputTypist *input_typist_new(Vm *vm, const TypistOps *ops, void *opaque)
     typist->ops = ops;
     typist->opaque = opaque;
     typist->steps = g_array_new(FALSE, FALSE, sizeof(Step));
-    vm_timer_init(&typist->timer, vm, run, typist);
+    vm_timer_init(&typist->timer, vm, on_timer, typist);
     g_ptr_array_add(vm->input->typists, typist);
     return typist;
 }
@@ -185,36 +193,6 @@ void input_typist_free(InputTypist *typist)
         g_array_unref(typist->steps);
         g_free(typist);
     }
-}
-
-/* ---- sendkey ---- */
-
-static void sendkey_step(void *opaque, uint32_t key, bool down)
-{
-    Input *input = opaque;
-
-    input_typist_hold(input->sendkey, key, down);
-}
-
-static const TypistOps sendkey_ops = { .step = sendkey_step };
-
-#define SENDKEY_STEPS_MAX 1024
-
-bool input_type_keys(Vm *vm, const unsigned *keys, size_t n, int64_t hold_ns)
-{
-    InputTypist *typist = vm->input->sendkey;
-
-    if (n > SENDKEY_STEPS_MAX / 2 ||
-        input_typist_waiting(typist) + 2 * n > SENDKEY_STEPS_MAX) {
-        return false;
-    }
-    for (size_t i = 0; i < n; i++) {
-        input_typist_add(typist, keys[i], true, i + 1 == n ? hold_ns : 0);
-    }
-    for (size_t i = n; i-- > 0;) {
-        input_typist_add(typist, keys[i], false, i == 0 ? hold_ns : 0);
-    }
-    return true;
 }
 
 /* ---- all of them ---- */
@@ -233,11 +211,9 @@ void input_typists_reset(Input *input)
 void input_typists_init(Input *input)
 {
     input->typists = g_ptr_array_new();
-    input->sendkey = input_typist_new(input->vm, &sendkey_ops, input);
 }
 
 void input_typists_finish(Input *input)
 {
-    input_typist_free(input->sendkey);
     g_ptr_array_unref(input->typists);
 }

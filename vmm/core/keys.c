@@ -1,18 +1,12 @@
 /*
  * Key names and codes (IBM Personal System/2 keyboard reference; Microsoft's keyboard scan code
- * specification for the multimedia keys, and its translation table for USB's usages), and sendkey.
+ * specification for the multimedia keys, and its translation table for USB's usages).
  */
 #include "keys.h"
 
 #include <string.h>
 
-#include "rhea_error.h"
 #include "sizes.h"
-#include "vm_core.h"
-
-#define HOLD_MS_DEFAULT 100
-#define HOLD_MS_MAX     (60 * 1000)
-#define KEYS_AT_ONCE    64
 
 /* The index of a row plus one is the key's number. */
 static const KeyInfo keys[] = {
@@ -143,49 +137,4 @@ const char *const *key_names(void)
         }
     }
     return names;
-}
-
-/* ---- sendkey ---- */
-
-static bool parse_keys(const char *text, GArray *chord, GError **error)
-{
-    g_auto(GStrv) parts = g_strsplit(text, "-", KEYS_AT_ONCE + 1);
-
-    for (char **part = parts; *part != NULL; part++) {
-        unsigned key = key_find(*part);
-
-        if (key == KEY_INVALID) {
-            const char *near = nearest_name(*part, key_names(), G_N_ELEMENTS(keys));
-
-            set_error(error, "invalid parameter: %s", *part);
-            error_suggest(error, near);
-            return false;
-        }
-        g_array_append_val(chord, key);
-    }
-    if (chord->len == 0) {
-        set_error(error, "no keys were named");
-        return false;
-    }
-    return true;
-}
-
-bool keys_send(Vm *vm, const char *text, unsigned hold_ms, GError **error)
-{
-    g_autoptr(GArray) chord = g_array_new(FALSE, FALSE, sizeof(unsigned));
-
-    if (!input_takes(vm, INPUT_KEY)) {
-        set_error(error, "the machine has no keyboard");
-        return false;
-    }
-    if (!parse_keys(text, chord, error)) {
-        return false;
-    }
-    hold_ms = MIN(hold_ms != 0 ? hold_ms : HOLD_MS_DEFAULT, HOLD_MS_MAX);
-    if (!input_type_keys(vm, (const unsigned *)(void *)chord->data, chord->len,
-                         hold_ms * NS_PER_MS)) {
-        set_error(error, "too many keys are waiting to be typed");
-        return false;
-    }
-    return true;
 }

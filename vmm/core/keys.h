@@ -11,8 +11,6 @@
 /* What a key is called inside: its row in the table. KEY_INVALID: no such key. */
 #define KEY_INVALID 0u
 
-typedef struct Vm Vm;
-
 typedef struct KeyInfo {
     const char *name;
     uint16_t set1, set2;            /* make codes; e0xx: extended */
@@ -26,10 +24,3 @@ unsigned key_from_set1(unsigned code);
 unsigned key_from_hid(unsigned usage);
 const KeyInfo *key_info(unsigned key);                  /* NULL: no such key */
 const char *const *key_names(void);                     /* NULL-terminated, in table order */
-
-/*
- * sendkey: presses the keys ("ctrl-alt-delete") one after another, holds them for hold_ms (0: 100)
- * and lets go in reverse.  Sequences queue behind each other.  False: a name is unknown, or there
- * is no keyboard.
- */
-bool keys_send(Vm *vm, const char *keys, unsigned hold_ms, GError **error);

@@ -30,7 +30,6 @@ static void expect_bytes(const char *name, const char *hex)
 
     while (full() && got->len < 200) {
         g_string_append_printf(got, "%s%02x", got->len > 0 ? " " : "", in8(0x60));
-        advance_ns(0);                          /* who types waits for the guest to read */
     }
     ck_assert_msg(strcmp(got->str, hex) == 0, "%s: '%s' for '%s'", name, got->str, hex);
 }
@@ -257,55 +256,6 @@ START_TEST(a_full_keyboard_drops_whole_keys)
 }
 END_TEST
 
-/* ---- sendkey ---- */
-
-START_TEST(sendkey_presses_holds_and_lets_go)
-{
-    kbc_board();
-    write_mode(0x43);
-    ck_assert(keys_send(&vm, "ctrl-alt-delete", 50, NULL));
-    ck_assert(keys_send(&vm, "0x1e", 0, NULL));
-    advance_ns(0);
-    expect_bytes("pressed", "1d 38 e0 53");
-    advance_ns(50 * NS_PER_MS);
-    expect_bytes("let go", "e0 d3 b8 9d");
-    advance_ns(50 * NS_PER_MS);
-    expect_bytes("next", "1e");
-    advance_ns(100 * NS_PER_MS);
-    expect_bytes("next let go", "9e");
-}
-END_TEST
-
-static const struct { const char *keys, *error; } bad_keys[] = {
-    { "nosuch",          "invalid parameter: nosuch" },
-    { "ctrl-alt-nosuch", "invalid parameter: nosuch" },
-    { "0x",              "invalid parameter: 0x" },
-    { "a--b",            "invalid parameter: " },
-    { "delet",           "invalid parameter: delet" },
-};
-
-START_TEST(sendkey_refuses)
-{
-    g_autoptr(GError) error = NULL;
-
-    kbc_board();
-    ck_assert(!keys_send(&vm, bad_keys[_i].keys, 0, &error));
-    ck_assert(g_str_has_prefix(error->message, bad_keys[_i].error));
-}
-END_TEST
-
-START_TEST(sendkey_does_not_pile_up)
-{
-    bool ok = true;
-
-    kbc_board();
-    for (int i = 0; i < 10000 && ok; i++) {
-        ok = keys_send(&vm, "a-b-c", 1000, NULL);
-    }
-    ck_assert(!ok);
-}
-END_TEST
-
 /* ---- the mouse ---- */
 
 static void mouse_send(const char *hex)
@@ -408,9 +358,6 @@ CHECK_MAIN("i8042",
     CASE(tables_agree),
     CASE(a_held_key_repeats),
     CASE(a_full_keyboard_drops_whole_keys),
-    CASE(sendkey_presses_holds_and_lets_go),
-    CASES(sendkey_refuses, bad_keys),
-    CASE(sendkey_does_not_pile_up),
     CASES(mouse_exchange, mouse_exchanges),
     CASES(mouse_packet, moves),
     CASE(state_survives))

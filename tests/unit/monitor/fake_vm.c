@@ -2,7 +2,9 @@
 
 #include <string.h>
 
+#include "keys.h"
 #include "qmp_api.h"
+#include "typing.h"
 
 X86Cpu fake_cpu;
 GString *fake_calls;
@@ -209,14 +211,22 @@ bool vm_cmd_boot_set(Vm *vm, const char *order, GError **error)
     return called(order);
 }
 
-bool vm_send_keys(Vm *vm, const char *keys, unsigned hold_ms, GError **error)
+bool typing_keys(Vm *vm, const char *keys, unsigned hold_ms, GError **error)
 {
     g_autofree char *what = g_strdup_printf("keys(%s,%u)", keys, hold_ms);
 
     return called(what);
 }
 
-const char *const *vm_key_names(void)
+bool typing_text(Vm *vm, const char *text, const char *layout, TypedFn done, void *opaque,
+                 GError **error)
+{
+    g_autofree char *what = g_strdup_printf("type(%s,%s)", text, layout);
+
+    return called(what);
+}
+
+const char *const *key_names(void)
 {
     static const char *const names[] = { "a", "alt", "ctrl", NULL };
 
