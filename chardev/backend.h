@@ -55,6 +55,9 @@ struct ChardevType {
     void (*set_echo)(Chardev *chr, bool echo);
     void (*send_break)(Chardev *chr, bool on);
     void (*set_line)(Chardev *chr, const CharLine *line);
+    /* Registers of a parallel port; NULL: it is none. */
+    bool (*port_read)(Chardev *chr, CharPort reg, uint8_t *value);
+    void (*port_write)(Chardev *chr, CharPort reg, uint8_t value);
     char *(*filename)(Chardev *chr);        /* NULL: the type's name */
     bool (*is_terminal)(const Chardev *chr);
 };
@@ -82,7 +85,8 @@ struct Chardev {
 
 extern const ChardevType chardev_null_type, chardev_stdio_type, chardev_file_type,
     chardev_pipe_type, chardev_pty_type, chardev_socket_type, chardev_udp_type,
-    chardev_ringbuf_type, chardev_memory_type, chardev_mux_type, chardev_serial_type;
+    chardev_ringbuf_type, chardev_memory_type, chardev_mux_type, chardev_serial_type,
+    chardev_parallel_type;
 
 /* ---- chardev.c ---- */
 Chardev *chardev_new(const ChardevType *type, const CharOpts *opts, GError **error);

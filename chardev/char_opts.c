@@ -10,7 +10,7 @@
 static const ChardevType *const own_types[] = {
     &chardev_null_type, &chardev_socket_type, &chardev_udp_type, &chardev_stdio_type,
     &chardev_file_type, &chardev_pipe_type, &chardev_pty_type, &chardev_ringbuf_type,
-    &chardev_memory_type, &chardev_serial_type,
+    &chardev_memory_type, &chardev_serial_type, &chardev_parallel_type,
 };
 
 /* Those and the ones of chardev_add_type(), and their names with a NULL at the end. */
@@ -42,8 +42,6 @@ void chardev_add_type(const ChardevType *type)
 
 /* Known to QEMU's users and absent here; the text says what is missing. */
 static const struct { const char *name, *why; } absent[] = {
-    { "parallel", "host parallel ports are not supported" },
-    { "parport", "host parallel ports are not supported" },
     { "msmouse", "serial mice are not supported" },
     { "wctablet", "serial tablets are not supported" },
     { "braille", "Braille displays are not supported" },
@@ -66,13 +64,26 @@ const char *const *chardev_backend_names(void)
     return (const char *const *)type_names->pdata;
 }
 
+/* Names of QEMU's past, which warns of them. */
+static const struct { const char *old, *name; } aliases[] = {
+    { "tty", "serial" }, { "parport", "parallel" },
+};
+
+static const char *today_name(const char *name)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(aliases); i++) {
+        if (g_str_equal(aliases[i].old, name)) {
+            return aliases[i].name;
+        }
+    }
+    return name;
+}
+
 static const ChardevType *type_find(const char *name, GError **error)
 {
     const char *near;
 
-    if (g_str_equal(name, "tty")) {
-        name = "serial";                                /* its older name */
-    }
+    name = today_name(name);
     list_types();
     for (guint i = 0; i < types->len; i++) {
         const ChardevType *type = g_ptr_array_index(types, i);
@@ -329,9 +340,13 @@ CharOpts *char_opts_parse(const char *text, GError **error)
         g_ptr_array_add(pieces, next_piece(&text));
     } while (*text != '\0');
     name = g_ptr_array_index(pieces, 0);
-    type = type_find(g_str_has_prefix(name, "backend=") ? name + 8 : name, error);
+    name += g_str_has_prefix(name, "backend=") ? strlen("backend=") : 0;
+    type = type_find(name, error);
     if (type == NULL) {
         return NULL;
+    }
+    if (today_name(name) != name) {
+        report_warning("The alias '%s' is deprecated, use '%s' instead", name, type->name);
     }
     for (guint i = 1; i < pieces->len; i++) {
         const char *piece = g_ptr_array_index(pieces, i);
@@ -453,6 +468,13 @@ static bool legacy_device(CharOpts *opts, const char *text, GError **error)
     return char_opts_set(opts, "path", path, error);
 }
 
+static bool legacy_parport(CharOpts *opts, const char *text, GError **error)
+{
+    g_autofree char *path = g_strconcat("/dev/parport", text, NULL);
+
+    return char_opts_set(opts, "path", path, error);
+}
+
 /* vc:WIDTHxHEIGHT in pixels, vc:COLUMNSCxROWSC in characters. */
 static bool legacy_vc(CharOpts *opts, const char *text, GError **error)
 {
@@ -491,7 +513,7 @@ static const LegacyWord legacy_words[] = {
     { "udp:", "udp", legacy_udp },
     { "file:", "file", legacy_path },
     { "pipe:", "pipe", legacy_path },
-    { "/dev/parport", "parallel", legacy_path },
+    { "/dev/parport", "parallel", legacy_parport },
     { "/dev/", "serial", legacy_device },
 };
 

@@ -443,6 +443,22 @@ void chardev_set_line(CharFrontend *fe, const CharLine *line)
     }
 }
 
+bool chardev_port_read(CharFrontend *fe, CharPort reg, uint8_t *value)
+{
+    return fe->chr != NULL && fe->chr->type->port_read != NULL &&
+           fe->chr->type->port_read(fe->chr, reg, value);
+}
+
+bool chardev_port_write(CharFrontend *fe, CharPort reg, uint8_t value)
+{
+    bool is_port = fe->chr != NULL && fe->chr->type->port_write != NULL;
+
+    if (is_port) {
+        fe->chr->type->port_write(fe->chr, reg, value);
+    }
+    return is_port;
+}
+
 bool chardev_inject_break(const char *label, GError **error)
 {
     Chardev *chr = chardev_find(label);

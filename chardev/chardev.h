@@ -85,6 +85,15 @@ typedef struct CharLine {
     CharParity parity;
 } CharLine;
 void chardev_set_line(CharFrontend *fe, const CharLine *line);
+/*
+ * The registers of a host's parallel port, in their order; the status is not written.  False: the
+ * back end is no port, but a stream.  Any thread with the machine lock.
+ */
+typedef enum CharPort { CHAR_PORT_DATA, CHAR_PORT_STATUS, CHAR_PORT_CONTROL } CharPort;
+bool chardev_port_read(CharFrontend *fe, CharPort reg, uint8_t *value);
+bool chardev_port_write(CharFrontend *fe, CharPort reg, uint8_t value);
+/* What such a port is moved with: ioctl(), or a test's own. */
+extern int (*chardev_parallel_ioctl)(int fd, unsigned long request, void *arg);
 
 /* ---- back ends ---- */
 typedef struct ChardevInfo { const char *label; char *filename; bool frontend_open; } ChardevInfo;

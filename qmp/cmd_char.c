@@ -149,6 +149,7 @@ static void put_backend(Fill *fill, const QmpChardevBackend *backend)
         PUT_LOG(fill, backend->u.file.data);
         break;
     case QMP_CHARDEV_BACKEND_KIND_SERIAL:
+    case QMP_CHARDEV_BACKEND_KIND_PARALLEL:
     case QMP_CHARDEV_BACKEND_KIND_PIPE:
         put(fill, "path", backend->u.pipe.data->device);
         PUT_LOG(fill, backend->u.pipe.data);

@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from rhea import Machine, Stream, connect
+from rhea import Machine, Stream, connect, run
 
 
 def free_port():
@@ -116,6 +116,18 @@ def test_chardevs_are_added_changed_and_removed(tmp_path):
         assert machine.qmp.hmp('chardev-change h file,path=%s' % first) == ''
         assert 'h: filename=file' in machine.qmp.hmp('info chardev')
         assert 'not found' in machine.qmp.hmp('chardev-remove bogus')
+
+
+@pytest.mark.parametrize('words, text', [
+    (['-chardev', 'parallel,id=p,path=/dev/nosuch'], "Could not open '/dev/nosuch': No such file or directory"),
+    (['-chardev', 'parallel,id=p,path=/dev/null'], "'/dev/null' is not a parallel port: Inappropriate ioctl for device"),
+    (['-chardev', 'parport,id=p,path=/dev/nosuch'], "The alias 'parport' is deprecated, use 'parallel' instead"),
+    (['-chardev', 'tty,id=p,path=/dev/nosuch'], "The alias 'tty' is deprecated, use 'serial' instead"),
+    (['-parallel', '/dev/parport99'], "-parallel /dev/parport99: Could not open '/dev/parport99'"),
+])
+def test_ports_of_the_host_that_are_not_there(words, text):
+    result = run('-accel', 'tcg', '-display', 'none', *words)
+    assert result.returncode == 1 and text in result.stderr
 
 
 def test_a_monitor_moves_to_another_socket(tmp_path):

@@ -56,7 +56,7 @@ DIFFERENT = [
      'no such statistics'),
     (r'transaction\.actions\[\]\.type=(block-dirty-bitmap-.*|(blockdev|drive)-backup|'
      r'blockdev-snapshot-internal-sync) is missing', 'no bitmaps, backups or internal snapshots'),
-    (r'chardev-(add|change)\.backend\.type=(braille|console|dbus|msmouse|mux|parallel|qemu-vdagent|spiceport|'
+    (r'chardev-(add|change)\.backend\.type=(braille|console|dbus|msmouse|mux|qemu-vdagent|spiceport|'
      r'spicevmc|testdev|vc|wctablet) is missing', 'no such back end; a mux is made with mux=on'),
     (r'chardev-(add|change)\.backend/socket\.data\.(tls-authz|tn3270) is missing', 'no authz objects, no 3270'),
     (SOCKET + r'(\.type=vsock|/inet\.(data\.)?(keep-alive|mptcp)) is missing', 'no such setting'),

@@ -1,8 +1,9 @@
 /*
  * A PC's parallel port (IBM PC/AT Technical Reference, "Printer Adapter"; IEEE 1284, compatibility
- * mode).  A printer that is always ready hands each byte to the character device.
+ * mode).  A printer that is always ready hands each byte to the character device; one that is a
+ * host's port takes the registers as they are.
  *
- * Not modelled: the port as an input, EPP and ECP, errors of the printer.
+ * Not modelled: the printer's port as an input and its errors, EPP and ECP; a host port's interrupt.
  */
 #include "parallel.h"
 
@@ -77,7 +78,11 @@ static uint8_t status_read(Parallel *port)
 static uint64_t parallel_read(void *opaque, uint64_t offset, unsigned size)
 {
     Parallel *port = opaque;
+    uint8_t value;
 
+    if (offset <= REG_CONTROL && chardev_port_read(&port->chr, (CharPort)offset, &value)) {
+        return value;
+    }
     switch (offset) {
     case REG_DATA:
         return port->data;
@@ -93,6 +98,9 @@ static void parallel_write(void *opaque, uint64_t offset, uint64_t value, unsign
 {
     Parallel *port = opaque;
 
+    if (offset <= REG_CONTROL && chardev_port_write(&port->chr, (CharPort)offset, value)) {
+        return;
+    }
     switch (offset) {
     case REG_DATA:
         port->data = value;

@@ -1,6 +1,8 @@
+#include <linux/ppdev.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
-#include "chardev.h"
+#include "char_opts.h"
 #include "check_main.h"
 #include "isa_board.h"
 #include "parallel.h"
@@ -45,6 +47,51 @@ START_TEST(registers_start_as_a_ready_printer)
     ck_assert_uint_eq(in8(LPT1), 0xff);
     ck_assert_uint_eq(in8(LPT1 + 1), 0xd9);
     ck_assert_uint_eq(in8(LPT1 + 2), 0xcc);
+    ck_assert_uint_eq(in8(LPT1 + 3), 0xff);
+}
+END_TEST
+
+/* A host's port that is three bytes; PP*DATA, PP*STATUS and PP*CONTROL by their direction. */
+static uint8_t host[3];
+
+static int host_ioctl(int fd, unsigned long request, void *arg)
+{
+    uint8_t *value = arg;
+
+    switch (request) {
+    case PPRDATA:
+        *value = host[0];
+        break;
+    case PPRSTATUS:
+        *value = host[1];
+        break;
+    case PPWDATA:
+        host[0] = *value;
+        break;
+    case PPWCONTROL:
+        host[2] = *value;
+        break;
+    }
+    return 0;
+}
+
+START_TEST(a_hosts_port_has_its_own_registers)
+{
+    g_autoptr(CharOpts) opts = char_opts_parse("parallel,id=ring,path=/dev/null", NULL);
+
+    setup();
+    chardev_parallel_ioctl = host_ioctl;
+    ck_assert(chardev_change(opts, NULL));
+    host[1] = 0x78;
+    ck_assert_uint_eq(in8(LPT1 + 1), 0x78);
+    out8(LPT1, 0xa5);
+    out8(LPT1 + 1, 0xff);
+    out8(LPT1 + 2, 0x0d);
+    ck_assert_uint_eq(host[0], 0xa5);
+    ck_assert_uint_eq(host[1], 0x78);
+    ck_assert_uint_eq(host[2], 0x0d);
+    host[0] = 0x5a;
+    ck_assert_uint_eq(in8(LPT1), 0x5a);
     ck_assert_uint_eq(in8(LPT1 + 3), 0xff);
 }
 END_TEST
@@ -106,5 +153,6 @@ START_TEST(a_back_end_is_needed)
 END_TEST
 
 CHECK_MAIN("hw/parallel", CASE(registers_start_as_a_ready_printer),
+           CASE(a_hosts_port_has_its_own_registers),
            CASE(bytes_are_printed_once_each), CASE(the_acknowledge_interrupts),
            CASE(places_follow_the_index), CASE(a_back_end_is_needed))
