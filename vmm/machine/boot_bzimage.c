@@ -9,6 +9,7 @@
 #include "boot.h"
 #include "rhea_error.h"
 #include "sizes.h"
+#include "vga_text_mode.h"
 
 enum {
     SETUP_SECTS = 0x1f1, VID_MODE = 0x1fa, BOOT_FLAG = 0x1fe, JUMP_LENGTH = 0x201, HEADER = 0x202,
@@ -16,7 +17,9 @@ enum {
     RAMDISK_IMAGE = 0x218, RAMDISK_SIZE = 0x21c, CMD_LINE_PTR = 0x228, INITRD_ADDR_MAX = 0x22c,
     RELOCATABLE = 0x234, XLOADFLAGS = 0x236, CMDLINE_SIZE = 0x238, PREF_ADDRESS = 0x258,
     INIT_SIZE = 0x260, HEADER_END = 0x268,
-    /* boot_params beside the header */
+    /* boot_params beside the header; the first ones are its screen_info */
+    CURSOR_X = 0x000, CURSOR_Y = 0x001, VIDEO_MODE = 0x006, VIDEO_COLUMNS = 0x007, EGA_BX = 0x00a,
+    VIDEO_ROWS = 0x00e, VIDEO_IS_VGA = 0x00f, VIDEO_POINTS = 0x010,
     ACPI_RSDP_ADDR = 0x070, ALT_MEM_K = 0x1e0, E820_ENTRIES = 0x1e8, E820_TABLE = 0x2d0,
     BOOT_PARAMS_SIZE = 0x1000,
 };
@@ -26,6 +29,7 @@ enum {
 #define LOADER_UNDEFINED        0xff
 #define VID_MODE_NORMAL         0xffff
 #define ENTRY64_OFFSET          0x200
+#define EGA_BX_COLOR_256K       0x0003      /* INT 10h function 12h, BL = 10h: color, 256 KiB */
 
 #define PROTOCOL_RELOCATABLE    0x205
 #define PROTOCOL_CMDLINE_SIZE   0x206
@@ -106,6 +110,20 @@ static bool bzimage_cmdline(BootPlan *plan, const BzImage *image, GError **error
                             ? field(plan, CMDLINE_SIZE, 4) : 255, error);
 }
 
+/* The text mode that direct boot leaves a VGA in: what the kernel would ask the BIOS for. */
+static void put_screen(uint8_t *params, Vm *vm)
+{
+    if (vga_is_present(vm)) {
+        params[VIDEO_MODE] = VGA_TEXT_MODE;
+        params[VIDEO_COLUMNS] = VGA_TEXT_COLUMNS;
+        params[VIDEO_ROWS] = VGA_TEXT_ROWS;
+        params[VIDEO_IS_VGA] = 1;
+        put(params, VIDEO_POINTS, VGA_TEXT_POINTS, 2);
+        put(params, EGA_BX, EGA_BX_COLOR_256K, 2);
+        params[CURSOR_X] = params[CURSOR_Y] = 0;
+    }
+}
+
 /* The zero page. */
 static bool bzimage_params(BootPlan *plan, const BzImage *image, GError **error)
 {
@@ -114,6 +132,7 @@ static bool bzimage_params(BootPlan *plan, const BzImage *image, GError **error)
     uint64_t high_kib = (plan->high_end - BOOT_HIGH) / KIB;
 
     memcpy(params + SETUP_SECTS, plan->head + SETUP_SECTS, MAX(end, HEADER_END) - SETUP_SECTS);
+    put_screen(params, plan->vm);
     params[TYPE_OF_LOADER] = LOADER_UNDEFINED;
     put(params, VID_MODE, VID_MODE_NORMAL, 2);
     put(params, CODE32_START, image->load_addr, 4);

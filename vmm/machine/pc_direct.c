@@ -1,6 +1,7 @@
 /*
  * What firmware leaves behind, for a kernel that is booted without any: PCI resources, memory
- * types, interrupt controllers and timers, BIOS data area, ACPI and SMBIOS tables, the memory map.
+ * types, interrupt controllers and timers, the screen in text mode, BIOS data area, ACPI and SMBIOS
+ * tables, the memory map.
  */
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #include "piix4_pm.h"
 #include "rhea_error.h"
 #include "sizes.h"
+#include "vga_text_mode.h"
 #include "x86_cpu.h"
 
 #define BDA             0x400
@@ -120,6 +122,23 @@ static void write_low(PcBoard *pc, uint64_t addr, const void *data, size_t len)
     ram_mark_dirty(mem_region_ram_at(pc->vm->ram_region, addr, &addr), addr, len);
 }
 
+/* The video BIOS's part of the BIOS data area. */
+static void write_video_bda(PcBoard *pc)
+{
+    static const struct { uint8_t offset, size; uint16_t value; } fields[] = {
+        { 0x10, 2, 0x0020 },                /* equipment: starts with 80 columns in color */
+        { 0x49, 1, VGA_TEXT_MODE }, { 0x4a, 2, VGA_TEXT_COLUMNS },
+        { 0x4c, 2, 0x1000 },                /* bytes of a page */
+        { 0x60, 2, 0x0d0e },                /* rows of dots the cursor has */
+        { 0x63, 2, 0x03d4 },                /* port of the CRT controller */
+        { 0x84, 1, VGA_TEXT_ROWS - 1 }, { 0x85, 2, VGA_TEXT_POINTS },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(fields); i++) {
+        write_low(pc, BDA + fields[i].offset, &fields[i].value, fields[i].size);
+    }
+}
+
 /* BIOS data area: serial ports, EBDA segment, equipment, conventional memory. */
 static void write_bda(PcBoard *pc)
 {
@@ -131,6 +150,9 @@ static void write_bda(PcBoard *pc)
     write_low(pc, BDA + 0x0e, &ebda, sizeof(ebda));
     write_low(pc, BDA + 0x13, &kib, sizeof(kib));
     write_low(pc, PC_EBDA, &ebda_kib, 1);
+    if (vga_is_present(pc->vm)) {
+        write_video_bda(pc);
+    }
 }
 
 static void write_tables(PcBoard *pc)
@@ -181,6 +203,9 @@ static void direct_reset(void *opaque)
     setup_pci(pc);
     setup_ports(pc);
     setup_lapic(pc);
+    if (vga_is_present(pc->vm)) {
+        vga_set_text_mode(pc->vm);
+    }
     for (guint i = 0; i < pc->vm->cpus->len; i++) {
         setup_mtrrs(pc, g_ptr_array_index(pc->vm->cpus, i));
     }
