@@ -1,4 +1,4 @@
-/* From bytes to what they do to the screen, and from keys to bytes. */
+/* From bytes to control sequences and characters, and from keys to bytes. */
 #include "terminal.h"
 
 #include <glib.h>
@@ -6,550 +6,17 @@
 #include <string.h>
 
 #include "console.h"
-#include "terminal_screen.h"
+#include "terminal_sequences.h"
 
-#define PARAMS_MAX      TERMINAL_PARAMS_MAX
 #define NUMBER_MAX      9999
 #define REPLACEMENT     0xfffd
 
-typedef enum TerminalState {
-    STATE_TEXT,
-    STATE_ESCAPE,                           /* behind ESC */
-    STATE_CSI,                              /* behind ESC [ */
-    STATE_STRING, STATE_STRING_ESCAPE,      /* skipped up to BEL or ESC \ */
-} TerminalState;
-
-struct Terminal {
-    TerminalScreen screen;
-    TerminalAnswerFn answer;
-    void *opaque;
-    TerminalState state;
-    /* a control sequence so far */
-    char prefix;                            /* '?', '>', '=', '<', or 0 */
-    char intermediate;                      /* ' ' to '/', or 0; INTERMEDIATE_MANY */
-    unsigned params[PARAMS_MAX], n_params;
-    uint16_t colons;                        /* bits: this one stands behind a colon */
-    /* a character so far */
-    uint32_t code_point, last_put;
-    unsigned missing;                       /* bytes */
-    uint8_t low, high;                      /* between which the next one is */
-};
-
 #define INTERMEDIATE_MANY   0x7f            /* matches no row */
-
-static void answer(Terminal *t, const char *text)
-{
-    t->answer(t->opaque, text, strlen(text));
-}
-
-/* ---- parameters ---- */
-
-/* As given; 0 if it was not. */
-static unsigned param(const Terminal *t, unsigned n)
-{
-    return n < t->n_params ? t->params[n] : 0;
-}
-
-/* How many: 0 and nothing mean 1. */
-static unsigned count(const Terminal *t)
-{
-    return MAX(param(t, 0), 1);
-}
-
-/* A place that counts from 1, as one that counts from 0. */
-static unsigned place(const Terminal *t, unsigned n)
-{
-    return MAX(param(t, n), 1) - 1;
-}
-
-/* ---- controls (ECMA-48, C0) ---- */
-
-static void backspace(Terminal *t)
-{
-    TerminalCursor *cursor = &t->screen.cursor;
-
-    screen_move(&t->screen, cursor->column - (cursor->column > 0), cursor->row);
-}
-
-static void tab(Terminal *t)
-{
-    screen_tab(&t->screen, 1);
-}
-
-static void carriage_return(Terminal *t)
-{
-    screen_move(&t->screen, 0, t->screen.cursor.row);
-}
-
-static void line_feed(Terminal *t)
-{
-    screen_line_feed(&t->screen);
-    if (t->screen.newline) {
-        carriage_return(t);
-    }
-}
-
-static void shift_out(Terminal *t)
-{
-    t->screen.cursor.charset = 1;
-}
-
-static void shift_in(Terminal *t)
-{
-    t->screen.cursor.charset = 0;
-}
-
-static void cancel(Terminal *t)
-{
-    t->state = STATE_TEXT;
-}
-
-static void escape(Terminal *t)
-{
-    t->state = STATE_ESCAPE;
-    t->prefix = t->intermediate = 0;
-    t->n_params = t->colons = 0;
-    memset(t->params, 0, sizeof(t->params));
-}
-
-static void (*const controls[32])(Terminal *t) = {
-    [0x08] = backspace, [0x09] = tab, [0x0a] = line_feed, [0x0b] = line_feed, [0x0c] = line_feed,
-    [0x0d] = carriage_return, [0x0e] = shift_out, [0x0f] = shift_in, [0x18] = cancel,
-    [0x1a] = cancel, [0x1b] = escape,
-};
-
-/* ---- ESC and one more ---- */
-
-static void save_cursor(Terminal *t)
-{
-    screen_save_cursor(&t->screen);
-}
-
-static void restore_cursor(Terminal *t)
-{
-    screen_restore_cursor(&t->screen);
-}
-
-static void index_down(Terminal *t)
-{
-    screen_line_feed(&t->screen);
-}
-
-static void reverse_index(Terminal *t)
-{
-    screen_reverse_feed(&t->screen);
-}
-
-static void next_line(Terminal *t)
-{
-    screen_line_feed(&t->screen);
-    carriage_return(t);
-}
-
-static void set_tab(Terminal *t)
-{
-    t->screen.tabs[t->screen.cursor.column] = true;
-}
-
-static void full_reset(Terminal *t)
-{
-    screen_reset(&t->screen);
-}
-
-/* DECALN: a screen of Es, for who adjusts the picture tube. */
-static void alignment(Terminal *t)
-{
-    TerminalScreen *s = &t->screen;
-
-    screen_soft_reset(s);
-    for (unsigned row = 0; row < s->rows; row++) {
-        screen_move(s, 0, row);
-        for (unsigned column = 0; column < s->columns; column++) {
-            screen_put(s, 'E');
-        }
-    }
-    screen_move(s, 0, 0);
-}
-
-static void begin_csi(Terminal *t)
-{
-    t->state = STATE_CSI;
-}
-
-static void begin_string(Terminal *t)
-{
-    t->state = STATE_STRING;
-}
-
-/* VT102: what DECID and primary device attributes answer. */
-static void identify(Terminal *t)
-{
-    if (param(t, 0) == 0) {
-        answer(t, "\033[?6c");
-    }
-}
-
-#define CHARSET_FN(name_, set_, charset_) \
-    static void name_(Terminal *t) \
-    { \
-        t->screen.cursor.charsets[set_] = charset_; \
-    }
-CHARSET_FN(g0_ascii, 0, CHARSET_ASCII)
-CHARSET_FN(g0_lines, 0, CHARSET_LINES)
-CHARSET_FN(g1_ascii, 1, CHARSET_ASCII)
-CHARSET_FN(g1_lines, 1, CHARSET_LINES)
-
-typedef struct SequenceRow {
-    char prefix, intermediate, last;
-    void (*run)(Terminal *t);
-} SequenceRow;
-
-static const SequenceRow escapes[] = {
-    { 0, 0, '7', save_cursor }, { 0, 0, '8', restore_cursor },
-    { 0, 0, 'D', index_down }, { 0, 0, 'E', next_line }, { 0, 0, 'H', set_tab },
-    { 0, 0, 'M', reverse_index }, { 0, 0, 'Z', identify }, { 0, 0, 'c', full_reset },
-    { 0, 0, '[', begin_csi },
-    { 0, 0, 'P', begin_string }, { 0, 0, 'X', begin_string }, { 0, 0, ']', begin_string },
-    { 0, 0, '^', begin_string }, { 0, 0, '_', begin_string },
-    { 0, '#', '8', alignment },
-    { 0, '(', '0', g0_lines }, { 0, '(', 'A', g0_ascii }, { 0, '(', 'B', g0_ascii },
-    { 0, ')', '0', g1_lines }, { 0, ')', 'A', g1_ascii }, { 0, ')', 'B', g1_ascii },
-    {}
-};
-
-/* ---- CSI: the cursor ---- */
-
-static void cursor_up(Terminal *t)
-{
-    screen_move_rows(&t->screen, -(int)count(t));
-}
-
-static void cursor_down(Terminal *t)
-{
-    screen_move_rows(&t->screen, count(t));
-}
-
-static void cursor_right(Terminal *t)
-{
-    screen_move(&t->screen, t->screen.cursor.column + count(t), t->screen.cursor.row);
-}
-
-static void cursor_left(Terminal *t)
-{
-    unsigned column = t->screen.cursor.column;
-
-    screen_move(&t->screen, column - MIN(count(t), column), t->screen.cursor.row);
-}
-
-static void cursor_next_line(Terminal *t)
-{
-    cursor_down(t);
-    carriage_return(t);
-}
-
-static void cursor_previous_line(Terminal *t)
-{
-    cursor_up(t);
-    carriage_return(t);
-}
-
-static void cursor_column(Terminal *t)
-{
-    screen_move(&t->screen, place(t, 0), t->screen.cursor.row);
-}
-
-static void cursor_row(Terminal *t)
-{
-    screen_move_origin(&t->screen, t->screen.cursor.column, place(t, 0));
-}
-
-static void cursor_position(Terminal *t)
-{
-    screen_move_origin(&t->screen, place(t, 1), place(t, 0));
-}
-
-static void tabs_forward(Terminal *t)
-{
-    screen_tab(&t->screen, count(t));
-}
-
-static void tabs_back(Terminal *t)
-{
-    screen_tab(&t->screen, -(int)count(t));
-}
-
-static void clear_tabs(Terminal *t)
-{
-    if (param(t, 0) == 0) {
-        t->screen.tabs[t->screen.cursor.column] = false;
-    } else if (param(t, 0) == 3) {
-        memset(t->screen.tabs, 0, t->screen.columns * sizeof(*t->screen.tabs));
-    }
-}
-
-static void margins(Terminal *t)
-{
-    TerminalScreen *s = &t->screen;
-    unsigned first = place(t, 0), last = param(t, 1) == 0 ? s->rows : param(t, 1);
-
-    last = MIN(last, s->rows) - 1;
-    if (first < last) {
-        s->first = first;
-        s->last = last;
-        screen_move_origin(s, 0, 0);
-    }
-}
-
-/* ---- CSI: cells and rows ---- */
-
-/* 0: from the cursor on, 1: up to the cursor, 2: all of it. */
-static void erase_in_line(Terminal *t)
-{
-    TerminalScreen *s = &t->screen;
-    unsigned column = s->cursor.column, row = s->cursor.row;
-
-    s->cursor.wraps = false;
-    switch (param(t, 0)) {
-    case 0:
-        screen_erase(s, row, column, s->columns);
-        break;
-    case 1:
-        screen_erase(s, row, 0, column + 1);
-        break;
-    case 2:
-        screen_erase(s, row, 0, s->columns);
-        break;
-    }
-}
-
-static void erase_in_display(Terminal *t)
-{
-    TerminalScreen *s = &t->screen;
-    unsigned row = s->cursor.row;
-
-    switch (param(t, 0)) {
-    case 0:
-        screen_erase_rows(s, row + 1, s->rows);
-        erase_in_line(t);
-        break;
-    case 1:
-        screen_erase_rows(s, 0, row);
-        erase_in_line(t);
-        break;
-    case 2:
-        screen_erase_rows(s, 0, s->rows);
-        break;
-    case 3:
-        screen_forget_kept(s);
-        break;
-    }
-}
-
-static void erase_cells(Terminal *t)
-{
-    screen_erase(&t->screen, t->screen.cursor.row, t->screen.cursor.column, count(t));
-}
-
-static void insert_cells(Terminal *t)
-{
-    screen_insert_cells(&t->screen, count(t));
-}
-
-static void delete_cells(Terminal *t)
-{
-    screen_delete_cells(&t->screen, count(t));
-}
-
-/* Rows from the cursor's on, which must be one that scrolls. */
-static void shift_rows(Terminal *t, int n)
-{
-    TerminalScreen *s = &t->screen;
-
-    if (s->cursor.row >= s->first && s->cursor.row <= s->last) {
-        screen_scroll(s, s->cursor.row, n);
-        carriage_return(t);
-    }
-}
-
-static void insert_rows(Terminal *t)
-{
-    shift_rows(t, -(int)count(t));
-}
-
-static void delete_rows(Terminal *t)
-{
-    shift_rows(t, count(t));
-}
-
-static void scroll_up(Terminal *t)
-{
-    screen_scroll(&t->screen, t->screen.first, count(t));
-}
-
-static void scroll_down(Terminal *t)
-{
-    screen_scroll(&t->screen, t->screen.first, -(int)count(t));
-}
-
-/* No more than fill the screen: the rest could only be the same again. */
-static void repeat(Terminal *t)
-{
-    unsigned n = MIN(count(t), t->screen.columns * t->screen.rows);
-
-    while (t->last_put != 0 && n-- > 0) {
-        screen_put(&t->screen, t->last_put);
-    }
-}
-
-/* ---- CSI m: the pen ---- */
-
-static void select_graphic_rendition(Terminal *t)
-{
-    pen_select(&t->screen.cursor.pen, t->params, MAX(t->n_params, 1), t->colons);
-}
-
-/* ---- CSI h and l: modes ---- */
-
-static void origin_mode(Terminal *t, bool on)
-{
-    t->screen.cursor.origin = on;
-    screen_move_origin(&t->screen, 0, 0);
-}
-
-static void alternate_screen(Terminal *t, bool on)
-{
-    screen_use_alternate(&t->screen, on);
-}
-
-static void alternate_screen_clear(Terminal *t, bool on)
-{
-    bool was_on = t->screen.now == &t->screen.both[1];
-
-    if (was_on && !on) {
-        screen_erase_rows(&t->screen, 0, t->screen.rows);
-    }
-    screen_use_alternate(&t->screen, on);
-}
-
-static void cursor_kept(Terminal *t, bool on)
-{
-    if (on) {
-        save_cursor(t);
-    } else {
-        restore_cursor(t);
-    }
-}
-
-static void alternate_screen_all(Terminal *t, bool on)
-{
-    bool was_on = t->screen.now == &t->screen.both[1];
-
-    if (on && !was_on) {
-        save_cursor(t);
-        screen_use_alternate(&t->screen, true);
-        screen_erase_rows(&t->screen, 0, t->screen.rows);
-    } else if (!on && was_on) {
-        screen_use_alternate(&t->screen, false);
-        restore_cursor(t);
-    }
-}
-
-#define NO_FIELD    0                       /* the screen's first field is no mode */
-
-static const struct {
-    char prefix;
-    unsigned number;
-    size_t field;                           /* a bool of the screen */
-    void (*set)(Terminal *t, bool on);
-} modes[] = {
-    { 0, 4, offsetof(TerminalScreen, insert) }, { 0, 20, offsetof(TerminalScreen, newline) },
-    { '?', 1, offsetof(TerminalScreen, cursor_keys) }, { '?', 6, NO_FIELD, origin_mode },
-    { '?', 7, offsetof(TerminalScreen, autowrap) },
-    { '?', 25, offsetof(TerminalScreen, cursor_shown) },
-    { '?', 47, NO_FIELD, alternate_screen }, { '?', 1047, NO_FIELD, alternate_screen_clear },
-    { '?', 1048, NO_FIELD, cursor_kept }, { '?', 1049, NO_FIELD, alternate_screen_all },
-};
-
-static void set_mode(Terminal *t, unsigned number, bool on)
-{
-    for (size_t i = 0; i < G_N_ELEMENTS(modes); i++) {
-        if (modes[i].prefix != t->prefix || modes[i].number != number) {
-            continue;
-        }
-        if (modes[i].set != NULL) {
-            modes[i].set(t, on);
-        } else {
-            *(bool *)((uint8_t *)&t->screen + modes[i].field) = on;
-        }
-    }
-}
-
-static void set_modes(Terminal *t)
-{
-    for (unsigned n = 0; n < t->n_params; n++) {
-        set_mode(t, param(t, n), true);
-    }
-}
-
-static void reset_modes(Terminal *t)
-{
-    for (unsigned n = 0; n < t->n_params; n++) {
-        set_mode(t, param(t, n), false);
-    }
-}
-
-static void soft_reset(Terminal *t)
-{
-    screen_soft_reset(&t->screen);
-}
-
-/* ---- CSI n, c: answers ---- */
-
-static void report_status(Terminal *t)
-{
-    const TerminalCursor *cursor = &t->screen.cursor;
-    unsigned above = cursor->origin ? MIN(t->screen.first, cursor->row) : 0;
-    char text[32];
-
-    if (param(t, 0) == 5) {
-        answer(t, "\033[0n");
-    } else if (param(t, 0) == 6) {
-        snprintf(text, sizeof(text), "\033[%u;%uR", cursor->row - above + 1, cursor->column + 1);
-        answer(t, text);
-    }
-}
-
-/* Secondary device attributes: a VT100, no firmware version, no options. */
-static void identify_more(Terminal *t)
-{
-    if (param(t, 0) == 0) {
-        answer(t, "\033[>0;0;0c");
-    }
-}
-
-static const SequenceRow sequences[] = {
-    { 0, 0, '@', insert_cells }, { 0, 0, 'A', cursor_up }, { 0, 0, 'B', cursor_down },
-    { 0, 0, 'C', cursor_right }, { 0, 0, 'D', cursor_left }, { 0, 0, 'E', cursor_next_line },
-    { 0, 0, 'F', cursor_previous_line }, { 0, 0, 'G', cursor_column },
-    { 0, 0, 'H', cursor_position }, { 0, 0, 'I', tabs_forward }, { 0, 0, 'J', erase_in_display },
-    { 0, 0, 'K', erase_in_line }, { 0, 0, 'L', insert_rows }, { 0, 0, 'M', delete_rows },
-    { 0, 0, 'P', delete_cells }, { 0, 0, 'S', scroll_up }, { 0, 0, 'T', scroll_down },
-    { 0, 0, 'X', erase_cells }, { 0, 0, 'Z', tabs_back }, { 0, 0, '`', cursor_column },
-    { 0, 0, 'a', cursor_right }, { 0, 0, 'b', repeat }, { 0, 0, 'c', identify },
-    { 0, 0, 'd', cursor_row }, { 0, 0, 'e', cursor_down }, { 0, 0, 'f', cursor_position },
-    { 0, 0, 'g', clear_tabs }, { 0, 0, 'h', set_modes }, { 0, 0, 'l', reset_modes },
-    { 0, 0, 'm', select_graphic_rendition }, { 0, 0, 'n', report_status }, { 0, 0, 'r', margins },
-    { 0, 0, 's', save_cursor }, { 0, 0, 'u', restore_cursor },
-    { '>', 0, 'c', identify_more }, { '?', 0, 'h', set_modes }, { '?', 0, 'l', reset_modes },
-    { '?', 0, 'J', erase_in_display }, { '?', 0, 'K', erase_in_line },
-    { 0, '!', 'p', soft_reset },
-    {}
-};
 
 /* ---- sequences, byte by byte ---- */
 
 /* The end of a sequence; one that is not known does nothing. */
-static void finish_sequence(Terminal *t, const SequenceRow *row, char last)
+static void finish_sequence(Terminal *t, const TerminalSequence *row, char last)
 {
     t->state = STATE_TEXT;
     for (; row->run != NULL; row++) {
@@ -571,7 +38,7 @@ static void escape_byte(Terminal *t, uint8_t byte)
     if (byte < 0x30) {
         take_intermediate(t, byte);
     } else {
-        finish_sequence(t, escapes, byte);
+        finish_sequence(t, terminal_escapes, byte);
     }
 }
 
@@ -583,11 +50,11 @@ static void param_byte(Terminal *t, uint8_t byte)
     t->n_params = at + 1;
     if (byte == ';' || byte == ':') {
         t->n_params++;
-        if (byte == ':' && at + 1 < PARAMS_MAX) {
+        if (byte == ':' && at + 1 < TERMINAL_PARAMS_MAX) {
             t->colons |= 1u << (at + 1);
         }
-        t->n_params = MIN(t->n_params, PARAMS_MAX + 1);
-    } else if (at < PARAMS_MAX) {
+        t->n_params = MIN(t->n_params, TERMINAL_PARAMS_MAX + 1);
+    } else if (at < TERMINAL_PARAMS_MAX) {
         t->params[at] = MIN(t->params[at] * 10 + byte - '0', NUMBER_MAX);
     }
 }
@@ -601,8 +68,8 @@ static void csi_byte(Terminal *t, uint8_t byte)
     } else if (byte < 0x40) {
         t->prefix = t->prefix == 0 && t->n_params == 0 ? byte : INTERMEDIATE_MANY;
     } else {
-        t->n_params = MIN(t->n_params, PARAMS_MAX);
-        finish_sequence(t, sequences, byte);
+        t->n_params = MIN(t->n_params, TERMINAL_PARAMS_MAX);
+        finish_sequence(t, terminal_sequences, byte);
     }
 }
 
@@ -618,7 +85,7 @@ static void string_byte(Terminal *t, uint8_t byte)
 /* Behind the ESC: a backslash ends the string, anything else is the sequence it seems to be. */
 static void string_escape_byte(Terminal *t, uint8_t byte)
 {
-    escape(t);
+    terminal_controls[0x1b](t);
     if (byte == '\\') {
         t->state = STATE_TEXT;
     } else {
@@ -653,7 +120,7 @@ static void put(Terminal *t, uint32_t code_point)
     t->last_put = code_point;
 }
 
-/* Byte sequences that are none are shown as they end, each as one U+FFFD (Unicode 3.9, table 3-7). */
+/* Bytes that are no character are shown as they end, as one U+FFFD (Unicode 3.9, table 3-7). */
 static void lead_byte(Terminal *t, uint8_t byte)
 {
     t->low = byte == 0xe0 ? 0xa0 : byte == 0xf0 ? 0x90 : 0x80;
@@ -713,8 +180,8 @@ static void take(Terminal *t, uint8_t byte)
         state_byte[t->state](t, byte);
     } else if (byte < 0x20) {
         end_character(t);
-        if (controls[byte] != NULL) {
-            controls[byte](t);
+        if (terminal_controls[byte] != NULL) {
+            terminal_controls[byte](t);
         }
     } else if (byte != 0x7f) {
         if (byte >= 0x80) {

@@ -3,8 +3,8 @@
  *
  * UTF-8 with the control sequences of a VT100 and the common ones of a VT220 and of xterm: ECMA-48;
  * DEC "VT100 User Guide" and "VT220 Programmer Reference Manual"; "XTerm Control Sequences".
- * Colors are a VGA's sixteen, others become the nearest of them; an underlined character is cyan, as
- * on a VGA.  A character as wide as two shows as U+FFFD and a space.  Skipped: strings (titles,
+ * Colors are a VGA's sixteen, others become the nearest of them; an underlined character is cyan,
+ * as on a VGA.  A character as wide as two shows as U+FFFD and a space.  Skipped: strings (titles,
  * sixels), double-width lines, reports of a mouse, the controls 80 to 9f.
  *
  * The stream is hostile: all it can do is change cells of the screen and ask for short answers.

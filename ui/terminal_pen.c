@@ -6,7 +6,7 @@
 
 static const TerminalPen plain = { .foreground = 7 };
 
-/* A VGA's colors as its BIOS sets them, in the order of SGR: a VGA's own has red and blue swapped. */
+/* A VGA's colors as its BIOS sets them, in the order of SGR, where red and blue are swapped. */
 static const uint32_t colors_rgb[16] = {
     0x000000, 0xaa0000, 0x00aa00, 0xaa5500, 0x0000aa, 0xaa00aa, 0x00aaaa, 0xaaaaaa,
     0x555555, 0xff5555, 0x55ff55, 0xffff55, 0x5555ff, 0xff55ff, 0x55ffff, 0xffffff,

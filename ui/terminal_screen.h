@@ -1,5 +1,5 @@
 /*
- * A terminal's screen: rows of cells, and what control sequences do to them.  For terminal.c.
+ * A terminal's screen: rows of cells, and what control sequences do to them.  For terminal*.c.
  *
  * Rows and columns count from 0.  Numbers may be as large as they like: they are cut to the screen.
  */
@@ -23,7 +23,7 @@ void pen_select(TerminalPen *pen, const unsigned *params, unsigned n, uint16_t c
 /* What DECSC keeps. */
 typedef struct TerminalCursor {
     unsigned column, row;
-    bool wraps;                         /* the last column is full: a character goes to the next row */
+    bool wraps;                         /* the last column is full: the next row comes */
     bool origin;                        /* DECOM: rows count from the top margin */
     TerminalPen pen;
     TerminalCharset charsets[2];        /* G0, G1 */
@@ -38,7 +38,7 @@ typedef struct TerminalRows {
 
 typedef struct TerminalScreen {
     unsigned columns, rows;
-    TerminalRows both[2], *now;         /* the ordinary screen and the alternate one, without kept rows */
+    TerminalRows both[2], *now;         /* the ordinary screen, and the alternate one */
     TerminalCursor cursor, saved[2];
     unsigned first, last;               /* margins: rows that scroll */
     unsigned back;                      /* rows looked back */

@@ -99,7 +99,7 @@ static uint32_t cell_to_draw(const TextConsole *vc, unsigned column, unsigned ro
     return vc->cells[row * vc->columns + column] | (here ? CELL_CURSOR : 0);
 }
 
-/* Draws the cells of a row that differ from what was drawn, and tells of the stretch they are in. */
+/* Draws a row's cells that differ from what was drawn, and tells of the stretch they are in. */
 static void draw_row(TextConsole *vc, unsigned row)
 {
     uint32_t *drawn = vc->drawn + row * vc->columns;

@@ -1,6 +1,6 @@
 /*
- * "vc": a character device whose other end is a terminal on a screen of its own, which displays show
- * beside the adapters'.
+ * "vc": a character device whose other end is a terminal on a screen of its own, which displays
+ * show beside the adapters'.
  *
  * A guest's serial port or a monitor writes into it and hears what is typed while a display shows
  * it.  Written to from any thread; it draws only while somebody looks.

@@ -1,6 +1,6 @@
 /*
- * A terminal's stream: ui/terminal*.c.  The first bytes say how large the screen is; ff in the stream
- * is a key or a look back instead, and what follows says which.
+ * A terminal's stream: ui/terminal*.c.  The first bytes say how large the screen is; ff in the
+ * stream is a key or a look back instead, and what follows says which.
  */
 #include <glib.h>
 #include <stddef.h>

@@ -128,7 +128,8 @@ static const struct { const char *bytes, *screen; int column, row; } streams[] =
     { "ab" CSI "3b", "abbbb", 5, 0 }, { CSI "3b", "", 0, 0 },
     { "x" CSI "9999b", "xxxxxxxxxx|xxxxxxxxxx|xxxxxxxxxx|x", 1, 3 },
     /* margins */
-    { FILL CSI "2;3r" CSI "3H\n", "a|c||d", 0, 2 }, { FILL CSI "2;3r" CSI "2H\033M", "a||b|d", 0, 1 },
+    { FILL CSI "2;3r" CSI "3H\n", "a|c||d", 0, 2 },
+    { FILL CSI "2;3r" CSI "2H\033M", "a||b|d", 0, 1 },
     { FILL CSI "2;3r" CSI "4H\n", "a|b|c|d", 0, 3 }, { FILL CSI "2;3rx", "x|b|c|d", 1, 0 },
     { FILL CSI "3;2r", "a|b|c|d", 1, 3 }, { FILL CSI "2;3r" CSI "S", "a|c||d", 0, 0 },
     { FILL CSI "2;3r" CSI "?6h" CSI "9Hx", "a|b|x|d", 1, 2 },
@@ -150,7 +151,8 @@ static const struct { const char *bytes, *screen; int column, row; } streams[] =
     { CSI ">4;2mx", "x", 1, 0 }, { "\033=x\033>", "x", 1, 0 }, { "\033%Gx", "x", 1, 0 },
     { CSI "3\0302Cx", "2Cx", 3, 0 }, { CSI "\0332Cx", "Cx", 2, 0 },
     { CSI "2\r\nCx", "|  x", 3, 1 },                       /* controls work inside a sequence */
-    { CSI "2\303\251", "é", 1, 0 }, { CSI "1;2;3;4;5;6;7;8;9;10;11;12;13;14;15;16;17;18Hx", " x", 2, 0 },
+    { CSI "2\303\251", "é", 1, 0 },
+    { CSI "1;2;3;4;5;6;7;8;9;10;11;12;13;14;15;16;17;18Hx", " x", 2, 0 },
     { CSI "99999999999999999999Cx", "         x", 9, 0 }, { CSI "-1Cx", "x", 1, 0 },
     { CSI "2?Cx", "x", 1, 0 },
 };
@@ -183,13 +185,15 @@ static const struct { const char *bytes; unsigned attribute; } pens[] = {
     { CSI "1;31m", 0x0c }, { CSI "1;31;22m", 0x04 }, { CSI "91m", 0x0c }, { CSI "44m", 0x17 },
     { CSI "104m", 0x97 }, { CSI "31;44;39m", 0x17 }, { CSI "31;44;49m", 0x04 },
     { CSI "7m", 0x70 }, { CSI "7;27m", 0x07 }, { CSI "31;7m", 0x40 }, { CSI "8m", 0x00 },
-    { CSI "4m", 0x03 }, { CSI "4;31m", 0x04 }, { CSI "4;24m", 0x07 }, { CSI "1;4;7;31m" CSI "m", 0x07 },
+    { CSI "4m", 0x03 }, { CSI "4;31m", 0x04 }, { CSI "4;24m", 0x07 },
+    { CSI "1;4;7;31m" CSI "m", 0x07 },
     { CSI "38;5;9m", 0x0c }, { CSI "38;5;196m", 0x04 }, { CSI "48;5;21m", 0x17 },
     { CSI "38;5;255m", 0x0f }, { CSI "38;5;9999m", 0x0f }, { CSI "38;5;232m", 0x00 },
     { CSI "38;2;255;255;80m", 0x0e }, { CSI "38:2:255:255:80m", 0x0e },
     { CSI "38:2::255:255:80m", 0x0e }, { CSI "38;2;999;0;0;44m", 0x14 },
     { CSI "38m", 0x07 }, { CSI "38;5m", 0x00 }, { CSI "38;7;1m", 0x07 }, { CSI "4:3m", 0x03 },
-    { CSI ";31m", 0x04 }, { CSI "31;m", 0x07 }, { CSI "1;2;3;4;5;6;7;8;9;10;11;12;13;14;15;31m", 0xcc },
+    { CSI ";31m", 0x04 }, { CSI "31;m", 0x07 },
+    { CSI "1;2;3;4;5;6;7;8;9;10;11;12;13;14;15;31m", 0xcc },
 };
 
 START_TEST(pen_row)
