@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-#define VBE_ID_FIRST    0xb0c0
-#define VBE_ID_LAST     0xb0c5
 #define VBE_WIDTH_MAX   16000
 #define VBE_HEIGHT_MAX  12000
 

@@ -370,6 +370,7 @@ void vga_reset(Vga *vga)
     vga->misc = MISC_COLOR | 0x02;
     vga->dac_mask = 0xff;
     vga->gfx[GFX_BIT_MASK] = 0xff;
+    vga->vbe[VBE_ID] = VBE_ID_LAST;
     vga->vbe[VBE_BPP] = 8;
     vga->font_written = true;
     memset(vga->vram.ram->host, 0, vga->vram_size);
