@@ -61,7 +61,7 @@ static int character(const CursesDecoder *decoder, const uint8_t *bytes, unsigne
     }
     c = g_utf8_get_char_validated((const char *)bytes, n);
     if (c == (gunichar)-2) {
-        return 0;
+        return bytes[n - 1] != '\0' ? 0 : -1;           /* it takes a NUL for an end to come */
     }
     *code = c;
     return c == (gunichar)-1 ? -1 : g_utf8_skip[bytes[0]];

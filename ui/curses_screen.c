@@ -261,19 +261,37 @@ void curses_screen_forget(CursesScreen *screen)
 
 /* ---- characters ---- */
 
-/* What VT100's line drawing has of Unicode's boxes and blocks, single and double ones alike. */
+/* What VT100's line drawing and ASCII have for lines, blocks and arrows. */
 static const struct { uint16_t code; char letter, plain; } drawings[] = {
-    { 0x2500, 'q', '-' }, { 0x2550, 'q', '=' }, { 0x2502, 'x', '|' }, { 0x2551, 'x', '|' },
-    { 0x250c, 'l', '+' }, { 0x2554, 'l', '+' }, { 0x2510, 'k', '+' }, { 0x2557, 'k', '+' },
-    { 0x2514, 'm', '+' }, { 0x255a, 'm', '+' }, { 0x2518, 'j', '+' }, { 0x255d, 'j', '+' },
-    { 0x251c, 't', '+' }, { 0x2560, 't', '+' }, { 0x2524, 'u', '+' }, { 0x2563, 'u', '+' },
-    { 0x252c, 'w', '+' }, { 0x2566, 'w', '+' }, { 0x2534, 'v', '+' }, { 0x2569, 'v', '+' },
-    { 0x253c, 'n', '+' }, { 0x256c, 'n', '+' }, { 0x2592, 'a', '#' }, { 0x2591, 'a', ':' },
-    { 0x2593, 'a', '#' }, { 0x2588, '0', '#' }, { 0x2022, '~', 'o' }, { 0x25c6, '`', '+' },
-    { 0x2191, '-', '^' }, { 0x2193, '.', 'v' }, { 0x2190, ',', '<' }, { 0x2192, '+', '>' },
-    { 0x25b2, 0, '^' }, { 0x25bc, 0, 'v' }, { 0x25ba, 0, '>' }, { 0x25c4, 0, '<' },
-    { 0x2580, 0, '"' }, { 0x2584, 0, '_' }, { 0x258c, 0, '|' }, { 0x2590, 0, '|' },
+    { 0x2500, 'q', '-' }, { 0x2502, 'x', '|' }, { 0x250c, 'l', '+' }, { 0x2510, 'k', '+' },
+    { 0x2514, 'm', '+' }, { 0x2518, 'j', '+' }, { 0x251c, 't', '+' }, { 0x2524, 'u', '+' },
+    { 0x252c, 'w', '+' }, { 0x2534, 'v', '+' }, { 0x253c, 'n', '+' }, { 0x2592, 'a', '#' },
+    { 0x2591, 'a', ':' }, { 0x2593, 'a', '#' }, { 0x2588, '0', '#' }, { 0x2022, '~', 'o' },
+    { 0x25c6, '`', '+' }, { 0x2191, '-', '^' }, { 0x2193, '.', 'v' }, { 0x2190, ',', '<' },
+    { 0x2192, '+', '>' }, { 0x25b2, 0, '^' }, { 0x25bc, 0, 'v' }, { 0x25ba, 0, '>' },
+    { 0x25c4, 0, '<' }, { 0x2580, 0, '"' }, { 0x2584, 0, '_' }, { 0x258c, 0, '|' },
+    { 0x2590, 0, '|' },
 };
+/* Double lines, from U+2550 on, as single ones. */
+static const char double_lines[] = "qxlllkkkmmmjjjtttuuuwwwvvvnnn";
+
+/* False: there is nothing like it. */
+static bool find_drawing(uint32_t code, char *letter, char *plain)
+{
+    if (code >= 0x2550 && code < 0x2550 + sizeof(double_lines) - 1) {
+        *letter = double_lines[code - 0x2550];
+        *plain = *letter == 'q' ? '=' : *letter == 'x' ? '|' : '+';
+        return true;
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(drawings); i++) {
+        if (drawings[i].code == code) {
+            *letter = drawings[i].letter;
+            *plain = drawings[i].plain;
+            return true;
+        }
+    }
+    return false;
+}
 
 static void set_drawing(CursesScreen *screen, bool on, GByteArray *out)
 {
@@ -286,8 +304,8 @@ static void set_drawing(CursesScreen *screen, bool on, GByteArray *out)
 /* In a character set that is not Unicode: as it is, as line drawing, or the nearest of ASCII. */
 static void put_elsewhere(CursesScreen *screen, uint32_t code, GByteArray *out)
 {
-    uint8_t bytes[8], plain = '?';
-    char *from = (char *)&code, *to = (char *)bytes;
+    uint8_t bytes[8], byte = '?';
+    char *from = (char *)&code, *to = (char *)bytes, letter = 0, plain = '?';
     size_t in = 4, room = sizeof(bytes);
 
     if (screen->converter != (iconv_t)-1 &&
@@ -296,18 +314,12 @@ static void put_elsewhere(CursesScreen *screen, uint32_t code, GByteArray *out)
         g_byte_array_append(out, bytes, sizeof(bytes) - room);
         return;
     }
-    for (size_t i = 0; i < G_N_ELEMENTS(drawings); i++) {
-        if (drawings[i].code == code) {
-            uint8_t letter = screen->line_drawing[(uint8_t)drawings[i].letter];
-
-            plain = screen->drawing_works && letter != 0 ? letter : drawings[i].plain;
-            set_drawing(screen, screen->drawing_works && letter != 0, out);
-            g_byte_array_append(out, &plain, 1);
-            return;
-        }
+    if (find_drawing(code, &letter, &plain)) {
+        letter = screen->drawing_works ? screen->line_drawing[(uint8_t)letter] : 0;
+        byte = letter != 0 ? letter : plain;
     }
-    set_drawing(screen, false, out);
-    g_byte_array_append(out, &plain, 1);
+    set_drawing(screen, letter != 0, out);
+    g_byte_array_append(out, &byte, 1);
 }
 
 static void put_character(CursesScreen *screen, uint32_t code, GByteArray *out)

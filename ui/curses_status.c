@@ -27,25 +27,25 @@ void curses_meter_read(CursesMeter *meter, Vm *vm)
     meter->last_us = now_us;
 }
 
-/* Three figures at most: "0", "999", "1.2K", "34M". */
-static void append_rate(GString *out, const char *name, uint64_t rate)
+/* Three figures at most: "r0", "r999", "r1.2K", "r34M". */
+static void append_rate(GString *out, char what, uint64_t rate)
 {
     static const char units[] = "KMGTPE";
     uint64_t tenths = rate * 10;
     unsigned unit = 0;
 
     if (rate < 1000) {
-        g_string_append_printf(out, " %s %u", name, (unsigned)rate);
+        g_string_append_printf(out, " %c%u", what, (unsigned)rate);
         return;
     }
     for (tenths /= 1024; tenths >= 10000; tenths /= 1024) {
         unit++;
     }
     if (tenths < 100) {
-        g_string_append_printf(out, " %s %u.%u%c", name, (unsigned)tenths / 10,
+        g_string_append_printf(out, " %c%u.%u%c", what, (unsigned)tenths / 10,
                                (unsigned)tenths % 10, units[unit]);
     } else {
-        g_string_append_printf(out, " %s %u%c", name, (unsigned)tenths / 10, units[unit]);
+        g_string_append_printf(out, " %c%u%c", what, (unsigned)tenths / 10, units[unit]);
     }
 }
 
@@ -69,10 +69,10 @@ char *curses_status_text(Vm *vm, const CursesMeter *meter, int current)
                            meter->cpu_percent);
     append_screens(out, vm, current);
     g_string_append(out, "  disk");
-    append_rate(out, "r", meter->disk_read);
-    append_rate(out, "w", meter->disk_written);
+    append_rate(out, 'r', meter->disk_read);
+    append_rate(out, 'w', meter->disk_written);
     g_string_append(out, "  net");
-    append_rate(out, "in", meter->net_received);
-    append_rate(out, "out", meter->net_sent);
+    append_rate(out, 'r', meter->net_received);
+    append_rate(out, 's', meter->net_sent);
     return g_string_free(out, FALSE);
 }

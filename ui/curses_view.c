@@ -67,25 +67,40 @@ static void draw_picture(CursesView *view, const CursesFrame *frame, unsigned ro
     view->place = curses_put_picture(&view->sheet, rows, &view->picture, view->blocks);
 }
 
+/* What stands at the right end, from long to short; the last of a list may cover the status. */
+static const char *const move_hints[] = {
+    "Alt-PgUp, PgDn, Home, End: move  Alt-0: hide this line", "Alt-PgUp/PgDn/Home/End: move", NULL
+};
+static const char *const hints[] = {
+    "Alt-1…9: screens  Alt-0: hide this line", "Alt-1…9, Alt-0", "", NULL
+};
+
+static const char *choose_hint(const CursesView *view, unsigned room)
+{
+    const char *const *hint = view->pans ? move_hints : hints;
+
+    while (hint[1] != NULL && g_utf8_strlen(*hint, -1) > room) {
+        hint++;
+    }
+    return *hint;
+}
+
 static void draw_status(CursesView *view, const char *status)
 {
     CursesSheet *sheet = &view->sheet;
-    unsigned row = sheet->rows - 1, column = 0, length;
-    const char *hint = view->notice != NULL
-        ? view->notice : view->pans ? "Alt-PgUp/PgDn/Home/End: move  Alt-0: hide this line"
-                                    : "Alt-1…9: screens  Alt-0: hide this line";
+    unsigned row = sheet->rows - 1, end, length;
+    const char *hint;
 
     for (unsigned i = 0; i < sheet->columns; i++) {
         sheet->cells[(size_t)row * sheet->columns + i] =
             (CursesCell){ ' ', STATUS_FG, STATUS_BG, false };
     }
-    column = curses_sheet_write(sheet, 1, row, status, STATUS_FG, STATUS_BG);
-    length = g_utf8_strlen(hint, -1);
-    if (view->notice != NULL || column + length + 3 <= sheet->columns) {
-        column = MAX(column + 2, length + 1 < sheet->columns ? sheet->columns - length - 1 : 0);
-        curses_sheet_write(sheet, column, row, hint,
-                           view->notice != NULL ? CURSES_COLOR(1) : STATUS_FG, STATUS_BG);
-    }
+    end = curses_sheet_write(sheet, 1, row, status, STATUS_FG, STATUS_BG) + 2;
+    hint = view->notice != NULL ? view->notice
+                                : choose_hint(view, sheet->columns - MIN(end, sheet->columns));
+    length = g_utf8_strlen(hint, -1) + 1;
+    curses_sheet_write(sheet, sheet->columns - MIN(length, sheet->columns), row, hint,
+                       view->notice != NULL ? CURSES_COLOR(1) : STATUS_FG, STATUS_BG);
 }
 
 void curses_view_draw(CursesView *view, const CursesFrame *frame, unsigned columns, unsigned rows,

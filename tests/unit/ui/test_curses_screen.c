@@ -143,7 +143,7 @@ START_TEST(forgetting_draws_all)
 END_TEST
 
 static const struct { const char *term; CursesColors colors; bool mouse; } terminals[] = {
-    { "xterm-256color", CURSES_256, true }, { "linux", CURSES_8, false },
+    { "xterm-256color", CURSES_256, true }, { "linux", CURSES_8, true },
     { "tmux-256color", CURSES_256, true }, { "vt100", CURSES_8, false },
 };
 
