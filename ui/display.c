@@ -168,6 +168,30 @@ static bool opt_absent(Options *options, const char *arg, GError **error)
     return false;
 }
 
+/* ---- by default ---- */
+
+#define DEFAULT_VNC "vnc=localhost:0,to=99,id=default"
+
+void displays_default(Options *options)
+{
+    static const char *const texts[] = { "sdl", DEFAULT_VNC };
+    bool windows = !options->daemonize && (g_getenv("DISPLAY") != NULL ||
+                                           g_getenv("WAYLAND_DISPLAY") != NULL);
+    const char *opts;
+
+    if (options->has_display || options->nographic) {
+        return;
+    }
+    for (size_t i = windows ? 0 : 1; i < G_N_ELEMENTS(texts); i++) {
+        if (find_type(texts[i], &opts) != NULL) {
+            options_later(options, OPTION_STAGE_DISPLAY, "display", texts[i], open_display);
+            return;
+        }
+    }
+}
+
+/* ---- rows ---- */
+
 const Option display_options[] = {
     { "display", "TYPE[,KEY=VALUE…]", "show the screens: none, or of '-display help'",
       opt_display },

@@ -32,6 +32,11 @@ extern const DisplayType display_curses, display_sdl, display_vnc;
 extern const Option display_options[];
 /* One of the displays asked for draws on the terminal. */
 bool displays_want_terminal(const Options *options);
+/*
+ * After parsing: a window where there is a window system, else VNC on this host's first free port;
+ * nothing if something was said of displays.
+ */
+void displays_default(Options *options);
 /* Terminals are as they were, viewers and windows gone.  May be called twice. */
 void displays_close(void);
 bool display_full_screen(void);                                 /* -full-screen was given */

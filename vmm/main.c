@@ -142,6 +142,7 @@ int main(int argc, char **argv)
     if (options->done) {
         return 0;
     }
+    displays_default(options);
     if (options->daemonize) {
         if (options_share_terminal(options)) {
             set_error(&error, "-nographic cannot be used with -daemonize");

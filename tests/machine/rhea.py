@@ -16,6 +16,7 @@ import tempfile
 import time
 
 TERMINAL_CODES = re.compile(rb'\x1b(\[[0-9;?]*[@-~]|[()][0-9A-Z])|[\x0e\x0f]')
+DISPLAYS = {'-display', '-vnc', '-nographic'}          # whose absence gives a machine one by itself
 TIMEOUT = float(os.environ.get('RHEA_TEST_TIMEOUT', '60'))
 
 
@@ -175,6 +176,8 @@ class Machine:
         if hmp:
             self.args += ['-monitor', 'unix:%s,server=on,wait=off' % self.path('hmp')]
         self.args += list(args)
+        if not DISPLAYS.intersection(args):
+            self.args += ['-display', 'none']
         self.stderr = open(self.path('stderr'), 'w+', encoding='utf-8')
         self.process = subprocess.Popen(self.args, stdin=stdin or subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=self.stderr, env=env,
