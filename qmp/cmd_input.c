@@ -57,9 +57,15 @@ static void on_typed(void *opaque, const GError *error)
 bool qmp_type(QmpSession *session, const char *text, const char *layout, const bool *wait,
               GError **error)
 {
-    TypedFn done = wait == NULL || *wait ? on_typed : NULL;
-    QmpPending *pending = qmp_session_defer(session, NULL, NULL);
+    TypedFn done = wait != NULL && *wait ? on_typed : NULL;
+    QmpPending *pending;
 
+    /* This connection's `cont` would wait for the reply. */
+    if (done != NULL && !input_reaches_guest(session->vm)) {
+        set_error(error, "VM not running");
+        return false;
+    }
+    pending = qmp_session_defer(session, NULL, NULL);
     if (!typing_text(session->vm, text, layout != NULL ? layout : display_layout(), done, pending,
                      error)) {
         qmp_pending_drop(pending);
