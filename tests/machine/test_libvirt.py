@@ -1,6 +1,6 @@
 """A domain's life with libvirt: its own emulator driver probes rhea, starts it and works with it.
 
-Domains have no display: there is none to have.
+Their screens are in test_libvirt_display.py.
 """
 import os
 import re

@@ -49,7 +49,7 @@ class Virsh:
             file.write(CONFIG)
         uri = 'qemu:///embed?root=' + self.path('root')
         self.errors = open(self.path('stderr'), 'wb')
-        self.process = subprocess.Popen(['unshare', '-n', 'virsh', '-q', '-c', uri], stdin=subprocess.PIPE,
+        self.process = subprocess.Popen(['unshare', '-n', 'sh', '-c', 'ip link set lo up; exec virsh -q -c "$0"', uri], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=self.errors)
         self.read(PROMPT)
 
@@ -84,6 +84,11 @@ class Virsh:
         if error:
             raise VirshError('%s: %s' % (' '.join(words), error))
         return text
+
+    def inside(self, *command):
+        """Runs a program where its domains listen."""
+        return subprocess.run(['nsenter', '--net=/proc/%d/ns/net' % self.process.pid, *command], check=False,
+                              capture_output=True, text=True, timeout=TIMEOUT)
 
     def close(self):
         self.process.stdin.close()
