@@ -129,9 +129,10 @@ static void write_video_bda(PcBoard *pc)
         { 0x10, 2, 0x0020 },                /* equipment: starts with 80 columns in color */
         { 0x49, 1, VGA_TEXT_MODE }, { 0x4a, 2, VGA_TEXT_COLUMNS },
         { 0x4c, 2, 0x1000 },                /* bytes of a page */
-        { 0x60, 2, 0x0d0e },                /* rows of dots the cursor has */
+        { 0x60, 2, 0x0607 },                /* rows the cursor has, of a CGA's 8 */
         { 0x63, 2, 0x03d4 },                /* port of the CRT controller */
         { 0x84, 1, VGA_TEXT_ROWS - 1 }, { 0x85, 2, VGA_TEXT_POINTS },
+        { 0x87, 1, 0x60 }, { 0x88, 1, 0xf9 }, { 0x89, 1, 0x51 },    /* VGA, 256 KiB, color */
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(fields); i++) {
