@@ -129,9 +129,10 @@ static bool psk_load_client(const TlsCredsObject *self, TlsCreds *creds, const c
     return rc >= 0;
 }
 
+/* GnuTLS reads a server's file at each handshake, wherever the process stands by then. */
 static bool psk_load(const TlsCredsObject *self, TlsCreds *creds, GError **error)
 {
-    g_autofree char *path = NULL;
+    g_autofree char *path = NULL, *absolute = NULL;
 
     if (self->dir == NULL) {
         set_error(error, "Missing 'dir' property value");
@@ -149,7 +150,8 @@ static bool psk_load(const TlsCredsObject *self, TlsCreds *creds, GError **error
         return psk_load_client(self, creds, path, error);
     }
     gnutls_psk_allocate_server_credentials(&creds->keys.psk_server);
-    gnutls_psk_set_server_credentials_file(creds->keys.psk_server, path);
+    absolute = g_canonicalize_filename(path, NULL);
+    gnutls_psk_set_server_credentials_file(creds->keys.psk_server, absolute);
     if (creds->dh != NULL) {
         gnutls_psk_set_server_dh_params(creds->keys.psk_server, creds->dh);
     } else {

@@ -131,11 +131,11 @@ static bool check_peer(TlsSession *session, GError **error)
     return false;
 }
 
-/* What the peer said that makes no difference, or GnuTLS gave way: nothing is lost, once more. */
+/* The peer said what makes no difference, or GnuTLS gave way: nothing is lost, once more. */
 static bool is_passing(int rc)
 {
     return rc == GNUTLS_E_AGAIN || rc == GNUTLS_E_INTERRUPTED ||
-           rc == GNUTLS_E_WARNING_ALERT_RECEIVED || rc == GNUTLS_E_GOT_APPLICATION_DATA;
+           rc == GNUTLS_E_WARNING_ALERT_RECEIVED;
 }
 
 /* The peer's own word, if it gave one, says more. */
