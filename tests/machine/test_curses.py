@@ -343,6 +343,55 @@ def test_resize_pan_and_status(terminal, tmp_path):
     term.shows('☺☻♥♦♣♠•')
 
 
+RESCUE = '/usr/lib/grub-rescue/grub-rescue-cdrom.iso'
+MEMTEST = '/usr/lib/memtest86+/memtest86+x64.iso'
+INSTALLER = '/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64/'
+
+
+@pytest.mark.skipif(not os.path.exists(RESCUE), reason='no grub-rescue-pc package')
+def test_grub_menu(terminal):
+    term = terminal('-cdrom', RESCUE)
+    assert '┌────────' in term.shows('│*GNU/Linux  ')
+    term.keys('Down')
+    term.shows('│*GNU (aka GNU/Hurd)  ')
+    term.keys('Down', 'Down', 'Up', 'Up', 'Up')
+    term.shows('│*GNU/Linux  ')
+    term.keys('c')
+    term.shows('grub>')
+    term.type('echo "[Rhea] {$prefix}" ~^')
+    term.keys('Enter')
+    term.shows(')/boot/grub} ~^')
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists(MEMTEST), reason='no memtest86+ package')
+def test_memtest(terminal):
+    term = terminal('-cdrom', MEMTEST)
+    assert '─┴────' in term.shows('Press <F1> to configure')
+    assert '\x1b[44m' in term.screen('-e') or ';44m' in term.screen('-e')     # blue, as it should be
+    term.keys('F1')
+    term.shows('<F10> Exit menu')
+    term.keys('F10')
+    term.shows('#0')                                    # a test runs
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not os.path.exists(INSTALLER), reason='no debian-installer-12-netboot-amd64 package')
+def test_debian_installer(terminal):
+    """Its text screens, without a frame buffer: language, country, keyboard."""
+    term = terminal('-accel', 'tcg', '-m', '1024', '-kernel', INSTALLER + 'linux', '-initrd', INSTALLER + 'initrd.gz',
+                    '-append', 'vga=normal fb=false nomodeset quiet')
+    screen = term.shows('[!!] Select a language', timeout=900)
+    assert '┌─' in screen and '└─' in screen
+    term.keys('Down', 'Up', 'Enter')
+    term.shows('Select your location', timeout=300)
+    term.keys('Home')
+    term.keys('Enter')
+    term.shows('Configure the keyboard', timeout=300)
+    term.keys('Enter')
+    term.shows('etect', timeout=600)
+
+
 # ---- what is typed ----
 
 def serial(folder):
