@@ -116,7 +116,9 @@ static void take_encoding(VncViewer *viewer, int32_t number)
     case PSEUDO_DESKTOP_SIZE_EXT: viewer->takes_size_ext = true; break;
     case PSEUDO_POINTER:          viewer->takes_pointer = true; break;
     case PSEUDO_KEYS:             viewer->takes_keys = true; break;
-    case PSEUDO_LEDS:             viewer->takes_leds = true; break;
+    case PSEUDO_LEDS:
+        viewer->takes_leds = vnc_screen_config(viewer->screen)->lock_key_sync;
+        break;
     case PSEUDO_LAST_RECT:        viewer->client->enableLastRectEncoding = TRUE; break;
     case PSEUDO_QUALITY_0 ... PSEUDO_QUALITY_9:
         set_quality(viewer, number - PSEUDO_QUALITY_0);

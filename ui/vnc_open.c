@@ -78,7 +78,8 @@ static bool open_screen(VncServer *server, GError **error)
     const VncOptions *options = &server->options;
     VncScreenConfig config = {
         .keymap = keymap_find(display_layout(), error), .share = options->share_policy,
-        .lossy = options->lossy, .need_password = server->need_password,
+        .lossy = options->lossy, .lock_key_sync = options->lock_key_sync,
+        .need_password = server->need_password,
         .viewers_max = options->connections,
         .key_delay_ns = options->key_delay_ms * INT64_C(1000000),
     };
@@ -92,7 +93,6 @@ static bool open_screen(VncServer *server, GError **error)
         return false;
     }
     vnc_screen_set_console(server->screen, console);
-    vnc_screen_pointer_mode(server->screen, input_is_absolute(server->vm));
     return true;
 }
 

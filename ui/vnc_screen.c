@@ -59,12 +59,16 @@ static VncViewer *viewer_at(const VncScreen *screen, guint i)
     return g_ptr_array_index(screen->viewers, i);
 }
 
-/* ---- lights ---- */
+/* ---- lights, and the kind of pointer ---- */
 
-static void update_leds(VncScreen *screen)
+static void update_input(VncScreen *screen)
 {
     unsigned leds = keyboard_leds(screen->vm);
+    bool absolute = input_is_absolute(screen->vm);
 
+    if (screen->absolute != absolute) {
+        vnc_screen_pointer_mode(screen, absolute);
+    }
     for (guint i = 0; i < screen->viewers->len; i++) {
         vnc_viewer_set_leds(viewer_at(screen, i), leds);
     }
@@ -75,7 +79,7 @@ static gboolean on_leds_timer(gpointer opaque)
     VncScreen *screen = opaque;
 
     unschedule(&screen->leds_timer);
-    update_leds(screen);
+    update_input(screen);
     return G_SOURCE_REMOVE;
 }
 
@@ -95,7 +99,7 @@ static gboolean on_flush(gpointer opaque)
     for (guint i = 0; i < screen->viewers->len; i++) {
         vnc_viewer_damage(viewer_at(screen, i), screen->changed);
     }
-    update_leds(screen);
+    update_input(screen);
     return G_SOURCE_REMOVE;
 }
 

@@ -26,6 +26,7 @@ typedef struct VncScreenConfig {
     const Keymap *keymap;
     VncShare share;
     bool lossy;                         /* JPEG where a viewer asks for it */
+    bool lock_key_sync;                 /* viewers are told of the keyboard's lights */
     bool need_password;                 /* VncAuth; check_password() decides */
     unsigned viewers_max;               /* -vnc connections= */
     int64_t key_delay_ns;
