@@ -9,6 +9,7 @@
 #include "net.h"
 #include "qmp_api.h"
 #include "qmp_dispatch.h"
+#include "tls_creds.h"
 #include "user_object.h"
 
 static const char *const on_off[] = { "on", "off", NULL };
@@ -414,6 +415,9 @@ void candidates_chardev_text(Monitor *mon, const CompleteAt *at, GPtrArray *out)
                 add_key(out, option->name);
             } else if (g_str_equal(option->name, place.key) && option->kind == CHAR_OPTION_BOOL) {
                 add_all(out, on_off);
+            } else if (g_str_equal(option->name, place.key) &&
+                       g_str_equal(option->name, "tls-creds")) {
+                user_objects_foreach(TLS_CREDS_BASE, add_object, out);
             }
         }
     }

@@ -46,7 +46,7 @@ BEFORE = {
 def machine():
     with Machine('-S', '-accel', 'tcg', '-display', 'none', '-nodefaults', '-smp', '2',
                  '-chardev', 'ringbuf,id=rb0', '-object', 'iothread,id=io0', '-netdev', 'user,id=net1',
-                 '-device', 'e1000,netdev=net1,id=nic0', '-drive', 'if=ide,media=cdrom,id=cd0',
+                 '-object', 'tls-creds-anon,id=tls0', '-device', 'e1000,netdev=net1,id=nic0', '-drive', 'if=ide,media=cdrom,id=cd0',
                  '-device', 'virtio-scsi-pci,id=scsi0', '-device', 'virtio-balloon-pci,id=balloon0',
                  '-device', 'VGA,id=video0', '-vnc', '127.0.0.1:500,to=900', hmp=True) as running:
         yield running
@@ -111,6 +111,7 @@ OFFERED = [
     ('netdev_add user,restrict=', ['on', 'off']), ('netdev_add stream,id=x,', ['addr.']),
     ('chardev-add ', ['socket', 'null']), ('chardev-add socket,', ['path=', 'server=', 'mux=', 'id=']),
     ('chardev-add socket,server=', ['on', 'off']), ('chardev-change rb0 socket,', ['path=']),
+    ('chardev-add socket,tls-creds=', ['tls0']),
     ('qom-list /', ['machine', 'objects']), ('qom-list /objects/', ['io0']), ('qom-get nic0 ', ['mac', 'netdev']),
     ('type -l ', ['de-ch', 'en-us']), ('sendkey ctrl-', ['alt', 'delete']), ('watchdog_action ', ['pause', 'reset']), ('cpu ', ['0', '1']),
     ('set ', ['color', 'pager', 'terminal']), ('set pager ', ['on', 'off']), ('json ', ['info', 'query-status']),

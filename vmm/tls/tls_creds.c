@@ -274,8 +274,7 @@ static TlsCredsObject *object_find(const char *id, GError **error)
         set_error(error, "No TLS credentials with id '%s'", id);
         return NULL;
     }
-    if (obj->type != &tls_creds_anon_type && obj->type != &tls_creds_psk_type &&
-        obj->type != &tls_creds_x509_type) {
+    if (g_strcmp0(obj->type->base, TLS_CREDS_BASE) != 0) {
         set_error(error, "Object with id '%s' is not TLS credentials", id);
         return NULL;
     }
@@ -340,19 +339,19 @@ static const Property x509_props[] = {
 };
 
 const ObjectType tls_creds_anon_type = {
-    .name = "tls-creds-anon", .help = "TLS without proof of who the peer is",
-    .size = sizeof(TlsCredsObject), .props = anon_props, .complete = creds_complete,
-    .finish = creds_finish,
+    .name = "tls-creds-anon", .base = TLS_CREDS_BASE,
+    .help = "TLS without proof of who the peer is", .size = sizeof(TlsCredsObject),
+    .props = anon_props, .complete = creds_complete, .finish = creds_finish,
 };
 
 const ObjectType tls_creds_psk_type = {
-    .name = "tls-creds-psk", .help = "TLS with keys both sides know",
+    .name = "tls-creds-psk", .base = TLS_CREDS_BASE, .help = "TLS with keys both sides know",
     .size = sizeof(TlsCredsObject), .props = psk_props, .complete = creds_complete,
     .finish = creds_finish,
 };
 
 const ObjectType tls_creds_x509_type = {
-    .name = "tls-creds-x509", .help = "TLS with certificates",
+    .name = "tls-creds-x509", .base = TLS_CREDS_BASE, .help = "TLS with certificates",
     .size = sizeof(TlsCredsObject), .props = x509_props, .complete = creds_complete,
     .finish = creds_finish,
 };

@@ -14,6 +14,7 @@ typedef enum TlsEndpoint { TLS_ENDPOINT_CLIENT, TLS_ENDPOINT_SERVER } TlsEndpoin
 
 typedef struct TlsCreds TlsCreds;
 
+#define TLS_CREDS_BASE "tls-creds"          /* what their types have in common */
 extern const ObjectType tls_creds_anon_type, tls_creds_psk_type, tls_creds_x509_type;
 
 /* What the object with that id holds, for that end of a connection; a new reference. */
