@@ -63,9 +63,12 @@ typedef struct VncServerInfo {
     const GArray *addresses;                    /* VncAddress */
     const GPtrArray *peers;                     /* VncPeer *, oldest first */
 } VncServerInfo;
-void vnc_info(const VncServer *server, VncServerInfo *info);    /* borrowed until anything changes */
+/* Borrowed until anything changes. */
+void vnc_info(const VncServer *server, VncServerInfo *info);
 
 /* Who hears VNC_CONNECTED, VNC_INITIALIZED and VNC_DISCONNECTED: QMP. */
-typedef enum VncEvent { VNC_EVENT_CONNECTED, VNC_EVENT_INITIALIZED, VNC_EVENT_DISCONNECTED } VncEvent;
+typedef enum VncEvent {
+    VNC_EVENT_CONNECTED, VNC_EVENT_INITIALIZED, VNC_EVENT_DISCONNECTED
+} VncEvent;
 void vnc_set_listener(void (*fn)(VncEvent event, const VncServer *server, const VncAddress *at,
                                  const VncPeer *peer));

@@ -1,6 +1,7 @@
 /* Passwords of VNC servers.  See vnc_auth.h. */
 #include "vnc_auth.h"
 
+#include <arpa/inet.h>
 #include <nettle/des.h>
 #include <string.h>
 
@@ -226,22 +227,36 @@ static bool wait_turn(VncAuth *auth, const char *host)
     return turn;
 }
 
+/* Whom an address stands for: of IPv6 its network, as everybody has 2^64 addresses.  New string. */
+static char *guesser_name(const char *host)
+{
+    struct in6_addr addr;
+    char text[INET6_ADDRSTRLEN];
+
+    if (inet_pton(AF_INET6, host, &addr) != 1 || IN6_IS_ADDR_V4MAPPED(&addr)) {
+        return g_strdup(host);
+    }
+    memset(&addr.s6_addr[8], 0, 8);
+    return g_strdup(inet_ntop(AF_INET6, &addr, text, sizeof(text)));
+}
+
 bool vnc_auth_check(VncAuth *auth, const char *host, const char *service,
                     const uint8_t challenge[VNC_CHALLENGE_SIZE],
                     const uint8_t response[VNC_CHALLENGE_SIZE])
 {
+    g_autofree char *name = guesser_name(host);
     const char *wrong;
     Guesser *guesser;
 
     g_mutex_lock(&auth->lock);
-    if (!wait_turn(auth, host)) {
+    if (!wait_turn(auth, name)) {
         g_mutex_unlock(&auth->lock);
         return false;
     }
     wrong = judge(auth, challenge, response);
-    guesser = guesser_find(auth, host);
+    guesser = guesser_find(auth, name);
     if (wrong != NULL) {
-        guesser_failed(auth, host);
+        guesser_failed(auth, name);
     } else if (guesser != NULL && guesser->waiting == 0) {
         guesser_forget(guesser);
     }

@@ -98,6 +98,20 @@ START_TEST(guesses_take_longer_and_longer)
 }
 END_TEST
 
+/* Everybody has 2^64 addresses of IPv6. */
+START_TEST(a_network_is_one_guesser)
+{
+    VncAuth *auth = vnc_auth_new("test");
+
+    vnc_auth_set_password(auth, "hush");
+    ck_assert(!try_password(auth, "2001:db8::1", "x"));
+    ck_assert_int_gt(seconds_of(auth, "2001:db8::2", "hush", true), G_USEC_PER_SEC / 5);
+    ck_assert(!try_password(auth, "2001:db8::1", "x"));
+    ck_assert_int_lt(seconds_of(auth, "2001:db8:0:1::1", "hush", true), G_USEC_PER_SEC / 5);
+    vnc_auth_unref(auth);
+}
+END_TEST
+
 /* More addresses than there are rows: the oldest is forgotten. */
 START_TEST(what_is_remembered_is_bounded)
 {
@@ -155,4 +169,4 @@ END_TEST
 
 CHECK_MAIN("vnc_auth", CASES(answer_row, answers), CASES(password_row, passwords),
            CASE(an_echo_is_no_answer), CASE(guesses_take_longer_and_longer),
-           CASE(what_is_remembered_is_bounded), CASE(nobody_waits_when_it_closes))
+           CASE(a_network_is_one_guesser), CASE(what_is_remembered_is_bounded), CASE(nobody_waits_when_it_closes))
