@@ -46,7 +46,8 @@ BEFORE = {
 def machine():
     with Machine('-S', '-accel', 'tcg', '-display', 'none', '-nodefaults', '-smp', '2',
                  '-chardev', 'ringbuf,id=rb0', '-object', 'iothread,id=io0', '-netdev', 'user,id=net1',
-                 '-object', 'tls-creds-anon,id=tls0', '-device', 'e1000,netdev=net1,id=nic0', '-drive', 'if=ide,media=cdrom,id=cd0',
+                 '-object', 'tls-creds-anon,id=tls0', '-device', 'e1000,netdev=net1,id=nic0',
+                 '-drive', 'if=ide,media=cdrom,id=cd0',
                  '-device', 'virtio-scsi-pci,id=scsi0', '-device', 'virtio-balloon-pci,id=balloon0',
                  '-device', 'VGA,id=video0', '-vnc', '127.0.0.1:500,to=900', hmp=True) as running:
         yield running
