@@ -27,6 +27,7 @@ struct CursesScreen {
     bool erase_is_8;
     char line_drawing[128];             /* VT100's letter → the terminal's own; 0: none */
     bool drawing_works;
+    bool scrolls_at_corner;             /* once the last column of the last row is written */
     /* what the terminal shows */
     CursesSheet shown;
     bool valid;
@@ -87,18 +88,19 @@ static char *color_string(const char *name, int n)
 static void learn_colors(CursesScreen *screen, bool true_color)
 {
     int colors = tigetnum((char *)"colors");
-    int n = MIN(colors, 256);
 
-    screen->colors = true_color || has_true_color() ? CURSES_TRUE
-                   : colors >= 256 ? CURSES_256 : colors >= 16 ? CURSES_16 : CURSES_8;
-    for (int i = 0; i < 256; i++) {
-        if (screen->colors == CURSES_TRUE && i < 16) {
+    if (true_color || has_true_color()) {           /* such terminals take ECMA-48's for the 16 */
+        screen->colors = CURSES_TRUE;
+        for (int i = 0; i < 16; i++) {
             screen->fg[i] = g_strdup_printf("\033[%dm", i < 8 ? 30 + i : 82 + i);
             screen->bg[i] = g_strdup_printf("\033[%dm", i < 8 ? 40 + i : 92 + i);
-        } else if (i < n) {
-            screen->fg[i] = color_string("setaf", i);
-            screen->bg[i] = color_string("setab", i);
         }
+        return;
+    }
+    screen->colors = colors >= 256 ? CURSES_256 : colors >= 16 ? CURSES_16 : CURSES_8;
+    for (int i = 0; i < MIN(colors, 256); i++) {
+        screen->fg[i] = color_string("setaf", i);
+        screen->bg[i] = color_string("setab", i);
     }
 }
 
@@ -194,6 +196,7 @@ CursesScreen *curses_screen_new(const char *term, const char *charset, bool true
     screen->term = g_strdup(term);
     screen->utf8 = g_ascii_strcasecmp(charset, "UTF-8") == 0;
     screen->converter = screen->utf8 ? (iconv_t)-1 : iconv_open(charset, "UTF-32LE");
+    screen->scrolls_at_corner = tigetflag((char *)"am") > 0 && tigetflag((char *)"xenl") <= 0;
     learn_colors(screen, true_color);
     learn_keys(screen);
     learn_line_drawing(screen);
@@ -431,8 +434,9 @@ static void draw_row(CursesScreen *screen, const CursesSheet *sheet, unsigned ro
 {
     const CursesCell *want = sheet->cells + (size_t)row * sheet->columns;
     CursesCell *have = screen->shown.cells + (size_t)row * sheet->columns;
+    bool corner = row + 1 == sheet->rows && screen->scrolls_at_corner;
 
-    for (unsigned column = 0; column < sheet->columns; column++) {
+    for (unsigned column = 0; column < sheet->columns - corner; column++) {
         if (screen->valid && same_cell(&want[column], &have[column])) {
             continue;
         }

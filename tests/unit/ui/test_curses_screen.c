@@ -161,6 +161,24 @@ START_TEST(terminal_row)
 }
 END_TEST
 
+/* It would scroll: the last cell of the last row stays empty where the terminal has no "xenl". */
+START_TEST(the_corner_of_a_terminal_that_scrolls)
+{
+    static const char *const terms[] = { "ansi", "xterm-256color" };
+    CursesScreen *screen = open_screen(terms[_i], "UTF-8", false);
+    CursesSheet sheet = { 0 };
+    const char *bytes;
+
+    curses_sheet_resize(&sheet, 4, 2);
+    curses_sheet_write(&sheet, 0, 1, "abcd", I(7), I(0));
+    bytes = drawn(screen, &sheet);
+    ck_assert_ptr_nonnull(strstr(bytes, "abc"));
+    ck_assert_int_eq(strstr(bytes, "abcd") != NULL, _i == 1);
+    curses_sheet_finish(&sheet);
+    close_screen(screen);
+}
+END_TEST
+
 static const struct { const char *term, *why; } useless[] = {
     { "no-such-terminal", "'no-such-terminal'" }, { "dumb", "'dumb'" },
 };
@@ -176,4 +194,5 @@ END_TEST
 
 CHECK_MAIN("curses_screen", CASES(look_row, looks), CASES(change_row, changes),
            CASE(cursor_comes_and_goes), CASE(forgetting_draws_all), CASES(terminal_row, terminals),
+           TIMES(the_corner_of_a_terminal_that_scrolls, 2),
            CASES(useless_row, useless))
