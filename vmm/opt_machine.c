@@ -84,7 +84,10 @@ static void add_accels(Options *options, const char *names)
     }
 }
 
+/* Three each: set_choice() names them. */
 static const char *const irqchip_kinds[] = { "on", "off", "split", NULL };
+
+static const char *const vmport_kinds[] = { "on", "off", "auto", NULL };
 
 #define IN_CONFIG(field) offsetof(VmConfig, field)
 
@@ -107,19 +110,21 @@ static const KeyField machine_fields[] = {
     { "pit", KEY_BOOL, IN_CONFIG(pit), .help = "the interval timer" },
     { "smm", KEY_BOOL, IN_CONFIG(smm), .help = "system management mode" },
     { "usb", KEY_BOOL, IN_CONFIG(usb), .help = "a USB controller" },
+    { "vmport", KEY_CHOICE, IN_CONFIG(vmport), vmport_kinds,
+      .help = "VMware's port and mouse; auto is on" },
     {}
 };
 
-static bool set_irqchip(Options *options, const char *value, GError **error)
+static bool set_choice(Options *options, const KeyField *field, const char *value, GError **error)
 {
-    if (!g_strv_contains(irqchip_kinds, value)) {
-        set_error(error,
-                  "Parameter 'kernel_irqchip' does not accept value '%s': expected on, off or "
-                  "split",
-                  value);
+    const char *const *kinds = field->choices;
+
+    if (!g_strv_contains(kinds, value)) {
+        set_error(error, "Parameter '%s' does not accept value '%s': expected %s, %s or %s",
+                  field->name, value, kinds[0], kinds[1], kinds[2]);
         return false;
     }
-    option_replace(&options->config.kernel_irqchip, value);
+    option_replace((char **)((char *)&options->config + field->offset), value);
     return true;
 }
 
@@ -139,6 +144,9 @@ static bool unknown_machine_prop(const Options *options, const char *key, GError
 
 static const KeyField *machine_field(const char *key)
 {
+    if (g_str_equal(key, "kernel-irqchip")) {
+        key = "kernel_irqchip";
+    }
     for (const KeyField *field = machine_fields; field->name != NULL; field++) {
         if (g_str_equal(field->name, key)) {
             return field;
@@ -156,11 +164,11 @@ static bool set_machine_prop(Options *options, const char *key, const char *valu
         add_accels(options, value);
         return true;
     }
-    if (g_str_equal(key, "kernel_irqchip") || g_str_equal(key, "kernel-irqchip")) {
-        return set_irqchip(options, value, error);
-    }
     if (field == NULL) {
         return unknown_machine_prop(options, key, error);
+    }
+    if (field->kind == KEY_CHOICE) {
+        return set_choice(options, field, value, error);
     }
     place = (char *)&options->config + field->offset;
     if (field->kind == KEY_STRING) {
@@ -220,7 +228,8 @@ static bool accel_apply(Options *options, const AccelArgs *args, GError **error)
                   args->thread);
         return false;
     }
-    return args->irqchip == NULL || set_irqchip(options, args->irqchip, error);
+    return args->irqchip == NULL ||
+           set_machine_prop(options, "kernel_irqchip", args->irqchip, error);
 }
 
 static bool opt_accel(Options *options, const char *arg, GError **error)

@@ -116,7 +116,6 @@ def check(expected, got, known):
 
 ABSENT_PARTS = [
     (r'^-.*(kvmvapic|i440FX-pcihost.*kvmvapic)', 'the option ROM that patches Windows XP is not modelled'),
-    (r'^-.*(vmport|vmmouse)', "VMware's port and mouse are not modelled; USB tablets serve"),
     (r'^-.*(isa-fdc|floppy-bus)', 'floppy drives are not modelled'),
     (r'^-.*(i2c|smbus-eeprom)', "no memory modules' data on the SMBus"),
 ]
@@ -172,7 +171,7 @@ QDM_KNOWN = {
     'apic': "it sits on a bus of its CPU's",
     'kvm-apic': 'the same',
     'i8042': "only the board's is there",
-    'mc146818rtc': 'the same',
+    'mc146818rtc': 'the same', 'vmmouse': 'the same',
 }
 
 

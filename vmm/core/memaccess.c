@@ -132,7 +132,8 @@ void mem_region_store(MemRegion *mr, uint64_t offset, uint64_t value, unsigned s
 
 /*
  * A register is accessed whole even where a neighbour of higher priority covers some of its bytes,
- * as the reset control at port cf9 does with PCI's configuration address at cf8.
+ * as the reset control at port cf9 does with PCI's configuration address at cf8.  One that is
+ * narrower than any access it takes has them at its address, as a port of one byte read as four.
  */
 static bool whole(const FlatRange *range, uint64_t addr, unsigned size)
 {
@@ -144,7 +145,8 @@ static bool whole(const FlatRange *range, uint64_t addr, unsigned size)
     }
     uint64_t offset = range->offset + (addr - range->addr);
     return range->mr->kind == MEM_IO && offset < range->mr->size &&
-           size <= range->mr->size - offset;
+           (size <= range->mr->size - offset ||
+            (offset == 0 && size <= range->mr->ops->min_size));
 }
 
 uint64_t mem_load(AddressSpace *as, uint64_t addr, unsigned size, MemResult *result)

@@ -117,8 +117,8 @@ void vm_config_finish(VmConfig *config)
         config->name, config->process_name, config->mem_backend, config->mem_path, config->cpu_model,
         config->boot_once, config->boot_splash, config->kernel,
         config->initrd, config->append, config->bios, config->dtb, config->data_dir,
-        config->kernel_irqchip, config->boot_order, config->rtc_base, config->panic_action,
-        config->watchdog_action,
+        config->kernel_irqchip, config->vmport, config->boot_order, config->rtc_base,
+        config->panic_action, config->watchdog_action,
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(owned); i++) {

@@ -34,6 +34,7 @@ typedef struct VmConfig {
     char *kernel, *initrd, *append, *bios, *dtb;
     char *data_dir;                         /* -L */
     char *kernel_irqchip;                   /* on|off|split or NULL */
+    char *vmport;                           /* on|off|auto or NULL: auto */
     bool hpet, acpi, smm, graphics, pit;    /* -machine suboptions; graphics: -nographic clears */
     bool usb;                               /* a USB controller on the board */
     bool dump_guest_core, mem_merge;        /* of the machine's memory without a backend */
@@ -93,6 +94,11 @@ struct Vm {
     void (*cpu_kick)(X86Cpu *cpu);          /* any thread: wake it or make it leave the guest */
     /* a vCPU stands at a point of the debugger's; set by whoever sets points */
     void (*debug_settle)(Vm *vm);
+    /*
+     * The general registers of the vCPU that is in the middle of a port access, fetched from its
+     * engine or put back; NULL: they are in the struct.
+     */
+    void (*port_registers)(X86Cpu *cpu, bool put);
     X86Cpu *(*current_cpu)(void);         /* the vCPU whose thread this is, or NULL; set by accel */
     /* an MSI write from a device: (address, data) */
     void (*msi_send)(Vm *vm, uint64_t address, uint32_t data);

@@ -25,3 +25,5 @@ void ps2_key_event(Device *kbd, unsigned key, bool down);
 enum { MOUSE_LEFT = 1, MOUSE_RIGHT = 2, MOUSE_MIDDLE = 4, MOUSE_SIDE = 8, MOUSE_EXTRA = 16 };
 /* Relative motion, right and down positive; wheel steps, away from the user negative. */
 void ps2_mouse_event(Device *mouse, int dx, int dy, int dwheel, unsigned buttons);
+/* A packet without motion, if the guest takes any: another pointer wants its interrupt. */
+void ps2_mouse_nudge(Device *mouse);

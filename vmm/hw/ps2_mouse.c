@@ -22,6 +22,8 @@ enum {
 #define STATUS_ENABLED  0x20
 #define STATUS_SCALE_2  0x10
 
+#define PACKET_MAX      4
+
 #define PACKET_ALWAYS   0x08
 #define PACKET_X_SIGN   0x10
 #define PACKET_Y_SIGN   0x20
@@ -78,19 +80,34 @@ static bool has_news(const Mouse *mouse)
            mouse->mouse_buttons != mouse->sent_buttons;
 }
 
-/*
- * Stream mode: as many packets as there is motion and room for; the rest goes with the next event.
- */
-static void send_packets(Mouse *mouse)
+static void send_packet(Mouse *mouse)
 {
     uint8_t packet[4];
 
-    if (!(mouse->mouse_status & STATUS_ENABLED) || mouse->mouse_status & STATUS_REMOTE ||
-        mouse->mouse_wrap) {
-        return;
+    ps2_report(&mouse->port, packet, make_packet(mouse, packet));
+}
+
+/* Stream mode, and there is room for a packet. */
+static bool may_send(const Mouse *mouse)
+{
+    return mouse->mouse_status & STATUS_ENABLED && !(mouse->mouse_status & STATUS_REMOTE) &&
+           !mouse->mouse_wrap && PS2_QUEUE_SIZE - mouse->port.events.count >= PACKET_MAX;
+}
+
+/* As many packets as there is motion and room for; the rest goes with the next event. */
+static void send_packets(Mouse *mouse)
+{
+    while (has_news(mouse) && may_send(mouse)) {
+        send_packet(mouse);
     }
-    while (has_news(mouse) && PS2_QUEUE_SIZE - mouse->port.events.count >= sizeof(packet)) {
-        ps2_report(&mouse->port, packet, make_packet(mouse, packet));
+}
+
+void ps2_mouse_nudge(Device *dev)
+{
+    Mouse *mouse = DEVICE_CAST(dev, Mouse);
+
+    if (may_send(mouse)) {
+        send_packet(mouse);
     }
 }
 

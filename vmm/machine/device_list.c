@@ -33,6 +33,8 @@
 #include "usb.h"
 #include "vga_pci.h"
 #include "virtio_devices.h"
+#include "vmmouse.h"
+#include "vmport.h"
 
 const DeviceType *const device_types[] = {
     &apic_type,
@@ -106,6 +108,8 @@ const DeviceType *const device_types[] = {
     &virtio_serial_pci_non_transitional_type,
     &virtio_serial_pci_transitional_type,
     &virtio_serial_pci_type,
+    &vmmouse_type,
+    &vmport_type,
     &virtconsole_type,
     &virtserialport_type,
     NULL

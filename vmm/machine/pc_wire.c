@@ -12,6 +12,7 @@
 #include "apic.h"
 #include "hpet.h"
 #include "i440fx.h"
+#include "i8042.h"
 #include "i8254.h"
 #include "i8257.h"
 #include "i8259.h"
@@ -22,6 +23,7 @@
 #include "pcspk.h"
 #include "piix3.h"
 #include "rhea_error.h"
+#include "vmmouse.h"
 #include "x86_cpu.h"
 
 /* Makes and realizes a part; `name`: its place below /machine, NULL: unattached.  NULL: error. */
@@ -247,6 +249,22 @@ static bool make_bridges(PcBoard *pc, GError **error)
     return pc->piix3 != NULL;
 }
 
+static bool make_vmware_parts(PcBoard *pc, Bus *isa, GError **error)
+{
+    Device *port, *mouse;
+
+    if (g_strcmp0(pc->vm->config.vmport, "off") == 0) {
+        return true;
+    }
+    port = make_part(pc, "vmport", NULL, isa, NULL, error);
+    mouse = port != NULL ? make_part(pc, "vmmouse", NULL, isa, NULL, error) : NULL;
+    if (mouse == NULL) {
+        return false;
+    }
+    vmmouse_connect(mouse, port, i8042_mouse(pc->kbd));
+    return true;
+}
+
 static bool make_isa_parts(PcBoard *pc, Bus *isa, GError **error)
 {
     if (!i8257_pair_new(pc->vm, isa, error) || !make_pics(pc, isa, error) ||
@@ -254,7 +272,8 @@ static bool make_isa_parts(PcBoard *pc, Bus *isa, GError **error)
         return false;
     }
     pc->kbd = make_part(pc, "i8042", NULL, isa, NULL, error);
-    return pc->kbd && make_part(pc, "port92", NULL, isa, NULL, error);
+    return pc->kbd && make_vmware_parts(pc, isa, error) &&
+           make_part(pc, "port92", NULL, isa, NULL, error);
 }
 
 bool pc_make_parts(PcBoard *pc, GError **error)

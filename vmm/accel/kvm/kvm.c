@@ -184,6 +184,7 @@ static void kvm_finish(Vm *vm)
     }
     kvm.vm_fd = kvm.fd = -1;
     vm->engine_cpuid = NULL;
+    vm->port_registers = NULL;
 }
 
 static bool kvm_init(Vm *vm, GError **error)
@@ -209,6 +210,7 @@ static bool kvm_init(Vm *vm, GError **error)
     }
     kvm_install_kick_handler();
     vm->engine_cpuid = kvm_engine_cpuid;
+    vm->port_registers = kvm_port_registers;
     vm_subscribe(vm, machine_event, NULL);
     return true;
 

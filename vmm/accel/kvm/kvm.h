@@ -100,6 +100,8 @@ void kvm_install_kick_handler(void);
 
 /* kvm_state.c, kvm_msr.c */
 void kvm_get_state(X86Cpu *cpu);
+/* For vm->port_registers. */
+void kvm_port_registers(X86Cpu *cpu, bool put);
 void kvm_put_state(X86Cpu *cpu);
 /*
  * As put_state(), when KVM_RUN comes next: registers may wait in the shared page for it.  Whoever

@@ -156,6 +156,15 @@ static void put_regs(X86Cpu *cpu, bool later)
     part_put(cpu, &part_regs, &regs, later);
 }
 
+void kvm_port_registers(X86Cpu *cpu, bool put)
+{
+    if (put) {
+        put_regs(cpu, false);
+    } else {
+        get_regs(cpu);
+    }
+}
+
 /* ---- system registers ---- */
 
 static X86Seg seg_from_kvm(const struct kvm_segment *from)
