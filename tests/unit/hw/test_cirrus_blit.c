@@ -97,7 +97,7 @@ static bool source_color(const BlitSetup *b, unsigned row, unsigned x, unsigned 
         *value = (bit ? b->fg : b->bg) >> 8 * byte;
         return !(b->mode & BLIT_TRANSPARENT) || bit == wanted;
     }
-    *value = source_byte(b, b->from & ~7u,
+    *value = source_byte(b, b->from & ~(8 * pitch - 1),
                          (b->from + row) % 8 * pitch + x % 8 * b->pixel_bytes + byte);
     return true;
 }

@@ -384,11 +384,13 @@ static void fill_solid(const Blit *blit)
     }
 }
 
+/* A pattern lies where its size divides the address. */
 static void fill_pattern(const Blit *blit)
 {
     uint8_t bytes[PATTERN_SIDE * PATTERN_SIDE * 4];
+    unsigned n = pattern_bytes(blit);
 
-    copy_out(blit, bytes, blit->from & ~(PATTERN_SIDE - 1), pattern_bytes(blit));
+    copy_out(blit, bytes, blit->from & ~(n - 1), n);
     draw_rows(blit, bytes);
 }
 
