@@ -85,22 +85,30 @@ static bool run_hot_key(SdlUser *user, SdlWindow *window, const SDL_KeyboardEven
 
 /* ---- keys ---- */
 
+static bool is_modifier(SDL_Scancode code)
+{
+    return code >= SDL_SCANCODE_LCTRL && code <= SDL_SCANCODE_RGUI;
+}
+
 static void on_key(SdlUser *user, SdlWindow *window, const SDL_Event *event)
 {
     const SDL_Keysym *sym = &event->key.keysym;
     bool down = event->type == SDL_KEYDOWN;
     uint32_t bit = 1u << (sym->scancode % 32), *word = &user->down[sym->scancode / 32];
+    uint32_t keysym = window->screen->is_text ? sdl_keysym(*sym) : 0;
     unsigned key = sdl_key(sym->scancode);
 
     if (down && run_hot_key(user, window, &event->key)) {
         return;
     }
+    if (down && window->screen->is_text && keysym == 0 && !is_modifier(sym->scancode)) {
+        return;                                 /* its characters come as text */
+    }
     if (key == KEY_INVALID || (!down && !(*word & bit))) {
         return;                                 /* its going down was a hot-key, or elsewhere */
     }
     *word = down ? *word | bit : *word & ~bit;
-    post_to(user, window, (SdlPost){ .kind = SDL_POST_KEY, .key = {
-        key, window->screen->is_text ? sdl_keysym(*sym) : 0, down } });
+    post_to(user, window, (SdlPost){ .kind = SDL_POST_KEY, .key = { key, keysym, down } });
 }
 
 static void on_text(SdlUser *user, SdlWindow *window, const SDL_Event *event)

@@ -63,10 +63,44 @@ static bool opt_balloon(Options *options, const char *arg, GError **error)
     return true;
 }
 
+/* ---- windows ---- */
+
+static bool opt_sdl(Options *options, const char *arg, GError **error)
+{
+    option_tell_today("-sdl", "-display sdl");
+    return options_apply(options, "display", "sdl", error);
+}
+
+/* What was said beside -sdl is a part of it now. */
+static bool fail_with_sdl(const char *part, GError **error)
+{
+    set_error(error, "write -display sdl,%s", part);
+    return false;
+}
+
+static bool opt_alt_grab(Options *options, const char *arg, GError **error)
+{
+    return fail_with_sdl("grab-mod=lshift-lctrl-lalt", error);
+}
+
+static bool opt_ctrl_grab(Options *options, const char *arg, GError **error)
+{
+    return fail_with_sdl("grab-mod=rctrl", error);
+}
+
+static bool opt_no_quit(Options *options, const char *arg, GError **error)
+{
+    return fail_with_sdl("window-close=off", error);
+}
+
 const Option historic_options[] = {
     { "no-hpet", NULL, "-machine hpet=off", opt_no_hpet },
     { "no-acpi", NULL, "-machine acpi=off", opt_no_acpi },
     { "realtime", "mlock=on|off", "-overcommit mem-lock=on|off", opt_realtime },
     { "balloon", "virtio|none", "-device virtio-balloon", opt_balloon },
+    { "sdl", NULL, "-display sdl", opt_sdl },
+    { "alt-grab", NULL, "refused: -display sdl,grab-mod=lshift-lctrl-lalt", opt_alt_grab },
+    { "ctrl-grab", NULL, "refused: -display sdl,grab-mod=rctrl", opt_ctrl_grab },
+    { "no-quit", NULL, "refused: -display sdl,window-close=off", opt_no_quit },
     {}
 };
