@@ -38,7 +38,7 @@ static const struct { const char *text, *message; } bad[] = {
     { "bogus,id=c", "'bogus' is not a valid char driver name" },
     { "sockt,id=c", "'sockt' is not a valid char driver name\nDid you mean 'socket'?" },
     { "vc,id=c", "'vc' is not a valid char driver name*" },          /* nobody has brought it */
-    { "parallel,id=c", "no character device 'parallel': *" },
+    { "braille,id=c", "no character device 'braille': *" },
     { "null,id=c,foo=1", "Invalid parameter 'foo'*" },
     { "socket,id=c,pth=/x", "Invalid parameter 'pth'\nDid you mean 'path'?" },
     { "socket,id=c,path=/x,server=maybe", "Parameter 'server' expects 'on' or 'off'" },
