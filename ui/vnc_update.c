@@ -132,7 +132,7 @@ static bool send_size(VncViewer *viewer)
         return send_size_ext(viewer);
     }
     return !differs || send_alone(viewer, &(ConsoleRect){ 0, 0, viewer->width, viewer->height },
-                                  -223, NULL, 0);
+                                  -223, "", 0);
 }
 
 static bool send_pointer(VncViewer *viewer, bool absolute)
@@ -144,14 +144,14 @@ static bool send_pointer(VncViewer *viewer, bool absolute)
     }
     viewer->relative = !absolute;
     rect.x = absolute;
-    return send_alone(viewer, &rect, -257, NULL, 0);
+    return send_alone(viewer, &rect, -257, "", 0);
 }
 
 static bool send_keys(VncViewer *viewer)
 {
     ConsoleRect rect = whole(viewer);
 
-    return !viewer->takes_keys || send_alone(viewer, &rect, -258, NULL, 0);
+    return !viewer->takes_keys || send_alone(viewer, &rect, -258, "", 0);
 }
 
 static bool send_leds(VncViewer *viewer, unsigned leds)
