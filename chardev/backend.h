@@ -60,6 +60,7 @@ struct ChardevType {
     void (*port_write)(Chardev *chr, CharPort reg, uint8_t value);
     char *(*filename)(Chardev *chr);        /* NULL: the type's name */
     bool (*is_terminal)(const Chardev *chr);
+    void (*renamed)(Chardev *chr);          /* it took the place of another; NULL: no matter */
 };
 
 struct Chardev {

@@ -187,6 +187,9 @@ bool chardev_change(const CharOpts *opts, GError **error)
     g_free(chr->label);
     chr->label = g_strdup(opts->id);
     yank_rename(chr->yank, chr->label);
+    if (chr->type->renamed != NULL) {
+        chr->type->renamed(chr);
+    }
     if (fe != NULL) {
         chardev_attach(fe, chr, NULL);
     }

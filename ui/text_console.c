@@ -294,6 +294,11 @@ static bool vc_open(Chardev *chr, const CharOpts *opts, GError **error)
     return true;
 }
 
+static void vc_renamed(Chardev *chr)
+{
+    console_set_label(((TextConsole *)chr)->console, chr->label);
+}
+
 static void vc_close(Chardev *chr)
 {
     TextConsole *vc = (TextConsole *)chr;
@@ -323,5 +328,5 @@ static const CharOption vc_options[] = {
 const ChardevType chardev_vc = {
     .name = "vc", .options = vc_options, .size = sizeof(TextConsole),
     .open = vc_open, .close = vc_close, .write = vc_write, .input = vc_input,
-    .pending = vc_pending,
+    .pending = vc_pending, .renamed = vc_renamed,
 };

@@ -209,6 +209,12 @@ Console *console_new_text(Vm *vm, const char *label, const ConsoleOps *ops, void
     return console;
 }
 
+void console_set_label(Console *console, const char *label)
+{
+    g_free(console->label);
+    console->label = g_strdup(label);
+}
+
 void console_free(Console *console)
 {
     tell(console, tell_gone, NULL);

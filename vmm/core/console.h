@@ -79,6 +79,7 @@ enum {
 Console *console_new(Device *device, unsigned head, const ConsoleOps *ops, void *opaque);
 /* A text console; label is copied.  It stands behind the adapters' in the list. */
 Console *console_new_text(Vm *vm, const char *label, const ConsoleOps *ops, void *opaque);
+void console_set_label(Console *console, const char *label);    /* of a text console; copied */
 void console_free(Console *console);
 /* A new surface; no size larger than the limits above.  Nothing if the size is the same. */
 void console_resize(Console *console, unsigned width, unsigned height);

@@ -289,6 +289,25 @@ START_TEST(looking_back_ends_when_a_key_is_typed)
 }
 END_TEST
 
+START_TEST(it_takes_the_place_of_another)
+{
+    g_autoptr(CharOpts) opts = NULL;
+    Console *console;
+
+    setup("null,id=c");
+    opts = char_opts_for("vc", "c", NULL);
+    ck_assert(chardev_change(opts, NULL));
+    console = console_first(&vm);
+    ck_assert_str_eq(console_label(console), "c");
+    console_typed(console, 'x');
+    run_loop();
+    ck_assert_str_eq(received->str, "x");
+    ck_assert(chardev_change(opts, NULL));              /* and of one of its kind */
+    ck_assert_uint_eq(console_list(&vm)->len, 1);
+    finish();
+}
+END_TEST
+
 /* ---- writers on other threads ---- */
 
 static gpointer write_much(gpointer opaque)
@@ -323,4 +342,4 @@ CHECK_MAIN("text_console", CASES(size_row, sizes), CASES(bad_size_row, bad_sizes
            CASE(only_what_changed_is_drawn), CASE(typed_keys_reach_the_front_end),
            CASE(input_waits_for_room_and_is_bounded), CASE(answers_are_input),
            CASE(nobody_there_hears_nothing), CASE(looking_back_ends_when_a_key_is_typed),
-           CASE(a_thread_may_write_while_it_is_looked_at))
+           CASE(it_takes_the_place_of_another), CASE(a_thread_may_write_while_it_is_looked_at))
