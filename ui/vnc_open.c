@@ -82,6 +82,7 @@ static bool open_screen(VncServer *server, GError **error)
         .need_password = server->need_password,
         .viewers_max = options->connections,
         .key_delay_ns = options->key_delay_ms * INT64_C(1000000),
+        .one_console = options->display != NULL,
     };
     Console *console;
 
