@@ -230,13 +230,14 @@ bool vnc_add_client(VncServer *server, int fd, bool trusted, GError **error)
 
 static void server_free(VncServer *server)
 {
-    g_ptr_array_unref(server->listeners);
+    g_ptr_array_set_size(server->listeners, 0);
     if (server->auth != NULL) {
         vnc_auth_close(server->auth);
     }
     if (server->screen != NULL) {
-        vnc_screen_free(server->screen);
+        vnc_screen_free(server->screen);    /* viewers leave, and that is told */
     }
+    g_ptr_array_unref(server->listeners);
     g_ptr_array_unref(server->connections);
     g_array_unref(server->addresses);
     g_ptr_array_unref(server->peers);
@@ -289,6 +290,7 @@ void vnc_close_all(void)
     while (vnc_servers()->len > 0) {
         server_free(g_ptr_array_steal_index(servers, servers->len - 1));
     }
+    vnc_doors_wait();
 }
 
 /* ---- the display ---- */

@@ -50,6 +50,27 @@ struct VncDoor {
     Flow up, down;                          /* to the viewer, to the screen */
 };
 
+static GMutex doors_lock;                   /* doors; a leaf */
+static GCond doors_changed;
+static unsigned doors;                      /* threads that have not ended */
+
+static void count_doors(int change)
+{
+    g_mutex_lock(&doors_lock);
+    doors += change;
+    g_cond_broadcast(&doors_changed);
+    g_mutex_unlock(&doors_lock);
+}
+
+void vnc_doors_wait(void)
+{
+    g_mutex_lock(&doors_lock);
+    while (doors > 0) {
+        g_cond_wait(&doors_changed, &doors_lock);
+    }
+    g_mutex_unlock(&doors_lock);
+}
+
 static void door_unref(VncDoor *door)
 {
     if (!g_atomic_int_dec_and_test(&door->refs)) {
@@ -344,7 +365,7 @@ static void relay(VncDoor *door)
 static gpointer door_thread(gpointer opaque)
 {
     VncDoor *door = opaque;
-    g_autoptr(GError) error = NULL;
+    GError *error = NULL;
 
     if (pass(door, &error)) {
         relay(door);
@@ -357,6 +378,8 @@ static gpointer door_thread(gpointer opaque)
     shutdown(door->outer, SHUT_RDWR);
     shutdown(door->inner, SHUT_RDWR);       /* the screen finds out */
     door_unref(door);
+    g_clear_error(&error);
+    count_doors(-1);
     return NULL;
 }
 
@@ -383,8 +406,10 @@ VncDoor *vnc_door_new(int fd, const VncDoorConfig *config, int *inner, GError **
     door->websocket = config->websocket;
     vnc_address_copy(&door->peer, config->peer);
     g_mutex_init(&door->lock);
+    count_doors(1);
     thread = g_thread_try_new("vnc-tls", door_thread, door, error);
     if (thread == NULL) {
+        count_doors(-1);
         close(pair[1]);
         door->refs = 1;
         door_unref(door);

@@ -28,3 +28,5 @@ typedef struct VncDoorConfig {
 VncDoor *vnc_door_new(int fd, const VncDoorConfig *config, int *inner, GError **error);
 char *vnc_door_peer_name(VncDoor *door);    /* of its certificate, a new string; NULL: none */
 void vnc_door_free(VncDoor *door);          /* the viewer is gone; NULL is fine */
+/* Until the threads of freed doors have ended: at once, if nobody can wait for a password. */
+void vnc_doors_wait(void);

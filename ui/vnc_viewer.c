@@ -125,6 +125,8 @@ static const rfbScreenInfo *screen_model(void)
     if (g_once_init_enter(&made)) {
         rfbLog = rfbErr = no_log;
         model = rfbGetScreen(NULL, NULL, 4, 4, 8, 3, 4);
+        rfbGetExtensionIterator();              /* another such lock */
+        rfbReleaseExtensionIterator();
         model->serverFormat.redShift = 16;
         model->serverFormat.greenShift = 8;
         model->serverFormat.blueShift = 0;
