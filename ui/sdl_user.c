@@ -106,6 +106,7 @@ static SdlWindow *window_of(SdlUser *user, SdlScreen *screen)
         }
     }
     window = sdl_window_new(sdl_screen_ref(screen));
+    window->full_screen = user->config->full_screen && is_adapter(window) && user->windows->len == 0;
     g_ptr_array_add(user->windows, window);
     return window;
 }
@@ -128,8 +129,7 @@ static void close_window(SdlUser *user, SdlWindow *window)
 static void first_shown(SdlUser *user, SdlWindow *window)
 {
     set_title(user, window);
-    if (user->config->full_screen && is_adapter(window) && user->windows->len == 1) {
-        sdl_window_set_full_screen(window, true);
+    if (window->full_screen) {
         sdl_user_grab(user, window);
     }
 }

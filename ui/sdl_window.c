@@ -166,10 +166,12 @@ void sdl_window_free(SdlWindow *window)
 
 static void show(SdlWindow *window)
 {
+    Uint32 full_screen = window->full_screen ? SDL_WINDOW_FULLSCREEN_DESKTOP : 0;
+
     if (window->window == NULL) {
         window->window = sdl.CreateWindow("", SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED,
                                           window->surface->width, window->surface->height,
-                                          SDL_WINDOW_RESIZABLE);
+                                          SDL_WINDOW_RESIZABLE | full_screen);
         window->asked_width = window->surface->width;
         window->asked_height = window->surface->height;
     } else {

@@ -16,7 +16,8 @@ typedef struct SdlWindow {
     SDL_Surface *picture;               /* what has been taken of it; NULL: no memory */
     SdlView view;
     unsigned asked_width, asked_height; /* of the window, last */
-    bool shown, full_screen;
+    bool shown;
+    bool full_screen;                   /* may be set before it is shown */
     bool scaled;                        /* the size is the user's, not the picture's */
 } SdlWindow;
 
