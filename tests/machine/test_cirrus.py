@@ -8,7 +8,7 @@ import pytest
 
 from boot_sector import assemble
 from linux import Linux
-from rhea import Machine, binary
+from rhea import Machine, binary, run
 from test_display import BYTES, DOTS, MODES, TEXT, boot_disk, picture
 
 needs_qemu = pytest.mark.skipif(shutil.which('qemu-system-x86_64') is None, reason='needs qemu-system-x86_64')
@@ -188,3 +188,81 @@ def test_same_blits_as_qemu(mode, pixel, seed, tmp_path):
     # what is over of the CPU's last dwords QEMU writes to memory
     script.blit(mode=EXPAND | PATTERN, ext=SOLID, width=800, height=10, pixel=pixel, pitch=800 * pixel, fg=0x112233)
     same_picture(tmp_path, script.disk(tmp_path, mode), '-vga', 'cirrus')
+
+
+@needs_qemu
+@pytest.mark.parametrize('large', [False, True])
+def test_same_pointer_as_qemu(large, tmp_path):
+    """Black, as its colors are after reset; blits draw its pattern into the last 16 KiB of memory."""
+    script = Script()
+    script.blit(width=800, height=300, pixel=3, pitch=2400, start=200 * 2400, source=0)
+    for row in range(32):
+        script.blit(mode=EXPAND | PATTERN, ext=SOLID, width=8, height=4, pitch=8, start=0x3fc400 + 32 * row,
+                    fg=row * 37 & 0xff)
+    script.port(SEQ, 0x13, 4)
+    script.port(SEQ, 0x10 | 5 << 5, 30)
+    script.port(SEQ, 0x11 | 3 << 5, 40)
+    script.port(SEQ, 0x12, 5 if large else 1)
+    same_picture(tmp_path, script.disk(tmp_path, 0x115), '-vga', 'cirrus')
+
+
+# ---- listings ----
+
+CARDS = ['cirrus-vga,id=c,addr=4', 'bochs-display,id=b,addr=5', 'bochs-display,id=e,addr=6,vgamem=5M,xres=1366,yres=768']
+
+
+def listing(program, topic):
+    devices = [word for card in CARDS for word in ('-device', card)]
+    with Machine('-accel', 'tcg', '-m', '64', '-nodefaults', '-display', 'none', '-S', *devices,
+                 program=program) as machine:
+        return machine.qmp.hmp('info ' + topic)
+
+
+@needs_qemu
+def test_same_listings_as_qemu():
+    ours, theirs = (listing(program, 'pci') for program in (binary(), 'qemu-system-x86_64'))
+    assert ours == theirs
+    trees = [listing(program, 'qtree') for program in (binary(), 'qemu-system-x86_64')]
+    for card in CARDS:
+        name = 'dev: %s, id "%s"' % (card.split(',')[0], card.split('id=')[1][0])
+        ours, theirs = (tree[tree.index(name) + 1:].split('dev: ')[0] for tree in trees)
+        assert ours == theirs
+
+
+@pytest.mark.parametrize('card,text', [
+    ('cirrus-vga,vgamem_mb=5', "Invalid cirrus_vga ram size '5'"),
+    ('bochs-display,vgamem=1M', 'bochs-display: video memory too small'),
+    ('bochs-display,vgamem=512M', 'bochs-display: video memory too big'),
+])
+def test_memory_sizes(card, text):
+    result = run('-nodefaults', '-display', 'none', '-device', card)
+    assert result.returncode == 1
+    assert text in result.stderr
+
+
+# ---- Linux ----
+
+@pytest.mark.slow
+@pytest.mark.parametrize('group,card,width,height,bits,append', [
+    ('display', 'cirrus-vga', 800, 600, 16, 'video=800x600'),
+    ('display', 'cirrus-vga', 800, 600, 24, 'video=800x600-24'),
+    ('cirrusfb', 'cirrus-vga', 640, 480, 8, ''),
+    ('display', 'VGA,xres=1024,yres=768', 1024, 768, 32, ''),
+    ('display', 'bochs-display,xres=1366,yres=768', 1366, 768, 32, ''),
+])
+def test_linux_console(drivers, group, card, width, height, bits, append, tmp_path):
+    """The text of a frame buffer console: each of its characters is drawn alike, so lines repeat."""
+    path = str(tmp_path / 'screen.ppm')
+    with Linux(drivers, group, '-device', card, append='console=tty0 console=ttyS0 ' + append) as machine:
+        assert machine.run('cat /sys/class/graphics/fb0/virtual_size') .split(',')[0] == str(width)
+        assert machine.run('cat /sys/class/graphics/fb0/bits_per_pixel') == '%d\n' % bits
+        machine.run('setterm -cursor off > /dev/tty0; clear > /dev/tty0; yes hamburgefonstiv | head -n 100 > /dev/tty0; '
+                    'sleep 1')
+        machine.qmp.command('screendump', filename=path)
+    with open(path, 'rb') as image:
+        _, size, _, pixels = image.read().split(b'\n', 3)
+    assert size == b'%d %d' % (width, height)
+    rows = [pixels[y * width * 3:(y + 1) * width * 3] for y in range(height)]
+    lines = [b''.join(rows[y:y + 16]) for y in range(0, height - 31, 16)]
+    assert len(set(lines[0])) > 1
+    assert len(set(lines[:-1])) == 1

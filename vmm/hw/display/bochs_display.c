@@ -79,6 +79,7 @@ static bool bochs_realize(Device *dev, GError **error)
     if (!vga_realize(&card->vga, dev, &bochs_chip, card->memory_bytes, &console_ops, error)) {
         return false;
     }
+    card->memory_bytes = card->vga.vram_size;
     card->mmio.has_order = true;
     vga_mmio_init(&card->mmio, &card->vga, "bochs-display-mmio");
     pci_register_bar(&card->pci, 0, PCI_BAR_MEM | PCI_BAR_PREFETCH, &card->vga.vram);
