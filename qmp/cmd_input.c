@@ -136,14 +136,28 @@ static bool read_event(const QmpInputEvent *from, InputEvent *to, GError **error
     }
 }
 
+/* Every keyboard and pointer is at every screen: which one it is decides nothing more. */
+static bool is_screen(Vm *vm, const char *id, int64_t head, GError **error)
+{
+    const Device *device = device_find(vm, id);
+
+    if (device == NULL) {
+        g_set_error(error, RHEA_ERROR, RHEA_ERROR_DEVICE_NOT_FOUND, "Device '%s' not found", id);
+        return false;
+    }
+    if (head < 0 || head > UINT_MAX || console_of(vm, device, head) == NULL) {
+        set_error(error, "Device %s (head %" PRId64 ") is not bound to a QemuConsole", id, head);
+        return false;
+    }
+    return true;
+}
+
 bool qmp_input_send_event(Vm *vm, const char *device, const int64_t *head, const GPtrArray *events,
                           GError **error)
 {
     g_autofree InputEvent *list = g_new0(InputEvent, events->len + 1);
 
-    if (device != NULL) {
-        g_set_error(error, RHEA_ERROR, RHEA_ERROR_DEVICE_NOT_FOUND, "Device '%s' not found",
-                    device);
+    if (device != NULL && !is_screen(vm, device, head != NULL ? *head : 0, error)) {
         return false;
     }
     if (!vm_is_running(vm) && vm->run_state != RUN_STATE_SUSPENDED) {

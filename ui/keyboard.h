@@ -37,8 +37,8 @@ void keyboard_chord(Keyboard *keyboard, const unsigned *keys, size_t n, int64_t 
 void keyboard_release_all(Keyboard *keyboard);
 /*
  * What waits until the guest has read the keys before it; what comes when too much does is lost.
- * Whoever has more to type than that goes on when `fn` says that nothing waits any more, or why what
- * waited did not reach the guest; it is called on the main loop and may free the keyboard.
+ * Whoever has more to type than that goes on when `fn` says that nothing waits any more, or why
+ * what waited did not reach the guest; it is called on the main loop and may free the keyboard.
  */
 enum { KEYBOARD_WAITING_MAX = 8192 };
 size_t keyboard_waiting(const Keyboard *keyboard);

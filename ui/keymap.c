@@ -24,13 +24,15 @@ static const struct { uint16_t keysym; const char *key; uint8_t modifiers; } fun
     { 0xff31, "lang1", 0 }, { 0xff34, "lang2", 0 },     /* Hangul, Hangul_Hanja */
     { 0xff50, "home", 0 }, { 0xff51, "left", 0 }, { 0xff52, "up", 0 }, { 0xff53, "right", 0 },
     { 0xff54, "down", 0 }, { 0xff55, "pgup", 0 }, { 0xff56, "pgdn", 0 }, { 0xff57, "end", 0 },
-    { 0xff61, "print", 0 }, { 0xff63, "insert", 0 }, { 0xff65, "undo", 0 }, { 0xff67, "compose", 0 },
+    { 0xff61, "print", 0 }, { 0xff63, "insert", 0 }, { 0xff65, "undo", 0 },
+    { 0xff67, "compose", 0 },           /* Menu */
     { 0xff68, "find", 0 }, { 0xff69, "stop", 0 }, { 0xff6a, "help", 0 }, { 0xff6b, "pause", 0 },
     { 0xff7e, "alt_r", 0 },             /* Mode_switch */
     { 0xff7f, "num_lock", 0 },
     { 0xff8d, "kp_enter", 0 }, { 0xff95, "kp_7", 0 }, { 0xff96, "kp_4", 0 }, { 0xff97, "kp_8", 0 },
     { 0xff98, "kp_6", 0 }, { 0xff99, "kp_2", 0 }, { 0xff9a, "kp_9", 0 }, { 0xff9b, "kp_3", 0 },
-    { 0xff9c, "kp_1", 0 }, { 0xff9d, "kp_5", 0 }, { 0xff9e, "kp_0", 0 }, { 0xff9f, "kp_decimal", 0 },
+    { 0xff9c, "kp_1", 0 }, { 0xff9d, "kp_5", 0 }, { 0xff9e, "kp_0", 0 },
+    { 0xff9f, "kp_decimal", 0 },
     { 0xffaa, "kp_multiply", 0 }, { 0xffab, "kp_add", 0 }, { 0xffac, "kp_decimal", 0 },
     { 0xffad, "kp_subtract", 0 }, { 0xffae, "kp_decimal", 0 }, { 0xffaf, "kp_divide", 0 },
     { 0xffb0, "kp_0", 0 }, { 0xffb1, "kp_1", 0 }, { 0xffb2, "kp_2", 0 }, { 0xffb3, "kp_3", 0 },
@@ -39,7 +41,8 @@ static const struct { uint16_t keysym; const char *key; uint8_t modifiers; } fun
     { 0xffbe, "f1", 0 }, { 0xffbf, "f2", 0 }, { 0xffc0, "f3", 0 }, { 0xffc1, "f4", 0 },
     { 0xffc2, "f5", 0 }, { 0xffc3, "f6", 0 }, { 0xffc4, "f7", 0 }, { 0xffc5, "f8", 0 },
     { 0xffc6, "f9", 0 }, { 0xffc7, "f10", 0 }, { 0xffc8, "f11", 0 }, { 0xffc9, "f12", 0 },
-    { 0xffe1, "shift", 0 }, { 0xffe2, "shift_r", 0 }, { 0xffe3, "ctrl", 0 }, { 0xffe4, "ctrl_r", 0 },
+    { 0xffe1, "shift", 0 }, { 0xffe2, "shift_r", 0 }, { 0xffe3, "ctrl", 0 },
+    { 0xffe4, "ctrl_r", 0 },
     { 0xffe5, "caps_lock", 0 }, { 0xffe7, "meta_l", 0 }, { 0xffe8, "meta_r", 0 },
     { 0xffe9, "alt", 0 }, { 0xffea, "alt_r", 0 },
     { 0xffeb, "meta_l", 0 }, { 0xffec, "meta_r", 0 },   /* Super */

@@ -171,7 +171,8 @@ int main(int argc, char **argv)
 #undef LAYOUT
     fprintf(out, "const Keymap keymap_tables[] = {\n");
 #define LAYOUT(name, identifier, layout, variant) \
-    fprintf(out, "    { \"%s\", rows_%s, G_N_ELEMENTS(rows_%s) },\n", name, #identifier, #identifier);
+    fprintf(out, "    { \"%s\", rows_%s, G_N_ELEMENTS(rows_%s) },\n", name, #identifier, \
+            #identifier);
 #include "keymap_layouts.h"
 #undef LAYOUT
     fprintf(out, "};\nconst size_t keymap_tables_n = G_N_ELEMENTS(keymap_tables);\n");

@@ -16,7 +16,7 @@ typedef struct Vm Vm;
 
 #define TYPING_TEXT_MAX (64 * 1024)     /* characters of one text */
 
-/* The guest has read all of it, or `error` says why it has not.  Never from within typing_text(). */
+/* The guest has read all of it, or `error` says why not.  Never from within typing_text(). */
 typedef void (*TypedFn)(void *opaque, const GError *error);
 
 /*

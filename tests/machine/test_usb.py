@@ -109,6 +109,16 @@ def test_input_send_event_is_checked_first():
                             events=[rel, event('btn', button='left', down=True)])
 
 
+def test_input_send_event_at_a_screen():
+    with Machine(*USB, '-device', 'VGA,id=screen', '-device', 'usb-mouse,id=mouse') as machine:
+        rel = event('rel', axis='x', value=1)
+        machine.qmp.command('input-send-event', device='screen', events=[rel])
+        machine.qmp.command('input-send-event', device='screen', head=0, events=[rel])
+        for device, head in ('screen', 1), ('mouse', 0):
+            reply = machine.qmp.execute('input-send-event', device=device, head=head, events=[rel])
+            assert reply['error']['desc'] == 'Device %s (head %d) is not bound to a QemuConsole' % (device, head)
+
+
 # ---- firmware ----
 
 # Prints the text in the second sector, then every key, on COM1 (the BIOS passes the drive in dl).

@@ -12,7 +12,8 @@ static char *stroke_text(const KeyStroke *stroke)
                            key_info(stroke->key)->name);
 }
 
-static const struct { const char *layout; uint32_t character; const char *strokes; } characters[] = {
+static const struct { const char *layout; uint32_t character; const char *strokes; }
+characters[] = {
     { "en-us", 'a',    "a" },                  { "en-us", 'A',    "shift-a" },
     { "en-us", '@',    "shift-2" },            { "en-us", '<',    "shift-comma" },
     { "en-us", '|',    "shift-backslash" },    { "en-us", ' ',    "spc" },
