@@ -10,8 +10,7 @@
 
 #define NUMBER_MAX      9999
 #define REPLACEMENT     0xfffd
-
-#define INTERMEDIATE_MANY   0x7f            /* matches no row */
+#define MATCHES_NONE    0x7f            /* a prefix or intermediate no row has */
 
 /* ---- sequences, byte by byte ---- */
 
@@ -30,7 +29,7 @@ static void finish_sequence(Terminal *t, const TerminalSequence *row, char last)
 
 static void take_intermediate(Terminal *t, char byte)
 {
-    t->intermediate = t->intermediate == 0 ? byte : INTERMEDIATE_MANY;
+    t->intermediate = t->intermediate == 0 ? byte : MATCHES_NONE;
 }
 
 static void escape_byte(Terminal *t, uint8_t byte)
@@ -42,7 +41,7 @@ static void escape_byte(Terminal *t, uint8_t byte)
     }
 }
 
-/* Parameters beyond the last one count as its digits would: nowhere. */
+/* Parameters beyond the last there is room for count nowhere. */
 static void param_byte(Terminal *t, uint8_t byte)
 {
     unsigned at = MAX(t->n_params, 1) - 1;
@@ -66,7 +65,7 @@ static void csi_byte(Terminal *t, uint8_t byte)
     } else if (byte <= ';') {
         param_byte(t, byte);
     } else if (byte < 0x40) {
-        t->prefix = t->prefix == 0 && t->n_params == 0 ? byte : INTERMEDIATE_MANY;
+        t->prefix = t->prefix == 0 && t->n_params == 0 ? byte : MATCHES_NONE;
     } else {
         t->n_params = MIN(t->n_params, TERMINAL_PARAMS_MAX);
         finish_sequence(t, terminal_sequences, byte);
