@@ -73,8 +73,8 @@ static void forget_encodings(VncViewer *viewer)
     rfbClientPtr client = viewer->client;
 
     viewer->encoding = VNC_ENCODINGS;
-    viewer->takes_size = viewer->takes_size_ext = viewer->takes_pointer = viewer->takes_keys = false;
-    viewer->takes_leds = viewer->relative = false;
+    viewer->takes_size = viewer->takes_size_ext = viewer->takes_pointer = false;
+    viewer->takes_keys = viewer->takes_leds = viewer->relative = false;
     client->enableLastRectEncoding = FALSE;
     client->zlibCompressLevel = 5;
     client->tightCompressLevel = 1;             /* 0 is an extension of TurboVNC's */
@@ -189,7 +189,7 @@ static const struct { uint32_t keysym; uint8_t code; unsigned modifier; } hot_ke
     { 0xffe9, 0x38, HOLDS_ALT }, { 0xffea, 0xb8, HOLDS_ALT },
 };
 
-/* The digit of Ctrl-Alt-1 to -9; 0: it is another key.  `code` is 0 where only the symbol is known. */
+/* The digit of Ctrl-Alt-1 to -9; 0: another key.  `code` is 0 where only the symbol is known. */
 static unsigned hot_digit(VncViewer *viewer, uint32_t keysym, unsigned code, bool down)
 {
     unsigned digit = code != 0 ? code - 1 : keysym - '0';
@@ -204,7 +204,7 @@ static unsigned hot_digit(VncViewer *viewer, uint32_t keysym, unsigned code, boo
                                                                                             : 0;
 }
 
-/* `code`: as the extended key event has it, set 1 with bit 7 for e0; 0: only the symbol is known. */
+/* `code`: as the extended key event has it, set 1 with bit 7 for e0; 0: it is not known. */
 static void press(VncViewer *viewer, uint32_t keysym, unsigned code, bool down)
 {
     unsigned digit = hot_digit(viewer, keysym, code, down);

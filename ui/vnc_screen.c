@@ -223,7 +223,9 @@ void vnc_screen_set_console(VncScreen *screen, Console *console)
     unwatch(screen);
     screen->console = console;
     for (guint i = 0; i < screen->viewers->len; i++) {
-        keyboard_set_console(viewer_at(screen, i)->keyboard, console);
+        if (viewer_at(screen, i)->announced) {          /* others get theirs when they are */
+            keyboard_set_console(viewer_at(screen, i)->keyboard, console);
+        }
     }
     set_source(screen, console != NULL ? console_surface(console) : screen->blank);
     update_watch(screen);

@@ -2,8 +2,8 @@
  * What VNC viewers share: one picture of a console, encoded for each of them by libvncserver.
  *
  * The picture is a copy the main thread brings up to date when the console changes; a thread for
- * each viewer encodes from it without the machine lock, and waits for a slow viewer there.  A mode of
- * another size is another picture: a thread that is still at work reads the old one to its end.
+ * each viewer encodes from it without the machine lock, and waits for a slow viewer there.  A mode
+ * of another size is another picture: a thread that is still at work reads the old one to its end.
  *
  * Functions: main thread, machine lock held, where nothing else is said.
  */

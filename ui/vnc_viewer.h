@@ -115,5 +115,5 @@ bool vnc_screen_admit(VncViewer *viewer, bool shared);
 void vnc_screen_ended(VncViewer *viewer);               /* the thread's last word */
 bool vnc_screen_wish(VncScreen *screen, unsigned width, unsigned height);
 void vnc_screen_select(VncScreen *screen, unsigned index);      /* a hot key */
-void vnc_screen_typed(VncScreen *screen);               /* look at the console and the lights soon */
+void vnc_screen_typed(VncScreen *screen);       /* look at the console and the lights soon */
 bool vnc_screen_is_text(const VncScreen *screen);       /* what it shows has no pointer */

@@ -7,7 +7,7 @@
 
 typedef struct VncWebsocket VncWebsocket;
 
-/* *stream: our end, the caller's.  `fd` stays the caller's and open.  NULL: no descriptor is left. */
+/* *stream: our end, the caller's.  `fd` stays the caller's and open.  NULL: out of descriptors. */
 VncWebsocket *vnc_websocket_new(int fd, int *stream);
 /* Waits until what was written to our end, closed by now, is sent or the socket is shut down. */
 void vnc_websocket_free(VncWebsocket *socket);

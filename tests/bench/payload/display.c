@@ -1,7 +1,7 @@
 /*
  * A screen of 1024 by 768 pixels, 32 bits each, on the Bochs VBE interface of a VGA in slot 2.
- * Rows of work of some seconds each: nothing moves; text scrolls by a line of characters, 25 times a
- * second; every pixel changes as often.  Time is the real-time clock's.
+ * Rows of work of some seconds each: nothing moves; text scrolls by a line of characters, 25 times
+ * a second; every pixel changes as often.  Time is the real-time clock's.
  * Bochs VBE: ports 1ce and 1cf; MC146818: register A's update bit, register 0 the seconds.
  */
 #include "payload.h"
@@ -52,8 +52,9 @@ static void draw_line(volatile uint32_t *at, uint32_t seed)
     for (unsigned i = 0; i < WIDTH * LINE; i++) {
         unsigned column = i % WIDTH / 8, dot = i % WIDTH % 8, row = i / WIDTH;
         uint32_t glyph = (column * 2654435761u ^ seed * 40503u) >> 7;
+        uint32_t lit = glyph >> ((dot * 3 + row * 5) % 19) & 1;
 
-        at[i] = (glyph >> ((dot * 3 + row * 5) % 19) & 1) != 0 && row > 2 && row < 14 ? 0xaaaaaa : 0;
+        at[i] = lit != 0 && row > 2 && row < 14 ? 0xaaaaaa : 0;
     }
 }
 

@@ -182,7 +182,9 @@ START_TEST(very_many_rectangles)
     rfb_await_pixels(client);
     updates = client->updates;
     for (unsigned i = 0; i < 100 * 75; i += 2) {
-        console_surface(screen->console)->pixels[i / 100 * 16 * 1600 + (i + i / 100) % 100 * 16] = i;
+        unsigned x = (i + i / 100) % 100 * 16, y = i / 100 * 16;
+
+        console_surface(screen->console)->pixels[y * 1600 + x] = i;
     }
     fake_rect(screen, 0, 0, 1600, 1200);
     await_picture(client);

@@ -1,4 +1,7 @@
-/* A VNC server's screen on a machine with nothing but what input_probe.h has, and screens tests draw on. */
+/*
+ * A VNC server's screen on a machine with nothing but what input_probe.h has, and screens that
+ * tests draw on.
+ */
 #pragma once
 
 #include <sys/socket.h>
