@@ -1,7 +1,7 @@
 /*
  * bochs-display: the Bochs card without its VGA.  A mode is dispi's registers, which are in memory
- * only (BAR 2, vga_mmio.h); the picture is BAR 0 in 15, 16, 24 or 32 bits a pixel, and black while no
- * such mode is on.
+ * only (BAR 2, vga_mmio.h); the picture is BAR 0 in 15, 16, 24 or 32 bits a pixel, and black while
+ * no such mode is on.
  */
 #include "bochs_display.h"
 

@@ -1,8 +1,9 @@
 /*
  * The blitter: CL-GD5446 Technical Reference Manual, "BitBLT Engine".
  *
- * A blit is rows of source bytes, combined with memory by one of 16 operations.  A source is memory,
- * what the CPU writes, a pattern of 8 by 8 pixels, or one color; bits become pixels in two colors.
+ * A blit is rows of source bytes, combined with memory by one of 16 operations.  A source is
+ * memory, what the CPU writes, a pattern of 8 by 8 pixels, or one color; bits become pixels in two
+ * colors.
  * Every address is cut to the memory there is.
  *
  * A blit is done at once when its registers start it; only one whose other end is the CPU waits for
@@ -58,7 +59,8 @@ ROP(nand, ~(s & d))
 
 static const struct { uint8_t code; RopFn fn; } rops[] = {
     { 0x00, rop_zero }, { 0x05, rop_and }, { 0x06, rop_keep }, { 0x09, rop_and_not },
-    { 0x0b, rop_not_to }, { 0x0d, rop_copy }, { 0x0e, rop_one }, { 0x50, rop_not_and }, { 0x59, rop_xor },
+    { 0x0b, rop_not_to }, { 0x0d, rop_copy }, { 0x0e, rop_one }, { 0x50, rop_not_and },
+    { 0x59, rop_xor },
     { 0x6d, rop_or }, { 0x90, rop_nor }, { 0x95, rop_xnor }, { 0xad, rop_or_not },
     { 0xd0, rop_not }, { 0xd6, rop_not_or }, { 0xda, rop_nand },
 };
@@ -162,8 +164,8 @@ static const uint8_t *look_at(const Blit *blit, uint8_t *bytes, uint32_t at, uns
 /* ---- a row onto memory ---- */
 
 /*
- * The source may be a part of the row's own memory: byte after byte then, in the blit's direction, as
- * far as anyone can tell.  Pieces as long as the two are apart do not overlap.
+ * The source may be a part of the row's own memory: byte after byte then, in the blit's direction,
+ * as far as anyone can tell.  Pieces as long as the two are apart do not overlap.
  */
 static void combine(const Blit *blit, uint8_t *to, const uint8_t *from, size_t n)
 {
@@ -315,7 +317,8 @@ static unsigned pattern_pitch(const Blit *blit)
     return PATTERN_SIDE * (blit->pixel_bytes == 3 ? 4 : blit->pixel_bytes);
 }
 
-static void row_of_pixel_pattern(const Blit *blit, uint32_t at, unsigned row, const uint8_t *pattern)
+static void row_of_pixel_pattern(const Blit *blit, uint32_t at, unsigned row,
+                                 const uint8_t *pattern)
 {
     const uint8_t *line = pattern + pattern_line(blit, row) * pattern_pitch(blit);
     unsigned line_bytes = PATTERN_SIDE * blit->pixel_bytes;
@@ -498,7 +501,8 @@ static void transfer_next(Cirrus *cirrus)
         draw_rows(&blit, transfer->line);
         transfer->row = blit.height - 1;
     } else if (transfer->kind == TRANSFER_FROM_CPU) {
-        row_fn(&blit)(&blit, blit.to + transfer->row * blit.to_pitch, transfer->row, transfer->line);
+        row_fn(&blit)(&blit, blit.to + transfer->row * blit.to_pitch, transfer->row,
+                      transfer->line);
     }
     if (++transfer->row >= blit.height) {
         cirrus_transfer_end(cirrus);

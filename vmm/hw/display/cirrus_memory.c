@@ -2,8 +2,8 @@
  * Windows onto memory: 128 KiB at a0000 in two banks of 32 KiB, and all of it in BAR 0.
  *
  * While a window's byte is a byte of memory the window is memory; else accesses come here: a VGA's
- * modes, addresses that stand for 8 or 16 bytes, a transfer with the CPU, and the blitter's registers
- * where they were put into a window.
+ * modes, addresses that stand for 8 or 16 bytes, a transfer with the CPU, and the blitter's
+ * registers where they were put into a window.
  */
 #include "cirrus.h"
 
@@ -43,7 +43,7 @@ static uint32_t bank_start(const Cirrus *cirrus, unsigned bank)
 
 /* ---- one byte ---- */
 
-/* Write modes 4 and 5: each bit of the byte is a pixel of 8 or 16 bits, SR2 says which may change. */
+/* Write modes 4 and 5: each bit is a pixel of 8 or 16 bits, SR2 says which of them may change. */
 static void write_bits(Cirrus *cirrus, uint32_t at, uint8_t value)
 {
     Vga *vga = &cirrus->vga;

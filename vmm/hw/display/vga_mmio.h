@@ -1,6 +1,6 @@
 /*
- * Registers in memory, as the Bochs cards have them in BAR 2: EDID at 0, a VGA's ports 3c0 to 3df at
- * 400h, dispi at 500h, and at 600h the byte order, which is little-endian here and stays so.
+ * Registers in memory, as the Bochs cards have them in BAR 2: EDID at 0, a VGA's ports 3c0 to 3df
+ * at 400h, dispi at 500h, and at 600h the byte order, which is little-endian here and stays so.
  */
 #pragma once
 
