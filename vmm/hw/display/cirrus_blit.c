@@ -238,15 +238,33 @@ static void put_row_keyed(const Blit *blit, uint32_t at, const uint8_t *from)
 /* ---- bits to pixels ---- */
 
 /* A row of bits as pixels in two colors; the first bit is the top one. */
+static inline void expand_to(unsigned pixel_bytes, unsigned pixels, const uint8_t *bits,
+                             const uint8_t *const colors[2], uint8_t *out)
+{
+    for (unsigned i = 0; i < pixels; i++) {
+        memcpy(out, colors[bits[i / 8] >> (7 - i % 8) & 1], pixel_bytes);
+        out += pixel_bytes;
+    }
+}
+
 static void expand(const Blit *blit, const uint8_t *bits, const uint8_t *off, const uint8_t *on,
                    uint8_t *out)
 {
-    for (unsigned i = 0; i < blit->pixels; i++) {
-        const uint8_t *color = bits[i / 8] >> (7 - i % 8) & 1 ? on : off;
+    const uint8_t *const colors[2] = { off, on };
 
-        for (unsigned byte = 0; byte < blit->pixel_bytes; byte++) {
-            *out++ = color[byte];
-        }
+    switch (blit->pixel_bytes) {                /* each a loop of its own, as the size is known */
+    case 1:
+        expand_to(1, blit->pixels, bits, colors, out);
+        break;
+    case 2:
+        expand_to(2, blit->pixels, bits, colors, out);
+        break;
+    case 3:
+        expand_to(3, blit->pixels, bits, colors, out);
+        break;
+    default:
+        expand_to(4, blit->pixels, bits, colors, out);
+        break;
     }
 }
 
