@@ -281,6 +281,15 @@ static void typing_ended(void *opaque, TypistEnd how)
     }
 }
 
+static void text_delivered(void *opaque)
+{
+    Keyboard *keyboard = opaque;
+
+    if (keyboard->drained != NULL) {
+        keyboard->drained(keyboard->drained_opaque, TYPIST_DONE);
+    }
+}
+
 static const TypistOps typist_ops = { .step = take_step, .ended = typing_ended };
 
 /* ---- what the viewer does ---- */
@@ -411,7 +420,8 @@ void keyboard_release_all(Keyboard *keyboard)
 
 size_t keyboard_waiting(const Keyboard *keyboard)
 {
-    return input_typist_waiting(keyboard->typist);
+    return is_text(keyboard) ? 2 * text_keyboard_waiting(keyboard->text)
+                             : input_typist_waiting(keyboard->typist);
 }
 
 void keyboard_on_drained(Keyboard *keyboard, void (*fn)(void *opaque, TypistEnd end), void *opaque)
@@ -454,7 +464,7 @@ Keyboard *keyboard_new(Vm *vm, const Keymap *map, int64_t hold_ns)
     keyboard->map = map;
     keyboard->latin = keymap_find("en-us", NULL);
     keyboard->hold_ns = hold_ns;
-    keyboard->text = text_keyboard_new(vm);
+    keyboard->text = text_keyboard_new(vm, text_delivered, keyboard);
     keyboard->typist = input_typist_new(vm, &typist_ops, keyboard);
     for (unsigned i = 0; i < MODS; i++) {
         keyboard->mods[i] = key_find(mods[i]);

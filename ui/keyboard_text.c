@@ -17,6 +17,8 @@ struct TextKeyboard {
     unsigned held;                      /* HELD_… */
     GArray *codes;                      /* uint32_t, for the main thread */
     GSource *source;                    /* NULL: none wait */
+    void (*delivered)(void *opaque);
+    void *opaque;
 };
 
 /* ---- the way to the main thread ---- */
@@ -31,6 +33,7 @@ static gboolean deliver(gpointer opaque)
     for (guint i = 0; i < codes->len && text->console != NULL; i++) {
         console_typed(text->console, g_array_index(codes, uint32_t, i));
     }
+    text->delivered(text->opaque);
     return G_SOURCE_REMOVE;
 }
 
@@ -184,7 +187,12 @@ void text_keyboard_symbol(TextKeyboard *text, uint32_t keysym, bool down)
 
 void text_keyboard_stroke(TextKeyboard *text, uint32_t keysym, bool ctrl, bool alt)
 {
-    type_keysym(text, keysym, (ctrl ? HELD_CTRL : 0) | (alt ? HELD_ALT : 0));
+    type_keysym(text, keysym, text->held | (ctrl ? HELD_CTRL : 0) | (alt ? HELD_ALT : 0));
+}
+
+size_t text_keyboard_waiting(const TextKeyboard *text)
+{
+    return text->codes->len;
 }
 
 void text_keyboard_release_all(TextKeyboard *text)
@@ -194,11 +202,13 @@ void text_keyboard_release_all(TextKeyboard *text)
 
 /* ---- life ---- */
 
-TextKeyboard *text_keyboard_new(Vm *vm)
+TextKeyboard *text_keyboard_new(Vm *vm, void (*delivered)(void *opaque), void *opaque)
 {
     TextKeyboard *text = g_new0(TextKeyboard, 1);
 
     text->vm = vm;
+    text->delivered = delivered;
+    text->opaque = opaque;
     text->codes = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     return text;
 }

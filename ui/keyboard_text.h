@@ -11,7 +11,9 @@
 
 typedef struct TextKeyboard TextKeyboard;
 
-TextKeyboard *text_keyboard_new(Vm *vm);
+/* delivered: what waited has been typed; main thread. */
+TextKeyboard *text_keyboard_new(Vm *vm, void (*delivered)(void *opaque), void *opaque);
+size_t text_keyboard_waiting(const TextKeyboard *text);         /* characters */
 void text_keyboard_free(TextKeyboard *text);
 void text_keyboard_set_console(TextKeyboard *text, Console *console);   /* NULL: nowhere */
 /* keysym 0: as the layout has it. */
