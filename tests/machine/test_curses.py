@@ -302,12 +302,18 @@ def test_seabios_and_screens(terminal, tmp_path):
     term.type('info name')
     term.keys('Enter')
     term.shows('\n          x')
+    term.type('info qtree')
+    term.keys('Enter')
+    term.hides('info name')
+    term.shows('(qemu)')
+    term.keys('S-PPage', 'S-PPage')                                 # a text console's own
+    term.hides('(qemu)')
     term.keys('M-1')
     term.shows('SeaBIOS (version')
     term.keys('Escape')                                             # by hand
     time.sleep(0.1)
     term.keys('2')
-    term.shows('(qemu)')
+    term.shows('[2 monitor1]')
     term.keys('M-9')                                                # there is none
     term.type('stop')
     term.keys('Enter')
@@ -435,6 +441,18 @@ def test_a_paste_arrives_whole(terminal, tmp_path):
         port.buffer = b''
     assert typed[1::2].decode('ascii') == text
     port.close()
+
+
+def test_a_paste_into_the_monitor(terminal):
+    """Longer than a text console's keyboard takes at once."""
+    term = terminal('-monitor', 'vc', '-S')
+    term.keys('M-2')
+    term.shows('(qemu)')
+    with open(term.path('text'), 'w', encoding='ascii', newline='') as out:
+        out.write('p 1\r' * 2000 + 'p 42*1000\r')
+    term.ask('load-buffer', term.path('text'))
+    term.ask('paste-buffer', '-t', 'rhea')
+    term.shows('0xa410')
 
 
 # ---- terminals that do not do as they are told ----
