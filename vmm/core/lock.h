@@ -14,7 +14,8 @@
  *   6. block: a node's gate, a format's own locks from the overlay down to its file (block/)
  *   7. block: a throttle group's lock; then a backend's, a context's list, the pool of workers
  *   8. epoch list lock, log lock, a TLS session's, a VNC server's passwords, a VNC door's name,
- *      what a VNC viewer's thread and the main one tell each other (ui/vnc_viewer.h)
+ *      what a VNC viewer's thread and the main one tell each other (ui/vnc_viewer.h), and the
+ *      terminal's and the main one (ui/curses_thread.c)
  * A thread inside a lock below the machine lock never calls device code.
  */
 #pragma once
