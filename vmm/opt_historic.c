@@ -63,12 +63,18 @@ static bool opt_balloon(Options *options, const char *arg, GError **error)
     return true;
 }
 
-/* ---- windows ---- */
+/* ---- displays ---- */
 
 static bool opt_sdl(Options *options, const char *arg, GError **error)
 {
     option_tell_today("-sdl", "-display sdl");
     return options_apply(options, "display", "sdl", error);
+}
+
+static bool opt_curses(Options *options, const char *arg, GError **error)
+{
+    option_tell_today("-curses", "-display curses");
+    return options_apply(options, "display", "curses", error);
 }
 
 /* What was said beside -sdl is a part of it now. */
@@ -98,6 +104,7 @@ const Option historic_options[] = {
     { "no-acpi", NULL, "-machine acpi=off", opt_no_acpi },
     { "realtime", "mlock=on|off", "-overcommit mem-lock=on|off", opt_realtime },
     { "balloon", "virtio|none", "-device virtio-balloon", opt_balloon },
+    { "curses", NULL, "-display curses", opt_curses },
     { "sdl", NULL, "-display sdl", opt_sdl },
     { "alt-grab", NULL, "refused: -display sdl,grab-mod=lshift-lctrl-lalt", opt_alt_grab },
     { "ctrl-grab", NULL, "refused: -display sdl,grab-mod=rctrl", opt_ctrl_grab },

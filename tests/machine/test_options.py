@@ -51,6 +51,7 @@ MISTAKES = [
     (['-kernel', '/nonexistent'], '/nonexistent'),
     (['-bios', '/nonexistent'], '/nonexistent'),
     (['-display', 'gtk'], 'gtk'),
+    (['-curses'], 'write -display curses'),
     (['disk.img'], 'disk.img'),
     (['-pidfile', '/nonexistent/pid'], '/nonexistent/pid'),
     (['-global', 'bogus'], 'DRIVER.PROPERTY=VALUE'),
