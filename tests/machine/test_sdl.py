@@ -79,9 +79,9 @@ def wait_until(condition, what, timeout=TIMEOUT):
 class Screen:
     """An X server with a window manager, and what there is on it."""
 
-    def __init__(self):
+    def __init__(self, width=WIDTH, height=HEIGHT):
         ready, wrote = os.pipe()
-        self.server = subprocess.Popen(['Xvfb', '-displayfd', str(wrote), '-screen', '0', '%dx%dx24' % (WIDTH, HEIGHT),
+        self.server = subprocess.Popen(['Xvfb', '-displayfd', str(wrote), '-screen', '0', '%dx%dx24' % (width, height),
                                         '-nolisten', 'tcp', '-noreset'], pass_fds=[wrote],
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(wrote)
