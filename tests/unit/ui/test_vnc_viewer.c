@@ -202,6 +202,15 @@ static size_t memory_kb(void)
     return resident * sysconf(_SC_PAGESIZE) / 1024;
 }
 
+static bool is_near(size_t now_kb, size_t before_kb)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)       /* they keep what is freed */
+    return true;
+#else
+    return now_kb < before_kb + 16 * 1024;
+#endif
+}
+
 /*
  * A viewer that asks for everything and reads nothing: another sees every picture, the memory does
  * not grow, and when it reads again it ends with the screen as it is then.
@@ -229,9 +238,7 @@ START_TEST(viewer_that_stops)
             before = memory_kb();
         }
     }
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)     /* they keep what is freed */
-    ck_assert_uint_lt(memory_kb(), before + 16 * 1024);
-#endif
+    ck_assert(is_near(memory_kb(), before));
     while (!same_picture(asleep)) {
         rfb_ask(asleep, true);
         rfb_update(asleep);
