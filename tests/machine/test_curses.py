@@ -549,8 +549,8 @@ def test_the_terminal_is_as_it_was(terminal, end, status):
     term.type('echo the line before')
     term.keys('Enter')
     term.close_on_exit = True
-    term.command("ulimit -c 0; '%s' -display curses -nodefaults -vga std -pidfile pid -qmp unix:qmp,server=on,wait=off" %
-                 binary())
+    term.command("ulimit -c 0; ASAN_OPTIONS=$ASAN_OPTIONS:handle_segv=0 '%s' -display curses -nodefaults -vga std "
+                 '-pidfile pid -qmp unix:qmp,server=on,wait=off' % binary())
     term.qmp = Qmp(term.path('qmp'))
     term.shows('cpu ')
     assert term.flags()[:2] == '11' and term.modes() != before

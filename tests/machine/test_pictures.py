@@ -35,9 +35,9 @@ FIRMWARE = {
     'installer in graphics mode': (installer('gtk'), 50),
 }
 CONSOLES = {
-    'bochs-drm 1024×768': ('VGA,xres=1024,yres=768', (1024, 768)),
-    'bochs-drm 1366×768': ('VGA,xres=1366,yres=768', (1366, 768)),
-    'cirrus 800×600': ('cirrus-vga', (800, 600)),
+    'bochs-drm 1024×768': ('VGA,xres=1024,yres=768', '', (1024, 768)),
+    'bochs-drm 1366×768': ('VGA,xres=1366,yres=768', '', (1366, 768)),
+    'cirrus 800×600': ('cirrus-vga', ' video=800x600', (800, 600)),
 }
 
 
@@ -111,8 +111,8 @@ def test_firmware_and_installers(name, wide_screen, tmp_path):
 
 @pytest.mark.parametrize('name', CONSOLES)
 def test_linux_console(name, drivers, wide_screen, tmp_path):
-    card, size = CONSOLES[name]
-    with Linux(drivers, 'display', '-device', card, *DISPLAYS, append='console=tty0 console=ttyS0',
+    card, mode, size = CONSOLES[name]
+    with Linux(drivers, 'display', '-device', card, *DISPLAYS, append='console=tty0 console=ttyS0' + mode,
                env=wide_screen.env) as machine:
         machine.run('clear > /dev/tty0; ls -l / > /dev/tty0')
         settle(machine, 2, str(tmp_path / 'now.ppm'))
