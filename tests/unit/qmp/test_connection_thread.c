@@ -8,7 +8,9 @@
 enum { REQUESTS = 2000 };
 
 static QmpConnection conn;
-static GAsyncQueue *wakes;
+static GMutex lock;
+static GCond woken;
+static bool awake;                      /* under the lock */
 
 static int no_fd(void *opaque)
 {
@@ -17,10 +19,24 @@ static int no_fd(void *opaque)
 
 static void wake(void *opaque)
 {
-    g_async_queue_push(wakes, &conn);
+    g_mutex_lock(&lock);
+    awake = true;
+    g_cond_signal(&woken);
+    g_mutex_unlock(&lock);
 }
 
 static const QmpConnectionOps ops = { no_fd, wake };
+
+static void await_wake(void)
+{
+    gint64 until = g_get_monotonic_time() + G_TIME_SPAN_MILLISECOND;
+
+    g_mutex_lock(&lock);
+    while (!awake && g_cond_wait_until(&woken, &lock, until)) {
+    }
+    awake = false;
+    g_mutex_unlock(&lock);
+}
 
 /* As a character device feeds it: not while the queue is full. */
 static gpointer feed(gpointer opaque)
@@ -65,7 +81,6 @@ START_TEST(both_kinds_at_once)
     int n = 0, last = 0;
     GThread *thread;
 
-    wakes = g_async_queue_new();
     qmp_connection_init(&conn, NULL, kinds_commands, json_object_new_object(), false);
     qmp_connection_open(&conn);
     qmp_connection_receive(&conn, hello, strlen(hello));
@@ -74,14 +89,13 @@ START_TEST(both_kinds_at_once)
     conn.threaded = true;
     thread = g_thread_new("input", feed, NULL);
     while (n < REQUESTS) {
-        g_async_queue_timeout_pop(wakes, 1000);
+        await_wake();
         qmp_connection_run(&conn);
         n += take_replies(&last);
     }
     g_thread_join(thread);
     ck_assert_int_eq(n, REQUESTS);
     qmp_connection_finish(&conn);
-    g_async_queue_unref(wakes);
 }
 END_TEST
 
