@@ -80,8 +80,6 @@ WRAP(void, g_once_init_leave, void *location, gsize result)
  * Guest memory is shared between vCPUs and devices by its nature.  What orders the guest's own loads
  * and stores against a device's is the guest's program, which the sanitizer cannot see into.  Both
  * sides are named: of the earlier access the sanitizer may have forgotten the stack.
- *
- * libvncserver reads a picture while it changes (ui/vnc_update.c): what changed is sent again.
  */
 const char *__tsan_default_suppressions(void);
 
@@ -92,7 +90,5 @@ const char *__tsan_default_suppressions(void)
            "race:^read_range$\n"               /* DMA, core/memaccess.c */
            "race:^write_range$\n"
            "race:^virtqueue_\n"
-           "race:^blk_finish$\n"
-           "race:^vnc_tiles_copy$\n"
-           "race:^rfbTranslateNone$\n";
+           "race:^blk_finish$\n";
 }
