@@ -34,6 +34,7 @@ def same_picture(folder, disk, *arguments):
 
 
 @needs_qemu
+@pytest.mark.slow
 @pytest.mark.parametrize('name', CIRRUS_MODES)
 def test_same_modes_as_qemu(name, tmp_path):
     same_picture(tmp_path, boot_disk(str(tmp_path), *CIRRUS_MODES[name]), '-vga', 'cirrus')
@@ -177,6 +178,7 @@ def random_blits(script, kinds, pixel, seed):
 
 
 @needs_qemu
+@pytest.mark.slow
 @pytest.mark.parametrize('seed', range(3))
 @pytest.mark.parametrize('mode,pixel', [(0x103, 1), (0x114, 2), (0x115, 3)])
 def test_same_blits_as_qemu(mode, pixel, seed, tmp_path):
