@@ -133,6 +133,7 @@ def test_consoles_come_and_go(tmp_path):
 
 # ---- a VGA that no BIOS has set up ----
 
+@pytest.mark.slow
 def test_a_kernel_without_a_bios_has_a_text_screen(drivers):
     with Linux(drivers, '', '-vga', 'std', '-display', 'none') as machine:
         machine.run("printf '\\033[2J\\033[Hgl\\303\\274ck \\342\\224\\200\\342\\226\\210 42' > /dev/tty0")
