@@ -354,6 +354,7 @@ MEMTEST = '/usr/lib/memtest86+/memtest86+x64.iso'
 INSTALLER = '/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64/'
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists(RESCUE), reason='no grub-rescue-pc package')
 def test_grub_menu(terminal):
     term = terminal('-cdrom', RESCUE)
@@ -423,6 +424,7 @@ def test_keys(terminal, tmp_path):
     port.close()
 
 
+@pytest.mark.slow
 def test_a_paste_arrives_whole(terminal, tmp_path):
     term = terminal('-S', *boot_disk(str(tmp_path), KEYS), *serial(str(tmp_path)))
     port = Stream(term.path('serial'))
