@@ -22,7 +22,7 @@
 
 #include "clock.h"
 
-enum { CONSOLE_FAST_MS = 30, CONSOLE_SLOW_MS = 500 };
+enum { CONSOLE_FAST_MS = 30, CONSOLE_SLOW_MS = 1000 };
 enum { CONSOLE_WIDTH_MAX = 16384, CONSOLE_HEIGHT_MAX = 16384 };
 
 typedef struct Device Device;
