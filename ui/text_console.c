@@ -80,16 +80,9 @@ static void draw_cell(TextConsole *vc, unsigned column, unsigned row, uint32_t c
     Surface *surface = console_surface(vc->console);
     uint32_t *to = surface->pixels + (size_t)row * FONT_HEIGHT * surface->width +
                    column * FONT_WIDTH;
-    uint32_t front = colors[cell >> 24 & 0xf], ground = colors[cell >> 28];
-    const uint8_t *glyph = font_glyph(cell & 0x1fffff);
 
-    for (unsigned y = 0; y < FONT_HEIGHT; y++, to += surface->width) {
-        unsigned dots = cell & CELL_CURSOR ? glyph[y] ^ 0xff : glyph[y];
-
-        for (unsigned x = 0; x < FONT_WIDTH; x++) {
-            to[x] = dots >> (FONT_WIDTH - 1 - x) & 1 ? front : ground;
-        }
-    }
+    font_draw(to, surface->width, cell & 0x1fffff, colors[cell >> 24 & 0xf], colors[cell >> 28],
+              cell & CELL_CURSOR);
 }
 
 static uint32_t cell_to_draw(const TextConsole *vc, unsigned column, unsigned row)

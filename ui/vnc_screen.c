@@ -136,27 +136,16 @@ static void set_source(VncScreen *screen, Surface *source)
     touch(screen, &(ConsoleRect){ 0, 0, source->width, source->height });
 }
 
-static void draw_text(Surface *surface, unsigned x, unsigned y, const char *text)
-{
-    for (; *text != '\0'; text++, x += FONT_WIDTH) {
-        const uint8_t *glyph = font_glyph((uint8_t)*text);
-
-        for (unsigned dot = 0; dot < FONT_WIDTH * FONT_HEIGHT; dot++) {
-            unsigned row = dot / FONT_WIDTH, column = dot % FONT_WIDTH;
-
-            if ((glyph[row] >> (FONT_WIDTH - 1 - column) & 1) != 0) {
-                surface->pixels[(y + row) * surface->width + x + column] = 0xaaaaaa;
-            }
-        }
-    }
-}
-
 static Surface *blank_surface(void)
 {
     static const char text[] = "The machine has no screen";
     Surface *surface = surface_new(640, 480);
+    uint32_t *at = surface->pixels + (480 - FONT_HEIGHT) / 2 * 640 +
+                   (640 - FONT_WIDTH * strlen(text)) / 2;
 
-    draw_text(surface, (640 - FONT_WIDTH * strlen(text)) / 2, (480 - FONT_HEIGHT) / 2, text);
+    for (const char *letter = text; *letter != '\0'; letter++, at += FONT_WIDTH) {
+        font_draw(at, 640, (uint8_t)*letter, 0xaaaaaa, 0, false);
+    }
     return surface;
 }
 

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "tsan.h"
+
 VncTiles *vnc_tiles_new(unsigned width, unsigned height)
 {
     unsigned columns = (width + VNC_TILE - 1) / VNC_TILE, rows = (height + VNC_TILE - 1) / VNC_TILE;
@@ -178,20 +180,6 @@ bool vnc_tiles_take(VncTiles *tiles, ConsoleRect *rect)
 
 /* ---- pixels ---- */
 
-/*
- * Encoders read a picture while it changes (vnc_update.c).  The thread sanitizer is kept from looking:
- * a report that is suppressed takes long, and there would be one for each row.
- */
-#ifdef __SANITIZE_THREAD__
-void AnnotateIgnoreWritesBegin(const char *file, int line);
-void AnnotateIgnoreWritesEnd(const char *file, int line);
-#define PIXELS_BEGIN    AnnotateIgnoreWritesBegin(__FILE__, __LINE__)
-#define PIXELS_END      AnnotateIgnoreWritesEnd(__FILE__, __LINE__)
-#else
-#define PIXELS_BEGIN    ((void)0)
-#define PIXELS_END      ((void)0)
-#endif
-
 /* One row of pixels of a row of tiles. */
 static void copy_line(uint64_t *bits, uint32_t *to, const uint32_t *from, unsigned x, unsigned end)
 {
@@ -212,12 +200,12 @@ void vnc_tiles_copy(VncTiles *changed, Surface *to, const Surface *from, const C
     unsigned end = MIN((uint64_t)rect->x + rect->width, changed->width);
     unsigned bottom = MIN((uint64_t)rect->y + rect->height, changed->height);
 
-    PIXELS_BEGIN;
+    TSAN_IGNORE_BEGIN;                          /* encoders read it meanwhile: vnc_update.c */
     for (unsigned y = rect->y; y < bottom; y++) {
         size_t line = (size_t)y * changed->width;
 
         copy_line(changed->bits + (size_t)(y / VNC_TILE) * changed->stride, to->pixels + line,
                   from->pixels + line, rect->x, end);
     }
-    PIXELS_END;
+    TSAN_IGNORE_END;
 }

@@ -26,6 +26,20 @@ const uint8_t *font_glyph(uint32_t code_point)
     return no_glyph;
 }
 
+void font_draw(uint32_t *to, unsigned stride, uint32_t code_point, uint32_t front, uint32_t ground,
+               bool inverse)
+{
+    const uint8_t *glyph = font_glyph(code_point);
+
+    for (unsigned y = 0; y < FONT_HEIGHT; y++, to += stride) {
+        unsigned dots = inverse ? glyph[y] ^ 0xff : glyph[y];
+
+        for (unsigned x = 0; x < FONT_WIDTH; x++) {
+            to[x] = dots >> (FONT_WIDTH - 1 - x) & 1 ? front : ground;
+        }
+    }
+}
+
 /* 00 and ff are empty cells. */
 const uint16_t font_cp437[256] = {
     u' ', u'☺', u'☻', u'♥', u'♦', u'♣', u'♠', u'•', u'◘', u'○', u'◙', u'♂', u'♀', u'♪', u'♫', u'☼',

@@ -7,12 +7,17 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { FONT_WIDTH = 8, FONT_HEIGHT = 16 };
 
 /* FONT_HEIGHT rows of dots from the top, the leftmost is bit 7.  A box: there is no such glyph. */
 const uint8_t *font_glyph(uint32_t code_point);
+
+/* Draws it at `to`, `stride` pixels a line; `inverse`: with the two colors exchanged. */
+void font_draw(uint32_t *to, unsigned stride, uint32_t code_point, uint32_t front, uint32_t ground,
+               bool inverse);
 
 /* Code page 437, IBM's: what a VGA's characters look like, also those below 32. */
 extern const uint16_t font_cp437[256];
