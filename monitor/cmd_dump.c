@@ -73,7 +73,7 @@ static bool dump_and_wait(Monitor *mon, const char *target, const GuestDumpOptio
     }
     if (!wait_for_end(mon)) {
         guest_dump_forget();
-        monitor_printf(mon, "The file takes no more for now: the dump goes on, see info dump\n");
+        monitor_printf(mon, "The file takes no more just now: the dump goes on, see info dump\n");
     }
     if (failure != NULL) {
         g_propagate_error(error, failure);

@@ -396,6 +396,7 @@ def test_stdin_that_ends_is_no_trouble(rom):
     assert b'VM status: paused (prelaunch)' in result.stdout
 
 
+@pytest.mark.signals                            # what ends it
 @pytest.mark.skipif(not shutil.which('tmux'), reason='tmux is not installed')
 def test_in_tmux(rom, tmp_path):
     """What a person sees: the screen, not the bytes."""

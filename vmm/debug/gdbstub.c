@@ -12,8 +12,8 @@
 
 enum { INPUT_MAX = 4096 };
 
-/* The process's one stub. */
-typedef struct GdbStub {
+/* The process's one server. */
+typedef struct GdbServer {
     Vm *vm;                             /* NULL: not listening */
     CharFrontend fe;
     bool own_chardev;                   /* made here, not by -chardev */
@@ -22,9 +22,9 @@ typedef struct GdbStub {
     GByteArray *output;                 /* what the device had no room for */
     bool processing;                    /* inside a packet: the session must stay */
     bool left, came;                    /* news of clients from meanwhile */
-} GdbStub;
+} GdbServer;
 
-static GdbStub stub;
+static GdbServer server;
 
 void gdbstub_set_command(char *(*run)(Vm *vm, const char *line, int cpu_index))
 {
@@ -35,15 +35,15 @@ void gdbstub_set_command(char *(*run)(Vm *vm, const char *line, int cpu_index))
 
 static void drain(void)
 {
-    size_t len = MIN(stub.output->len, chardev_write_room(&stub.fe));
+    size_t len = MIN(server.output->len, chardev_write_room(&server.fe));
 
-    chardev_write(&stub.fe, stub.output->data, len);
-    g_byte_array_remove_range(stub.output, 0, (guint)len);
+    chardev_write(&server.fe, server.output->data, len);
+    g_byte_array_remove_range(server.output, 0, (guint)len);
 }
 
 static void on_session_write(void *opaque, const void *buf, size_t len)
 {
-    g_byte_array_append(stub.output, buf, (guint)len);
+    g_byte_array_append(server.output, buf, (guint)len);
     drain();
 }
 
@@ -51,42 +51,42 @@ static void on_session_write(void *opaque, const void *buf, size_t len)
 
 static void client_leaves(void)
 {
-    gdb_session_free(g_steal_pointer(&stub.session));
-    g_byte_array_set_size(stub.input, 0);
-    g_byte_array_set_size(stub.output, 0);
+    gdb_session_free(g_steal_pointer(&server.session));
+    g_byte_array_set_size(server.input, 0);
+    g_byte_array_set_size(server.output, 0);
 }
 
 static void client_comes(void)
 {
     client_leaves();
-    stub.session = gdb_session_new(stub.vm, on_session_write, NULL);
+    server.session = gdb_session_new(server.vm, on_session_write, NULL);
 }
 
 /* A command of gdb's own may have closed or changed the device it came by. */
 static void catch_up(void)
 {
-    if (stub.left) {
+    if (server.left) {
         client_leaves();
     }
-    if (stub.came) {
+    if (server.came) {
         client_comes();
     }
-    stub.left = stub.came = false;
+    server.left = server.came = false;
 }
 
 /* One packet after the other, each only when the answers before it have left. */
 static void process(void)
 {
-    if (stub.processing) {
+    if (server.processing) {
         return;
     }
-    while (stub.session != NULL && stub.input->len > 0 && stub.output->len == 0) {
+    while (server.session != NULL && server.input->len > 0 && server.output->len == 0) {
         size_t taken;
 
-        stub.processing = true;
-        taken = gdb_session_receive(stub.session, stub.input->data, stub.input->len);
-        stub.processing = false;
-        g_byte_array_remove_range(stub.input, 0, (guint)taken);
+        server.processing = true;
+        taken = gdb_session_receive(server.session, server.input->data, server.input->len);
+        server.processing = false;
+        g_byte_array_remove_range(server.input, 0, (guint)taken);
         catch_up();
     }
 }
@@ -95,17 +95,18 @@ static void on_room(void *opaque)
 {
     drain();
     process();
-    chardev_accept_input(&stub.fe);
+    chardev_accept_input(&server.fe);
 }
 
 static int on_can_receive(void *opaque)
 {
-    return stub.session != NULL && stub.input->len == 0 && stub.output->len == 0 ? INPUT_MAX : 0;
+    return server.session != NULL && server.input->len == 0 && server.output->len == 0 ? INPUT_MAX
+                                                                                       : 0;
 }
 
 static void on_receive(void *opaque, const uint8_t *buf, size_t len)
 {
-    g_byte_array_append(stub.input, buf, (guint)len);
+    g_byte_array_append(server.input, buf, (guint)len);
     process();
 }
 
@@ -113,23 +114,23 @@ static void on_event(void *opaque, CharEvent event)
 {
     switch (event) {
     case CHAR_EVENT_OPENED:
-        chardev_notify_room(&stub.fe, on_room, NULL);
-        stub.came = true;
+        chardev_notify_room(&server.fe, on_room, NULL);
+        server.came = true;
         break;
     case CHAR_EVENT_CLOSED:
-        stub.left = true;
-        stub.came = false;
+        server.left = true;
+        server.came = false;
         break;
     case CHAR_EVENT_BREAK:
-        if (stub.session != NULL) {
-            gdb_session_interrupt(stub.session);
+        if (server.session != NULL) {
+            gdb_session_interrupt(server.session);
         }
         break;
     case CHAR_EVENT_MUX_IN:
     case CHAR_EVENT_MUX_OUT:
         break;
     }
-    if (!stub.processing) {
+    if (!server.processing) {
         catch_up();
     }
 }
@@ -149,19 +150,19 @@ static char *device_word(const char *device)
 
 void gdbstub_stop(Vm *vm)
 {
-    bool own = stub.own_chardev;
+    bool own = server.own_chardev;
 
-    if (stub.vm == NULL) {
+    if (server.vm == NULL) {
         return;
     }
     client_leaves();
-    chardev_detach(&stub.fe);
+    chardev_detach(&server.fe);
     if (own) {
         chardev_remove(LABEL, NULL);
     }
-    g_byte_array_unref(stub.input);
-    g_byte_array_unref(stub.output);
-    stub = (GdbStub){ 0 };
+    g_byte_array_unref(server.input);
+    g_byte_array_unref(server.output);
+    server = (GdbServer){ 0 };
 }
 
 /* false without an error: "none" */
@@ -173,12 +174,12 @@ static bool listen_on(Vm *vm, const char *device, GError **error)
     if (chr == NULL) {
         return false;
     }
-    stub = (GdbStub){
+    server = (GdbServer){
         .vm = vm, .own_chardev = !g_str_has_prefix(word, "chardev:"),
         .input = g_byte_array_new(), .output = g_byte_array_new(),
         .fe = { .can_receive = on_can_receive, .receive = on_receive, .event = on_event },
     };
-    if (!chardev_attach(&stub.fe, chr, error)) {
+    if (!chardev_attach(&server.fe, chr, error)) {
         gdbstub_stop(vm);
         return false;
     }
@@ -193,7 +194,7 @@ bool gdbstub_start(Vm *vm, const char *device, GError **error)
         set_error(error, "gdbstub: meaningless to attach gdb to a machine without any CPU.");
         return false;
     }
-    if (stub.processing) {
+    if (server.processing) {
         set_error(error, "gdb cannot change the device it is connected by");
         return false;
     }
